@@ -1,0 +1,45 @@
+# How this tree is compiled: the defaults of a build, and `weft_build`, the private flags and headers that the library,
+# its tests and its benchmarks share. Users of the installed library see none of it.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+if(weft_is_top)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+  find_program(WEFT_CCACHE ccache)
+  if(WEFT_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${WEFT_CCACHE})
+  endif()
+  set(CMAKE_CXX_EXTENSIONS OFF)
+endif()
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+
+include(CheckCXXCompilerFlag)
+
+add_library(weft_build INTERFACE)
+target_compile_options(weft_build INTERFACE -Wall -Wextra -Wconversion -Wshadow -fno-math-errno)
+if(WEFT_WERROR)
+  target_compile_options(weft_build INTERFACE -Werror)
+endif()
+if(WEFT_ARCH)
+  target_compile_options(weft_build INTERFACE -march=${WEFT_ARCH})
+  # Compilers keep to 256 bits on many AVX-512 machines, where 512 is measured faster for our kernels.
+  check_cxx_compiler_flag(-mprefer-vector-width=512 WEFT_HAS_VECTOR_WIDTH)
+  if(WEFT_HAS_VECTOR_WIDTH)
+    target_compile_options(weft_build INTERFACE -mprefer-vector-width=512)
+  endif()
+endif()
+
+# XTENSOR_USE_XSIMD changes xtensor's inline functions, so whatever links the library's objects and uses xtensor has to
+# agree on it.
+target_compile_definitions(weft_build INTERFACE XTENSOR_USE_XSIMD $<$<NOT:$<BOOL:${WEFT_POOL}>>:WEFT_NO_POOL>)
+
+if(WEFT_SANITIZE)
+  add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${WEFT_SANITIZE})
+endif()
+
+target_link_libraries(weft_build INTERFACE xtensor nlohmann_json::nlohmann_json)
+if(WEFT_OPENMP)
+  target_link_libraries(weft_build INTERFACE OpenMP::OpenMP_CXX)
+endif()
