@@ -1,0 +1,87 @@
+#include <weft/engine/shape.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+#include <weft/engine/error.hpp>
+
+namespace weft::detail {
+
+std::string to_text(double value) {
+  char buffer[40];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  return {buffer, end};
+}
+
+IntList::IntList(const std::int64_t* values, std::size_t count) {
+  if (count > static_cast<std::size_t>(max_rank)) fail("shape: got ", count, " axes, needs at most ", max_rank);
+  count_ = static_cast<int>(count);
+  std::copy_n(values, count, values_);
+}
+
+void IntList::insert(int at, std::int64_t value) {
+  if (count_ == max_rank) fail("shape: got ", max_rank + 1, " axes, needs at most ", max_rank);
+  std::copy_backward(values_ + at, values_ + count_, values_ + count_ + 1);
+  values_[at] = value;
+  ++count_;
+}
+
+void IntList::erase(int at) {
+  std::copy(values_ + at + 1, values_ + count_, values_ + at);
+  --count_;
+}
+
+std::string to_text(const IntList& list) {
+  std::string text = "{";
+  for (std::int64_t value : list) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(value);
+  }
+  return text + "}";
+}
+
+std::int64_t checked_size(const char* op, const Shape& shape, std::size_t item) {
+  for (std::int64_t d : shape)
+    if (d < 0) fail(op, ": got shape ", shape, ", needs sizes of at least 0");
+  std::int64_t bytes = static_cast<std::int64_t>(item);
+  for (std::int64_t d : shape) {
+    // A zero further on makes the tensor empty, but the product so far must still be a number.
+    if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(d, 1), &bytes) || bytes > (std::int64_t{1} << 62))
+      fail(op, ": shape ", shape, " is too large, needs at most 2^62 bytes");
+  }
+  return shape.size();
+}
+
+int checked_axis(const char* op, std::int64_t axis, int rank) {
+  if (axis < -rank || axis >= rank)
+    fail(op, ": got axis ", axis, " for a tensor of rank ", rank, ", needs ", -rank, " <= axis < ", rank);
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
+}
+
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  Shape out = longer;
+  const int offset = longer.rank() - shorter.rank();
+  for (int i = 0; i < shorter.rank(); ++i) {
+    const std::int64_t mine = longer[offset + i], other = shorter[i];
+    if (mine == other || other == 1) continue;
+    if (mine != 1)
+      fail(op, ": shapes ", a, " and ", b, " do not broadcast, axes need equal sizes or 1, counted from the last");
+    out[offset + i] = other;
+  }
+  return out;
+}
+
+AxisSet checked_axes(const char* op, const Axes& axes, int rank) {
+  AxisSet set;
+  if (axes.count() == 0) std::fill_n(set.has, rank, true);
+  for (std::int64_t axis : axes) {
+    bool& slot = set.has[checked_axis(op, axis, rank)];
+    if (slot) fail(op, ": axes ", axes, " name axis ", axis, " twice");
+    slot = true;
+  }
+  return set;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,88 @@
+#pragma once
+// Sizes of a tensor's axes, and lists of axes; neither ever allocates.
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+namespace weft {
+
+inline constexpr int max_rank = 8;
+
+namespace detail {
+
+/// Up to max_rank integers, stored in place. Throws Error when more are asked for.
+class IntList {
+ public:
+  IntList() = default;
+  IntList(std::initializer_list<std::int64_t> values) : IntList(values.begin(), values.size()) {}
+  IntList(const std::int64_t* values, std::size_t count);
+
+  const std::int64_t* begin() const { return values_; }
+  const std::int64_t* end() const { return values_ + count_; }
+  std::int64_t* begin() { return values_; }
+  std::int64_t* end() { return values_ + count_; }
+  std::int64_t operator[](int i) const { return values_[i]; }
+  std::int64_t& operator[](int i) { return values_[i]; }
+
+  void append(std::int64_t value) { insert(count_, value); }
+  void insert(int at, std::int64_t value);
+  void erase(int at);
+
+  bool operator==(const IntList& other) const {
+    if (count_ != other.count_) return false;
+    for (int i = 0; i < count_; ++i)
+      if (values_[i] != other.values_[i]) return false;
+    return true;
+  }
+
+ protected:
+  int count_ = 0;
+  std::int64_t values_[max_rank];  // beyond count_: unset
+};
+
+}  // namespace detail
+
+/// The sizes of a tensor's axes, outermost first; the empty shape is a scalar's. At most max_rank axes.
+class Shape : public detail::IntList {
+ public:
+  using IntList::IntList;
+  int rank() const { return count_; }
+  /// The number of elements: the product of all sizes. Meaningful for shapes that a tensor has (see checked_size).
+  std::int64_t size() const {
+    std::int64_t n = 1;
+    for (std::int64_t d : *this) n *= d;
+    return n;
+  }
+};
+
+/// One axis or a list of them; negative ones count from the end. An empty list means "all axes" where a function says so.
+class Axes : public detail::IntList {
+ public:
+  using IntList::IntList;
+  Axes(std::int64_t axis) : IntList{axis} {}  // NOLINT(google-explicit-constructor): sum(x, 0) is how users write it
+  Axes(int axis) : IntList{axis} {}           // NOLINT(google-explicit-constructor)
+  int count() const { return count_; }
+};
+
+namespace detail {
+
+std::string to_text(const IntList& list);  // "{2, 3}"
+
+/// The number of elements of `shape`, each `item` bytes; throws Error naming `op` if a size is negative or the bytes
+/// do not fit 2^62.
+std::int64_t checked_size(const char* op, const Shape& shape, std::size_t item);
+
+/// The axis as a number in [0, rank); throws Error naming `op` otherwise.
+int checked_axis(const char* op, std::int64_t axis, int rank);
+
+/// The shape two operands broadcast to, NumPy's rule; throws Error naming `op` and both shapes where there is none.
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
+
+/// One flag an axis: which of `rank` axes are in the list (all of them if it is empty). Throws on range and repeats.
+struct AxisSet {
+  bool has[max_rank] = {};
+};
+AxisSet checked_axes(const char* op, const Axes& axes, int rank);
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,205 @@
+#include <weft/engine/tape.hpp>
+
+#include <algorithm>
+#include <new>
+
+#include <weft/engine/tensor_extras.hpp>
+
+namespace weft {
+namespace {
+
+thread_local constinit bool recording = true;
+thread_local constinit bool checking_anomalies = false;
+
+std::atomic<std::uint64_t> next_stamp{1};
+
+const detail::Meta make_meta(const Tensor& t, std::int64_t*& sizes) {
+  detail::Meta meta;
+  meta.sizes = sizes;
+  meta.dtype = t.dtype();
+  meta.rank = static_cast<std::uint8_t>(t.rank());
+  sizes = std::copy(t.shape().begin(), t.shape().end(), sizes);
+  return meta;
+}
+
+// Room for the sizes of an output in the node's block: most have no more axes than the inputs.
+int output_room(const Tensor* const* inputs, int count) {
+  int rank = 0;
+  for (int i = 0; i < count; ++i) rank = std::max(rank, inputs[i]->rank());
+  return rank;
+}
+
+std::size_t outputs_bytes(std::size_t count, std::size_t ranks) {
+  return count * sizeof(detail::Meta) + ranks * sizeof(std::int64_t);
+}
+
+// Nodes whose last holder went away while another is being destroyed: they wait here, so that no chain recurses.
+struct Teardown {
+  bool active = false;
+  std::vector<Node*> waiting;
+};
+thread_local Teardown teardown;
+
+}  // namespace
+
+bool grad_enabled() { return recording; }
+
+namespace detail {
+GradMode::GradMode(bool enabled) : before_(recording) { recording = enabled; }
+GradMode::~GradMode() { recording = before_; }
+
+bool anomaly_enabled() { return checking_anomalies; }
+
+void wrong_gradient_count(const char* op, std::size_t got, std::size_t needed) {
+  fail("backward of ", op, ": got ", got, " gradients, needs one for each of ", needed, " inputs");
+}
+
+void release(Node* node) noexcept {
+  if (teardown.active) {
+    teardown.waiting.push_back(node);
+    return;
+  }
+  teardown.active = true;
+  NodeAccess::destroy(node);
+  while (!teardown.waiting.empty()) {
+    Node* next = teardown.waiting.back();
+    teardown.waiting.pop_back();
+    NodeAccess::destroy(next);
+  }
+  teardown.active = false;
+}
+
+}  // namespace detail
+
+Anomaly::Anomaly() : before_(checking_anomalies) { checking_anomalies = true; }
+Anomaly::~Anomaly() { checking_anomalies = before_; }
+
+std::size_t NodeAccess::tail_bytes(const Tensor* const* inputs, int count) {
+  std::size_t ranks = static_cast<std::size_t>(output_room(inputs, count));
+  for (int i = 0; i < count; ++i) ranks += static_cast<std::size_t>(inputs[i]->rank());
+  return static_cast<std::size_t>(count) * sizeof(detail::Edge) + outputs_bytes(1, ranks);
+}
+
+void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes, const Tensor* const* inputs,
+                            int count) {
+  detail::count_nodes(1);
+  node->block_bytes_ = static_cast<std::uint32_t>(block_bytes);
+  node->input_count_ = static_cast<std::uint32_t>(count);
+  node->stamp_ = next_stamp.fetch_add(1, std::memory_order_relaxed);
+  node->edges_ = reinterpret_cast<detail::Edge*>(tail);
+  node->outputs_ = reinterpret_cast<detail::Meta*>(node->edges_ + count);
+  auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + 1) + output_room(inputs, count);
+  for (int i = 0; i < count; ++i) {
+    auto* edge = new (node->edges_ + i) detail::Edge;
+    detail::TensorImpl* impl = inputs[i]->impl();
+    edge->meta = make_meta(*inputs[i], sizes);
+    if (impl->node != nullptr) {
+      edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<Node>::share(impl->node).take());
+      edge->output = impl->output_index;
+    } else if (impl->leaf_requires_grad) {
+      edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<detail::TensorImpl>::share(impl).take()) + 1;
+    }
+  }
+  if (checking_anomalies) {
+    node->traced_ = true;
+    make_extras(node).recorded_at = detail::call_site();
+  }
+}
+
+void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tensor* const* inputs) {
+  const int room = output_room(inputs, static_cast<int>(node->input_count_));
+  std::size_t ranks = 0;
+  for (int i = 0; i < count; ++i) ranks += static_cast<std::size_t>(outputs[i].rank());
+  if (count != 1 || outputs[0].rank() > room)
+    node->outputs_ = static_cast<detail::Meta*>(detail::allocate_block(outputs_bytes(static_cast<std::size_t>(count), ranks)));
+  node->output_count_ = static_cast<std::uint32_t>(count);
+  auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + count);
+  for (int i = 0; i < count; ++i) {
+    Tensor& output = outputs[i];
+    // What forward passed through keeps its own place on the tape: the output is another handle on the same storage.
+    bool foreign = output.requires_grad();
+    for (std::uint32_t k = 0; k < node->input_count_ && !foreign; ++k) foreign = inputs[k]->impl() == output.impl();
+    for (int k = 0; k < i && !foreign; ++k) foreign = outputs[k].impl() == output.impl();
+    const detail::TensorImpl* made = output.impl();
+    if (foreign) output = output.detach();
+    new (node->outputs_ + i) detail::Meta(make_meta(output, sizes));
+    if (!is_floating(output.dtype())) continue;
+    for (detail::Saved& saved : node->saved_)
+      if (saved.output == -2 && saved.tensor.impl()->storage.get() == made->storage.get() &&
+          saved.tensor.shape() == output.shape())
+        saved.output = i;
+    output.impl()->node = detail::Ref<Node>::share(node).take();
+    output.impl()->output_index = static_cast<std::uint32_t>(i);
+  }
+}
+
+void NodeAccess::release_saved(Node* node) {
+  node->saved_ = {};
+  node->released_ = true;
+}
+
+void NodeAccess::destroy(Node* node) noexcept {
+  for (std::uint32_t i = 0; i < node->input_count_; ++i) {
+    const detail::Edge& edge = node->edges_[i];
+    if (edge.target == 0) continue;
+    if (edge.is_leaf())
+      detail::Ref<detail::TensorImpl>::drop(edge.leaf());
+    else
+      detail::Ref<Node>::drop(edge.node());
+  }
+  if (reinterpret_cast<std::byte*>(node->outputs_) != reinterpret_cast<std::byte*>(node->edges_ + node->input_count_)) {
+    std::size_t ranks = 0;
+    for (std::uint32_t i = 0; i < node->output_count_; ++i) ranks += node->outputs_[i].rank;
+    detail::free_block(node->outputs_, outputs_bytes(node->output_count_, ranks));
+  }
+  const std::size_t bytes = node->block_bytes_;
+  node->~Node();
+  detail::free_block(node, bytes);
+  detail::count_nodes(-1);
+}
+
+detail::NodeExtras& NodeAccess::make_extras(Node* node) {
+  if (!node->extras_) node->extras_ = std::make_unique<detail::NodeExtras>();
+  return *node->extras_;
+}
+
+void Context::save(const Tensor& t) {
+  if (node_ == nullptr) return;
+  const auto version = t.impl()->storage->version.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < node_->input_count_; ++i) {
+    const detail::Edge& edge = node_->edges_[i];
+    const bool same = edge.is_leaf() ? edge.leaf() == t.impl()
+                                     : t.impl()->node != nullptr && edge.node() == t.impl()->node &&
+                                           edge.output == t.impl()->output_index;
+    if (edge.target != 0 && same) {
+      node_->saved_.push_back({t, version, -1});
+      return;
+    }
+  }
+  // An output or a constant: kept apart from its handle, which will point to this node (no cycle).
+  node_->saved_.push_back({t.detach(), version, -2});
+}
+
+Tensor Context::saved(int i) const {
+  if (node_ == nullptr || i < 0 || i >= static_cast<int>(node_->saved_.size()))
+    fail("saved: got index ", i, ", needs one of the tensors that forward saved");
+  const detail::Saved& saved = node_->saved_[static_cast<std::size_t>(i)];
+  const auto version = saved.tensor.impl()->storage->version.load(std::memory_order_relaxed);
+  if (version != saved.version) {
+    const std::string name = saved.tensor.name();
+    fail("backward of ", node_->op_name(), ": a saved ", saved.output >= 0 ? "output" : "input",
+         name.empty() ? "" : " '" + name + "'", " of shape ", saved.tensor.shape(),
+         " was changed in place after it was used (version ", version, ", saved at ", saved.version, ")");
+  }
+  if (saved.output < 0) return saved.tensor;
+  Tensor output = saved.tensor.detach();
+  output.impl()->node = detail::Ref<Node>::share(node_).take();
+  output.impl()->output_index = static_cast<std::uint32_t>(saved.output);
+  return output;
+}
+
+bool Context::needs(int input) const {
+  return node_ != nullptr && node_->edges_[input].target != 0 && (mask_ == nullptr || mask_[input]);
+}
+
+}  // namespace weft

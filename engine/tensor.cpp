@@ -1,0 +1,220 @@
+#include <weft/engine/tensor.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include <weft/engine/ops_needed.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/engine/tensor_extras.hpp>
+
+namespace weft {
+namespace detail {
+
+void mismatched_dtype(const char* what, DType got, DType asked) {
+  fail(what, ": the tensor is ", got, ", got a request for ", asked);
+}
+
+void release(TensorImpl* impl) noexcept {
+  if (Node* node = std::exchange(impl->node, nullptr)) Ref<Node>::drop(node);
+  impl->~TensorImpl();
+  free_block(impl, sizeof(TensorImpl));
+}
+
+Extras& extras_of(TensorImpl* impl) {
+  if (!impl->extras) impl->extras = std::make_shared<Extras>();
+  return *impl->extras;
+}
+
+Tensor make_tensor(const char* op, const Shape& shape, DType dtype) {
+  const std::int64_t size = checked_size(op, shape, size_of(dtype));
+  Ref<Storage> storage = make_storage(static_cast<std::size_t>(size) * size_of(dtype));
+  auto* impl = new (allocate_block(sizeof(TensorImpl))) TensorImpl;
+  impl->dtype = dtype;
+  impl->shape = shape;
+  impl->size = size;
+  impl->storage = std::move(storage);
+  return Tensor(Ref<TensorImpl>::adopt(impl));
+}
+
+Tensor alias(const Tensor& t, const Shape& shape) {
+  auto* impl = new (allocate_block(sizeof(TensorImpl))) TensorImpl;
+  impl->dtype = t.dtype();
+  impl->shape = shape;
+  impl->size = t.size();
+  impl->storage = t.impl()->storage;
+  return Tensor(Ref<TensorImpl>::adopt(impl));
+}
+
+bool uniquely_held(const Tensor& t) {
+  return t.impl()->refs.load(std::memory_order_acquire) == 1 &&
+         t.impl()->storage->refs.load(std::memory_order_acquire) == 1;
+}
+
+void check_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype())
+    fail(op, ": got ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ", b.shape(), ", needs one dtype (see to())");
+}
+
+void check_floating(const char* op, const Tensor& t) {
+  if (!is_floating(t.dtype())) fail(op, ": got ", t.dtype(), " ", t.shape(), ", needs f32 or f64");
+}
+
+namespace {
+
+// The element at a flat position, as a double.
+double element(const Tensor& t, std::int64_t at) {
+  return visit_dtype(t.dtype(), [&](auto zero) { return static_cast<double>(data_of<decltype(zero)>(t)[at]); });
+}
+
+// How `other` is to be read beside `t`: one step an element, or always its only one.
+std::int64_t check_operand(const char* op, const Tensor& t, const Tensor& other) {
+  check_same_dtype(op, t, other);
+  if (other.shape() != t.shape() && other.size() != 1)
+    fail(op, ": got shape ", other.shape(), " for a tensor of shape ", t.shape(), ", needs the same or one element");
+  return other.shape() == t.shape() ? 1 : 0;
+}
+
+void check_recording(const char* op, const Tensor& other) {
+  if (grad_enabled() && other.requires_grad())
+    fail(op, ": in place with an operand that requires a gradient, which would be lost; use NoGrad or detach()");
+}
+
+template <class F>
+void update(Tensor& t, const Tensor& other, std::int64_t step, F f) {
+  visit_dtype(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* out = mutable_data_of<T>(t);
+    const T* in = data_of<T>(other);
+    const std::int64_t n = t.size();
+    if (step == 0) {
+      const T value = in[0];
+      for (std::int64_t i = 0; i < n; ++i) out[i] = f(out[i], value);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) out[i] = f(out[i], in[i]);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace detail
+
+void Tensor::undefined() { fail("tensor: got an undefined tensor, needs one with a value"); }
+
+std::int64_t Tensor::size(int axis) const { return shape()[detail::checked_axis("size", axis, rank())]; }
+
+double Tensor::item() const {
+  if (size() != 1) fail("item: got shape ", shape(), ", needs one element");
+  return detail::element(*this, 0);
+}
+
+double Tensor::at(std::initializer_list<std::int64_t> index) const {
+  const Axes list(index);
+  if (list.count() != rank()) fail("at: got ", list.count(), " indices for shape ", shape(), ", needs one an axis");
+  std::int64_t flat = 0;
+  for (int i = 0; i < rank(); ++i) {
+    const std::int64_t n = shape()[i], at = list[i] < 0 ? list[i] + n : list[i];
+    if (at < 0 || at >= n) fail("at: index ", list, " is out of range for shape ", shape());
+    flat = flat * n + at;
+  }
+  return detail::element(*this, flat);
+}
+
+Tensor Tensor::detach() const {
+  Tensor result = detail::alias(*this, shape());
+  return result;
+}
+
+void Tensor::set_requires_grad(bool requires_grad) {
+  if (checked()->node != nullptr) fail("set_requires_grad: the tensor is computed, needs a leaf (see detach())");
+  if (requires_grad) detail::check_floating("set_requires_grad", *this);
+  impl_->leaf_requires_grad = requires_grad;
+}
+
+Tensor Tensor::grad() const { return checked()->extras ? impl_->extras->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& gradient) {
+  if (gradient.defined() && (gradient.shape() != shape() || gradient.dtype() != dtype()))
+    fail("set_grad: got ", gradient.dtype(), " ", gradient.shape(), " for a tensor of ", dtype(), " ", shape());
+  if (gradient.defined() || checked()->extras) detail::extras_of(checked()).grad = gradient;
+}
+
+void Tensor::retain_grad() {
+  if (!requires_grad()) fail("retain_grad: the tensor does not require a gradient");
+  detail::TensorImpl* impl = checked();
+  if (impl->node == nullptr) return;  // a leaf's gradient is kept anyway
+  detail::extras_of(impl);
+  NodeAccess::make_extras(impl->node).retained.emplace_back(impl->output_index, impl->extras);
+}
+
+HookHandle Tensor::register_hook(Hook hook) {
+  if (!requires_grad()) fail("register_hook: the tensor does not require a gradient");
+  auto shared = std::make_shared<Hook>(std::move(hook));
+  if (Node* node = checked()->node)
+    NodeAccess::make_extras(node).hooks.push_back({impl_->output_index, shared});
+  else
+    detail::extras_of(impl_.get()).hooks.push_back(shared);
+  return HookHandle(shared);
+}
+
+std::string Tensor::name() const { return checked()->extras ? impl_->extras->name : std::string(); }
+
+void Tensor::set_name(std::string name) { detail::extras_of(checked()).name = std::move(name); }
+
+void Tensor::writable(const char* what) const {
+  if (requires_grad() && grad_enabled())
+    fail(what, ": in place on a tensor that requires a gradient, needs NoGrad");
+  checked()->storage->version.fetch_add(1, std::memory_order_relaxed);
+}
+
+Tensor& Tensor::fill_(double value) {
+  writable("fill_");
+  detail::visit_dtype(dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(detail::mutable_data_of<T>(*this), size(), static_cast<T>(value));
+  });
+  return *this;
+}
+
+Tensor& Tensor::copy_(const Tensor& other) {
+  const std::int64_t step = detail::check_operand("copy_", *this, other);
+  detail::check_recording("copy_", other);
+  writable("copy_");
+  detail::update(*this, other, step, [](auto, auto b) { return b; });
+  return *this;
+}
+
+Tensor& Tensor::add_(const Tensor& other, double scale) {
+  const std::int64_t step = detail::check_operand("add_", *this, other);
+  detail::check_recording("add_", other);
+  writable("add_");
+  if (scale == 1.0)
+    detail::update(*this, other, step, [](auto a, auto b) { return static_cast<decltype(a)>(a + b); });
+  else
+    detail::update(*this, other, step, [scale](auto a, auto b) {
+      return static_cast<decltype(a)>(a + static_cast<decltype(a)>(scale) * b);
+    });
+  return *this;
+}
+
+Tensor& Tensor::add_(double value) {
+  writable("add_");
+  detail::update(*this, *this, 1, [value](auto a, auto) { return static_cast<decltype(a)>(a + static_cast<decltype(a)>(value)); });
+  return *this;
+}
+
+Tensor& Tensor::mul_(const Tensor& other) {
+  const std::int64_t step = detail::check_operand("mul_", *this, other);
+  detail::check_recording("mul_", other);
+  writable("mul_");
+  detail::update(*this, other, step, [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
+  return *this;
+}
+
+Tensor& Tensor::mul_(double factor) {
+  writable("mul_");
+  detail::update(*this, *this, 1, [factor](auto a, auto) { return static_cast<decltype(a)>(a * static_cast<decltype(a)>(factor)); });
+  return *this;
+}
+
+}  // namespace weft
