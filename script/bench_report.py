@@ -1,0 +1,137 @@
+"""Tables from benchmark results: of one run, of two runs beside each other, and of weft beside libtorch.
+
+usage: bench_report.py table RUN.json
+       bench_report.py compare OLD.json NEW.json
+       bench_report.py peers WEFT_PEER LIBTORCH_PEER PAGE.md [THREADS[,THREADS...]]
+"""
+import collections
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+NOISE = 0.10  # a change of time smaller than this says nothing
+ROUNDS = 3
+GROUPS = ["dispatch_chain", "mlp_small", "mlp", "resmlp1000", "resnet20", "resnet20_cl", "resnet110", "densenet40", "ew",
+          "reduce", "gemm", "conv"]
+# libtorch is measured in both of its image layouts, weft has one.
+SAME_WORK = {"resnet20_cifar_b64_channels_last": "resnet20_cifar_b64"}
+SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+def load(path):
+    """{name: (seconds, rate, unit of the rate)}; of repeated runs the median."""
+    runs = collections.defaultdict(list)
+    for row in json.loads(pathlib.Path(path).read_text())["benchmarks"]:
+        if row.get("run_type") != "aggregate" and not row.get("error_occurred"):
+            runs[row.get("run_name", row["name"])].append(row)
+    result = {}
+    for name, rows in runs.items():
+        row = sorted(rows, key=lambda r: r["real_time"])[len(rows) // 2]
+        rate, unit = "", ""
+        if "bytes_per_second" in row:
+            rate, unit = row["bytes_per_second"] / 1e9, "GB/s"
+        for counter, label in (("FLOPS", "GFLOP/s"), ("flops", "GFLOP/s"), ("FLOP/s", "GFLOP/s")):
+            if counter in row:
+                rate, unit = row[counter] / 1e9, label
+        result[name] = (row["real_time"] * SECONDS[row["time_unit"]], rate, unit)
+    return result
+
+
+def short(seconds):
+    for unit, scale in SECONDS.items():
+        if seconds < 1000 * scale or unit == "s":
+            return f"{seconds / scale:.3g} {unit}"
+
+
+def table(path):
+    for name, (seconds, rate, unit) in load(path).items():
+        print(f"{name:<56} {short(seconds):>10}" + (f" {rate:>8.1f} {unit}" if unit else ""))
+
+
+def compare(old_path, new_path):
+    old, new = load(old_path), load(new_path)
+    changes = sorted(((new[n][0] / old[n][0], n) for n in new if n in old), reverse=True)
+    for title, rows in (("slower", [c for c in changes if c[0] > 1 + NOISE]),
+                        ("faster", [c for c in changes[::-1] if c[0] < 1 / (1 + NOISE)])):
+        print(f"{len(rows)} of {len(changes)} {title} by more than {NOISE:.0%}")
+        for ratio, name in rows:
+            print(f"  {name:<56} {short(old[name][0]):>10} -> {short(new[name][0]):>10}  x{ratio:.2f}")
+    for title, names in (("only in the old run", old.keys() - new.keys()), ("new", new.keys() - old.keys())):
+        if names:
+            print(f"{title}: {', '.join(sorted(names))}")
+
+
+def run_peer(program, threads, group):
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    done = subprocess.run([program, str(threads), group], capture_output=True, text=True, env=environment, timeout=900)
+    if done.returncode != 0:
+        sys.exit(f"{program} {threads} {group}: exit {done.returncode}\n{done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def measure(weft, libtorch, threads):
+    """{peer: {case: [row of each round]}}, each case group in a process of its own, the peers in turn."""
+    rows = {"weft": collections.defaultdict(list), "libtorch": collections.defaultdict(list)}
+    for group in GROUPS:
+        print(f"{group}, {threads} thread(s)", file=sys.stderr)
+        for _ in range(ROUNDS):
+            for peer, program in (("weft", weft), ("libtorch", libtorch)):
+                for row in run_peer(program, threads, group):
+                    rows[peer][row["case"]].append(row)
+    return rows
+
+
+def peer_table(rows):
+    lines = ["| case | unit | weft | libtorch | weft / libtorch | peak MB, weft | peak MB, libtorch |",
+             "|---|---|---:|---:|---:|---:|---:|"]
+    middle = lambda runs, key: statistics.median(run[key] for run in runs)
+    for case, theirs in rows["libtorch"].items():
+        ours = rows["weft"].get(case) or rows["weft"].get(SAME_WORK.get(case))
+        if ours:
+            ratio = middle(ours, "seconds") / middle(theirs, "seconds")
+            lines.append(f"| {case} | {theirs[0]['unit']} | {middle(ours, 'value'):.4g} | {middle(theirs, 'value'):.4g} | "
+                         f"{ratio:.2f} | {middle(ours, 'max_rss_mb'):.0f} | {middle(theirs, 'max_rss_mb'):.0f} |")
+    missing = [case for case in rows["libtorch"] if case not in rows["weft"] and case not in SAME_WORK]
+    if missing:
+        lines += ["", "Measured in libtorch only: " + ", ".join(missing) + "."]
+    return lines
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def version(command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip().splitlines()[0]
+    except (OSError, IndexError):
+        return "unknown"
+
+
+def peers(weft, libtorch, page, threads="1"):
+    text = ["# Performance", "",
+            "Written by `script/bench --peers`: the same work in weft and in libtorch, each case in a process of its own,",
+            f"the two in turn, {ROUNDS} rounds, medians. Times drift from machine to machine; the ratio is what to quote",
+            "(below 1: weft is faster). Peak memory is the process's, libraries included.", "",
+            f"- Processor: {processor()}, {os.cpu_count()} cores", f"- Compiler: {version(['c++', '--version'])}",
+            f"- libtorch: {version(['dpkg-query', '-W', '-f=${Version}', 'libtorch-dev'])} (Debian); "
+            f"OpenBLAS: {version(['dpkg-query', '-W', '-f=${Version}', 'libopenblas-openmp-dev'])}"]
+    for count in threads.split(","):
+        lines = peer_table(measure(weft, libtorch, int(count)))
+        print("\n".join(lines))
+        text += ["", f"## {count} thread{'s' if int(count) > 1 else ''}", ""] + lines
+    pathlib.Path(page).write_text("\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    commands = {"table": table, "compare": compare, "peers": peers}
+    if len(sys.argv) < 3 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    commands[sys.argv[1]](*sys.argv[2:])
