@@ -1,0 +1,154 @@
+#include <weft/engine/create.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace weft {
+namespace detail {
+namespace {
+
+void check_count(const char* op, std::size_t count, const Shape& shape) {
+  if (static_cast<std::int64_t>(count) != checked_size(op, shape, 1))
+    fail(op, ": got ", count, " values for shape ", shape, ", needs ", shape.size());
+}
+
+// The value as an element: a cast out of an integer type's range would be undefined.
+template <class T, class From>
+T converted(const char* op, From value) {
+  if constexpr (std::is_integral_v<T>) {
+    // 2^63 is the first double beyond i64; the largest i64 itself is not a double.
+    const bool fits = std::is_same_v<T, std::uint8_t> ? value > From(-1) && value < From(256)
+                      : std::is_integral_v<From>      ? true
+                                                      : value >= From(-0x1p62) * 2 && value < From(0x1p62) * 2;
+    if (!fits) fail(op, ": got ", value, ", needs a value that ", dtype_of<T>, " can hold");
+  }
+  return static_cast<T>(value);
+}
+
+template <class From>
+Tensor converted_tensor(std::span<const From> values, const Shape& shape, DType dtype) {
+  check_count("tensor", values.size(), shape);
+  Tensor result = make_tensor("tensor", shape, dtype);
+  visit_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::transform(values.begin(), values.end(), mutable_data_of<T>(result),
+                   [](From value) { return converted<T>("tensor", value); });
+  });
+  return result;
+}
+
+Tensor filled(const char* op, const Shape& shape, double value, DType dtype) {
+  return visit_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T element = converted<T>(op, value);
+    Tensor result = make_tensor(op, shape, dtype);
+    std::fill_n(mutable_data_of<T>(result), result.size(), element);
+    return result;
+  });
+}
+
+template <class T>
+Tensor copied(std::span<const T> values, const Shape& shape) {
+  check_count("from_buffer", values.size(), shape);
+  Tensor result = make_tensor("from_buffer", shape, dtype_of<T>);
+  std::copy(values.begin(), values.end(), mutable_data_of<T>(result));
+  return result;
+}
+
+// Element i is start + i * step, computed in double.
+Tensor sequence(const char* op, double start, double step, std::int64_t count, DType dtype) {
+  Tensor result = make_tensor(op, {count}, dtype);
+  visit_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* out = mutable_data_of<T>(result);
+    for (std::int64_t i = 0; i < count; ++i) out[i] = converted<T>(op, start + static_cast<double>(i) * step);
+  });
+  return result;
+}
+
+}  // namespace
+
+Tensor integer_tensor(std::span<const std::int64_t> values, const Shape& shape, DType dtype) {
+  return converted_tensor(values, shape, dtype);
+}
+
+}  // namespace detail
+
+Tensor tensor(std::initializer_list<double> values, const Shape& shape, DType dtype) {
+  return detail::converted_tensor(std::span<const double>(values.begin(), values.size()), shape, dtype);
+}
+Tensor tensor(std::span<const double> values, const Shape& shape, DType dtype) {
+  return detail::converted_tensor(values, shape, dtype);
+}
+
+Tensor scalar(double value, DType dtype) { return detail::filled("scalar", {}, value, dtype); }
+
+Tensor zeros(const Shape& shape, DType dtype) {
+  Tensor result = detail::make_tensor("zeros", shape, dtype);
+  std::memset(result.impl()->storage->data(), 0, static_cast<std::size_t>(result.size()) * size_of(dtype));
+  return result;
+}
+Tensor ones(const Shape& shape, DType dtype) { return detail::filled("ones", shape, 1.0, dtype); }
+Tensor full(const Shape& shape, double value, DType dtype) { return detail::filled("full", shape, value, dtype); }
+Tensor empty(const Shape& shape, DType dtype) { return detail::make_tensor("empty", shape, dtype); }
+
+Tensor zeros_like(const Tensor& t) { return zeros(t.shape(), t.dtype()); }
+Tensor ones_like(const Tensor& t) { return ones(t.shape(), t.dtype()); }
+Tensor full_like(const Tensor& t, double value) { return full(t.shape(), value, t.dtype()); }
+Tensor empty_like(const Tensor& t) { return empty(t.shape(), t.dtype()); }
+
+Tensor arange(double start, double stop, double step, DType dtype) {
+  const double count = std::ceil((stop - start) / step);
+  // Also false for nan, and for a step of zero.
+  if (!(count >= 0.0 && count < 0x1p62))
+    fail("arange: got start ", start, ", stop ", stop, ", step ", step, ", needs a step that leads from start to stop");
+  return detail::sequence("arange", start, step, static_cast<std::int64_t>(count), dtype);
+}
+Tensor arange(double stop, DType dtype) { return arange(0.0, stop, 1.0, dtype); }
+
+Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
+  const double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0.0;
+  Tensor result = detail::sequence("linspace", start, step, count, dtype);
+  if (count > 1)  // the end itself, without the rounding of the steps
+    detail::visit_dtype(dtype, [&](auto zero) {
+      using T = decltype(zero);
+      detail::mutable_data_of<T>(result)[count - 1] = detail::converted<T>("linspace", stop);
+    });
+  return result;
+}
+
+Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype) {
+  if (rows < 0 || columns < 0) fail("eye: got ", rows, " rows and ", columns, " columns, needs sizes of at least 0");
+  Tensor result = zeros({rows, columns}, dtype);
+  detail::visit_dtype(dtype, [&](auto zero) {
+    auto* out = detail::mutable_data_of<decltype(zero)>(result);
+    for (std::int64_t i = 0; i < std::min(rows, columns); ++i) out[i * columns + i] = 1;
+  });
+  return result;
+}
+Tensor eye(std::int64_t n, DType dtype) { return eye(n, n, dtype); }
+
+Tensor from_buffer(std::span<const float> values, const Shape& shape) { return detail::copied(values, shape); }
+Tensor from_buffer(std::span<const double> values, const Shape& shape) { return detail::copied(values, shape); }
+Tensor from_buffer(std::span<const std::int64_t> values, const Shape& shape) { return detail::copied(values, shape); }
+Tensor from_buffer(std::span<const std::uint8_t> values, const Shape& shape) { return detail::copied(values, shape); }
+
+Tensor parameter(Tensor t) {
+  detail::check_floating("parameter", t);
+  Tensor result;
+  if (detail::uniquely_held(t)) {
+    result = detail::alias(t, t.shape());
+  } else {
+    result = detail::make_tensor("parameter", t.shape(), t.dtype());
+    std::memcpy(result.impl()->storage->data(), t.impl()->storage->data(),
+                static_cast<std::size_t>(t.size()) * size_of(t.dtype()));
+  }
+  const std::string name = t.name();
+  if (!name.empty()) result.set_name(name);
+  result.set_requires_grad(true);
+  return result;
+}
+
+}  // namespace weft
