@@ -42,6 +42,9 @@ thread_local Teardown teardown;
 
 }  // namespace
 
+Node::Node() = default;
+Node::~Node() = default;
+
 bool grad_enabled() { return recording; }
 
 namespace detail {

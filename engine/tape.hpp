@@ -112,8 +112,8 @@ class Node {
   std::atomic<std::uint32_t> refs{1};
 
  protected:
-  Node() = default;
-  virtual ~Node() = default;
+  Node();
+  virtual ~Node();
 
  private:
   friend class Context;

@@ -1,0 +1,74 @@
+#pragma once
+// The value that formulas compute on inside kernels: one SIMD register of f32 or f64. A double literal beside it is taken
+// in the element type, so that no formula is promoted.
+#include <weft/engine/dtype.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <xsimd/xsimd.hpp>
+
+namespace weft::detail {
+
+template <class T>
+struct Lane {
+  using Batch = xsimd::batch<T>;
+  using Mask = xsimd::batch_bool<T>;
+  static constexpr std::int64_t width = static_cast<std::int64_t>(Batch::size);
+
+  Batch v;
+
+  Lane() : v(T{}) {}
+  Lane(const Batch& batch) : v(batch) {}               // NOLINT(google-explicit-constructor)
+  Lane(double value) : v(static_cast<T>(value)) {}     // NOLINT(google-explicit-constructor)
+
+  friend Lane operator+(Lane a, Lane b) { return a.v + b.v; }
+  friend Lane operator-(Lane a, Lane b) { return a.v - b.v; }
+  friend Lane operator*(Lane a, Lane b) { return a.v * b.v; }
+  friend Lane operator/(Lane a, Lane b) { return a.v / b.v; }
+  friend Lane operator-(Lane a) { return -a.v; }
+  friend Mask operator<(Lane a, Lane b) { return a.v < b.v; }
+  friend Mask operator>(Lane a, Lane b) { return a.v > b.v; }
+  friend Mask operator==(Lane a, Lane b) { return a.v == b.v; }
+  friend Lane where(Mask mask, Lane a, Lane b) { return xsimd::select(mask, a.v, b.v); }
+
+  friend Lane sqrt(Lane a) { return xsimd::sqrt(a.v); }
+  friend Lane exp(Lane a) { return xsimd::exp(a.v); }
+  friend Lane log(Lane a) { return xsimd::log(a.v); }
+  friend Lane log1p(Lane a) { return xsimd::log1p(a.v); }
+  friend Lane sin(Lane a) { return xsimd::sin(a.v); }
+  friend Lane cos(Lane a) { return xsimd::cos(a.v); }
+  friend Lane tanh(Lane a) { return xsimd::tanh(a.v); }
+  friend Lane erf(Lane a) { return xsimd::erf(a.v); }
+  friend Lane abs(Lane a) { return xsimd::abs(a.v); }
+  friend Lane sigmoid(Lane a) { return Lane(1.0) / (Lane(1.0) + exp(-a)); }
+  friend Lane pow(Lane a, Lane b) { return xsimd::pow(a.v, b.v); }
+  // Whole exponents, the common case, are products: exact for squares, and defined for negative bases.
+  friend Lane pow(Lane a, double exponent) {
+    if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return xsimd::pow(a.v, Batch(static_cast<T>(exponent)));
+    Batch result(T{1}), power = a.v;
+    for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
+      if (n & 1) result = result * power;
+    return exponent < 0 ? Lane(1.0) / Lane(result) : Lane(result);
+  }
+};
+
+/// The same for i64 and u8: one element at a time, and the compiler vectorises what it can.
+template <class T>
+struct Whole {
+  T v;
+
+  Whole() : v(0) {}
+  Whole(T value) : v(value) {}                          // NOLINT(google-explicit-constructor)
+  Whole(double value) : v(static_cast<T>(value)) {}     // NOLINT(google-explicit-constructor)
+
+  friend Whole operator+(Whole a, Whole b) { return static_cast<T>(a.v + b.v); }
+  friend Whole operator-(Whole a, Whole b) { return static_cast<T>(a.v - b.v); }
+  friend Whole operator*(Whole a, Whole b) { return static_cast<T>(a.v * b.v); }
+  friend Whole operator-(Whole a) { return static_cast<T>(-a.v); }
+  friend bool operator<(Whole a, Whole b) { return a.v < b.v; }
+  friend bool operator>(Whole a, Whole b) { return a.v > b.v; }
+  friend bool operator==(Whole a, Whole b) { return a.v == b.v; }
+  friend Whole where(bool mask, Whole a, Whole b) { return mask ? a : b; }
+};
+
+}  // namespace weft::detail

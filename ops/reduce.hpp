@@ -1,0 +1,24 @@
+#pragma once
+// Reductions. `axes` is one axis or a list, negative ones count from the end, none means all; with keepdims the reduced
+// axes stay with size 1.
+#include <weft/engine/ops_needed.hpp>
+#include <weft/engine/tensor.hpp>
+
+namespace weft {
+
+/// The sum; of u8 in i64. Of nothing: 0. (sum_to is declared in engine/ops_needed.hpp.)
+Tensor sum(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
+/// The mean, f32 and f64. Throws Error for an empty axis.
+Tensor mean(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
+/// The largest (smallest) value; nan if there is one. Equal ones share the gradient. Throws Error for an empty axis.
+Tensor max(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
+Tensor min(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
+/// The variance, f32 and f64: squared deviations from the mean over (count - correction); nan where that is 0 or less.
+Tensor var(const Tensor& a, const Axes& axes = {}, bool keepdims = false, double correction = 1);
+/// log(sum(exp(a))), without overflow, f32 and f64.
+Tensor logsumexp(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
+/// The position (i64) of the largest (smallest) value along one axis: the first of equal ones, a nan before all.
+Tensor argmax(const Tensor& a, int axis, bool keepdims = false);
+Tensor argmin(const Tensor& a, int axis, bool keepdims = false);
+
+}  // namespace weft
