@@ -1,0 +1,236 @@
+#include <weft/ops/reduce.hpp>
+
+#include <weft/engine/create.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/ops/arithmetic.hpp>
+#include <weft/ops/compare.hpp>
+#include <weft/ops/kernels/reduce.hpp>
+#include <weft/ops/reshape.hpp>
+#include <weft/ops/unary.hpp>
+
+namespace weft {
+namespace {
+
+using detail::AxisSet;
+using detail::Collapsed;
+using detail::data_of;
+using detail::make_tensor;
+using detail::mutable_data_of;
+
+// Which axes go, and the two shapes that follow.
+struct Reduction {
+  AxisSet axes;
+  Shape kept, shape;  // with sizes of 1 where an axis goes; the result's
+  std::int64_t count = 1;
+
+  Reduction(const char* op, const Tensor& a, const Axes& list, bool keepdims)
+      : axes(detail::checked_axes(op, list, a.rank())) {
+    for (int i = 0; i < a.rank(); ++i) {
+      kept.append(axes.has[i] ? 1 : a.shape()[i]);
+      if (!axes.has[i] || keepdims) shape.append(kept[i]);
+      if (axes.has[i]) count *= a.shape()[i];
+    }
+  }
+  void check_not_empty(const char* op, const Tensor& a) const {
+    if (count == 0) fail(op, ": got shape ", a.shape(), ", needs at least one value to reduce");
+  }
+};
+
+// Calls kernel(in, collapsed) -> {outer, inner} for each group of neighbouring reduced axes, innermost group first.
+// With no axis to go it is called once, with an axis of 1.
+template <class Kernel>
+Tensor by_groups(const Tensor& a, const Reduction& reduction, Kernel kernel) {
+  Tensor result = a;
+  std::int64_t inner = 1;
+  bool done = false;
+  for (int i = a.rank() - 1; i >= 0;) {
+    if (!reduction.axes.has[i]) {
+      inner *= a.shape()[i--];
+      continue;
+    }
+    Collapsed group{.outer = 1, .axis = 1, .inner = inner};
+    for (; i >= 0 && reduction.axes.has[i]; --i) group.axis *= a.shape()[i];
+    for (int k = 0; k <= i; ++k) group.outer *= a.shape()[k];
+    result = kernel(result, group);
+    done = true;
+  }
+  if (!done) result = kernel(result, Collapsed{.outer = a.size()});
+  return detail::alias(result, reduction.shape);
+}
+
+// The gradient of a sum: g beside every value that was added.
+Tensor spread(const Tensor& g, const Shape& kept, const Shape& shape) { return broadcast_to(reshape(g, kept), shape); }
+
+// The sum of everything reduced, times a factor.
+template <class Self>
+struct Total : Op<Self> {
+  Shape in, kept;
+  double scale = 1;
+
+  Tensor forward(Context&, const Tensor& a, const Reduction& reduction, double factor) {
+    in = a.shape();
+    kept = reduction.kept;
+    scale = factor;
+    Tensor total = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
+      Tensor out = make_tensor(Self::name, {group.outer, group.inner}, is_floating(t.dtype()) ? t.dtype() : i64);
+      detail::visit_dtype(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        detail::reduce_sum(data_of<T>(t), mutable_data_of<detail::SumOf<T>>(out), group);
+      });
+      return out;
+    });
+    if (scale != 1.0) total.mul_(scale);
+    return total;
+  }
+  Tensor backward(Context&, const Tensor& g) const { return spread(scale == 1.0 ? g : g * scale, kept, in); }
+};
+struct Sum : Total<Sum> {
+  static constexpr const char* name = "sum";
+};
+struct Mean : Total<Mean> {
+  static constexpr const char* name = "mean";
+};
+
+// The largest or smallest value; equal ones share the gradient.
+template <class Self, bool largest>
+struct Extreme : Op<Self> {
+  Shape kept;
+  AxisSet axes;
+
+  Tensor forward(Context& ctx, const Tensor& a, const Reduction& reduction) {
+    kept = reduction.kept;
+    axes = reduction.axes;
+    Tensor out = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
+      Tensor result = make_tensor(Self::name, {group.outer, group.inner}, t.dtype());
+      detail::visit_dtype(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        if constexpr (largest)
+          detail::reduce_max(data_of<T>(t), mutable_data_of<T>(result), group);
+        else
+          detail::reduce_min(data_of<T>(t), mutable_data_of<T>(result), group);
+      });
+      return result;
+    });
+    ctx.save(a);
+    ctx.save(out);
+    return out;
+  }
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    const Tensor a = ctx.saved(0).detach();
+    const Tensor chosen = equal(a, reshape(ctx.saved(1).detach(), kept)).to(a.dtype());
+    Axes gone;
+    for (int i = 0; i < a.rank(); ++i)
+      if (axes.has[i]) gone.append(i);
+    const Tensor share = gone.count() == 0 ? chosen : chosen / sum(chosen, gone, true);
+    return reshape(g, kept) * share;
+  }
+};
+struct Max : Extreme<Max, true> {
+  static constexpr const char* name = "max";
+};
+struct Min : Extreme<Min, false> {
+  static constexpr const char* name = "min";
+};
+
+struct LogSumExp : Op<LogSumExp> {
+  static constexpr const char* name = "logsumexp";
+  Shape kept;
+
+  Tensor forward(Context& ctx, const Tensor& a, const Reduction& reduction) {
+    kept = reduction.kept;
+    Tensor out = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
+      Tensor result = make_tensor(name, {group.outer, group.inner}, t.dtype());
+      detail::visit_floating(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        detail::reduce_logsumexp(data_of<T>(t), mutable_data_of<T>(result), group);
+      });
+      return result;
+    });
+    ctx.save(a);
+    ctx.save(out);
+    return out;
+  }
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    const Tensor y = ctx.saved(1);
+    // A row of minus infinities: no slope, rather than infinity minus infinity.
+    const Tensor finite = reshape(where(isfinite(y), y, 0.0), kept);
+    return reshape(g, kept) * exp(ctx.saved(0) - finite);
+  }
+};
+
+template <class Kernel>
+Tensor position(const char* op, const Tensor& a, int axis, bool keepdims, Kernel kernel) {
+  const int at = detail::checked_axis(op, axis, a.rank());
+  const Reduction reduction(op, a, at, keepdims);
+  reduction.check_not_empty(op, a);
+  return by_groups(a, reduction, [&](const Tensor& t, Collapsed group) {
+    Tensor out = make_tensor(op, {group.outer, group.inner}, i64);
+    detail::visit_dtype(
+        t.dtype(), [&](auto zero) { kernel(data_of<decltype(zero)>(t), mutable_data_of<std::int64_t>(out), group); });
+    return out;
+  });
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& a, const Axes& axes, bool keepdims) {
+  return apply<Sum>(a, Reduction("sum", a, axes, keepdims), 1.0);
+}
+
+Tensor mean(const Tensor& a, const Axes& axes, bool keepdims) {
+  detail::check_floating("mean", a);
+  const Reduction reduction("mean", a, axes, keepdims);
+  reduction.check_not_empty("mean", a);
+  return apply<Mean>(a, reduction, 1.0 / static_cast<double>(reduction.count));
+}
+
+Tensor max(const Tensor& a, const Axes& axes, bool keepdims) {
+  const Reduction reduction("max", a, axes, keepdims);
+  reduction.check_not_empty("max", a);
+  return apply<Max>(a, reduction);
+}
+
+Tensor min(const Tensor& a, const Axes& axes, bool keepdims) {
+  const Reduction reduction("min", a, axes, keepdims);
+  reduction.check_not_empty("min", a);
+  return apply<Min>(a, reduction);
+}
+
+Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) {
+  detail::check_floating("var", a);
+  const Reduction reduction("var", a, axes, keepdims);
+  reduction.check_not_empty("var", a);
+  const double left = static_cast<double>(reduction.count) - correction;
+  return sum(square(a - mean(a, axes, true)), axes, keepdims) / (left > 0 ? left : 0.0);
+}
+
+Tensor logsumexp(const Tensor& a, const Axes& axes, bool keepdims) {
+  detail::check_floating("logsumexp", a);
+  const Reduction reduction("logsumexp", a, axes, keepdims);
+  reduction.check_not_empty("logsumexp", a);
+  return apply<LogSumExp>(a, reduction);
+}
+
+Tensor argmax(const Tensor& a, int axis, bool keepdims) {
+  return position("argmax", a, axis, keepdims,
+                  [](const auto* in, std::int64_t* out, Collapsed group) { detail::reduce_argmax(in, out, group); });
+}
+
+Tensor argmin(const Tensor& a, int axis, bool keepdims) {
+  return position("argmin", a, axis, keepdims,
+                  [](const auto* in, std::int64_t* out, Collapsed group) { detail::reduce_argmin(in, out, group); });
+}
+
+Tensor sum_to(const Tensor& a, const Shape& shape) {
+  if (a.shape() == shape) return a;
+  const int extra = a.rank() - shape.rank();
+  if (extra < 0 || detail::broadcast_shapes("sum_to", a.shape(), shape) != a.shape())
+    fail("sum_to: shape ", shape, " does not broadcast to ", a.shape());
+  Axes axes;
+  for (int i = 0; i < a.rank(); ++i)
+    if (i < extra || shape[i - extra] != a.shape()[i]) axes.append(i);
+  if (axes.count() == 0) return reshape(a, shape);
+  return reshape(sum(a, axes, true), shape);
+}
+
+}  // namespace weft
