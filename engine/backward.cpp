@@ -62,7 +62,8 @@ Target target_of(const Tensor& t) {
 
 bool is_target(const std::unordered_map<std::uintptr_t, std::vector<std::uint32_t>>& targets, const Edge& edge) {
   const auto found = targets.find(edge.target);
-  return found != targets.end() && std::find(found->second.begin(), found->second.end(), edge.output) != found->second.end();
+  return found != targets.end() &&
+         std::find(found->second.begin(), found->second.end(), edge.output) != found->second.end();
 }
 
 Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs) {
@@ -126,8 +127,8 @@ void check_finite(const Node* node, const Tensor& gradient, int input) {
       if (std::isfinite(data[i])) continue;
       const NodeExtras* extras = NodeAccess::extras(node);
       const std::string where = extras != nullptr ? extras->recorded_at : std::string();
-      fail("anomaly: backward of ", node->op_name(), " gave ", static_cast<double>(data[i]), " in the gradient of input ",
-           input, " (shape ", gradient.shape(), ", element ", i, ")",
+      fail("anomaly: backward of ", node->op_name(), " gave ", static_cast<double>(data[i]),
+           " in the gradient of input ", input, " (shape ", gradient.shape(), ", element ", i, ")",
            where.empty() ? std::string("; record under Anomaly to see where") : "; recorded at " + where);
     }
   });
@@ -141,7 +142,8 @@ class Sweep {
   void seed(const Tensor& output, Tensor gradient) {
     TensorImpl* impl = output.impl();
     if (impl->node != nullptr)
-      accumulate(frontier_.find_or_add(impl->node).first->of(impl->node, impl->output_index), std::move(gradient), record_);
+      accumulate(frontier_.find_or_add(impl->node).first->of(impl->node, impl->output_index), std::move(gradient),
+                 record_);
     else
       add_leaf(impl, std::move(gradient));
   }
@@ -187,7 +189,8 @@ class Sweep {
       Tensor& gradient = outputs_[k];
       gradient = std::move(pending.of(node, k));
       if (!gradient.defined()) {
-        gradient = make_tensor("backward", node->output(static_cast<int>(k)).shape(), node->output(static_cast<int>(k)).dtype);
+        gradient =
+            make_tensor("backward", node->output(static_cast<int>(k)).shape(), node->output(static_cast<int>(k)).dtype);
         gradient.zero_();
         continue;
       }
@@ -284,7 +287,8 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& o
     fail("grad: got ", options.grad_outputs.size(), " grad_outputs for ", outputs.size(), " outputs, needs one each");
   Tensors seeds;
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    seeds.push_back(checked_seed("grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]));
+    seeds.push_back(
+        checked_seed("grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]));
   std::vector<Target> targets;
   for (const Tensor& input : inputs) {
     if (!input.requires_grad()) fail("grad: an input of shape ", input.shape(), " does not require a gradient");

@@ -9,8 +9,8 @@
 namespace weft::detail {
 
 /// A priority queue of nodes, newest first, with a Value kept for each while it waits. Newest first is a topological
-/// order (inputs are older than outputs), so nothing is ever stored for visited nodes: what a sweep holds grows with the
-/// graph's width, not its length.
+/// order (inputs are older than outputs), so nothing is ever stored for visited nodes: what a sweep holds grows with
+/// the graph's width, not its length.
 template <class Value>
 class Frontier {
  public:

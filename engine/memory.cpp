@@ -51,9 +51,9 @@ struct LocalPool;
 struct SharedPool {
   std::mutex mutex;
   std::vector<LocalPool*> locals;
-  FreeBlock* small[small_classes] = {};            // left behind by threads that ended
-  std::vector<void*> large[all_classes];           // freed large blocks, newest last
-  std::int64_t cached = 0;                         // bytes in `large`
+  FreeBlock* small[small_classes] = {};              // left behind by threads that ended
+  std::vector<void*> large[all_classes];             // freed large blocks, newest last
+  std::int64_t cached = 0;                           // bytes in `large`
   std::int64_t ended_nodes = 0, ended_storages = 0;  // counts of threads that ended
   Counter bytes{0}, peak{0};
 };

@@ -18,7 +18,8 @@ void reset_peak_bytes();
 
 namespace detail {
 
-/// A block of at least `bytes` bytes, 64-byte aligned; free it with the same number. Throws Error if there is no memory.
+/// A block of at least `bytes` bytes, 64-byte aligned; free it with the same number. Throws Error if there is no
+/// memory.
 void* allocate_block(std::size_t bytes);
 void free_block(void* block, std::size_t bytes) noexcept;
 

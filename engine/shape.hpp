@@ -55,7 +55,8 @@ class Shape : public detail::IntList {
   }
 };
 
-/// One axis or a list of them; negative ones count from the end. An empty list means "all axes" where a function says so.
+/// One axis or a list of them; negative ones count from the end. An empty list means "all axes" where a function says
+/// so.
 class Axes : public detail::IntList {
  public:
   using IntList::IntList;

@@ -20,7 +20,8 @@ void release(Storage* storage) noexcept;
 void release(TensorImpl* impl) noexcept;
 void release(Node* node) noexcept;
 
-/// A counted pointer to an object that has `refs` and for which release(T*) is declared above. One word, no control block.
+/// A counted pointer to an object that has `refs` and for which release(T*) is declared above. One word, no control
+/// block.
 template <class T>
 class Ref {
  public:

@@ -114,7 +114,8 @@ void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tenso
   std::size_t ranks = 0;
   for (int i = 0; i < count; ++i) ranks += static_cast<std::size_t>(outputs[i].rank());
   if (count != 1 || outputs[0].rank() > room)
-    node->outputs_ = static_cast<detail::Meta*>(detail::allocate_block(outputs_bytes(static_cast<std::size_t>(count), ranks)));
+    node->outputs_ =
+        static_cast<detail::Meta*>(detail::allocate_block(outputs_bytes(static_cast<std::size_t>(count), ranks)));
   node->output_count_ = static_cast<std::uint32_t>(count);
   auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + count);
   for (int i = 0; i < count; ++i) {

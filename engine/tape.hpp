@@ -133,7 +133,8 @@ class Node {
 /// What an op's forward and backward are given besides tensors.
 class Context {
  public:
-  /// Forward: keeps an input or output (or a constant made on the way) for backward. Nothing happens if no node is made.
+  /// Forward: keeps an input or output (or a constant made on the way) for backward. Nothing happens if no node is
+  /// made.
   void save(const Tensor& t);
   /// Backward: the i-th saved tensor, connected to the tape as it was. Throws Error if it was changed in place since.
   Tensor saved(int i) const;
@@ -144,14 +145,15 @@ class Context {
   friend struct NodeAccess;
   Context() = default;
   explicit Context(Node* node, const bool* mask = nullptr) : node_(node), mask_(mask) {}
-  Node* node_ = nullptr;         // null: nothing is recorded
-  const bool* mask_ = nullptr;   // wanted inputs; null: all that have an edge
+  Node* node_ = nullptr;        // null: nothing is recorded
+  const bool* mask_ = nullptr;  // wanted inputs; null: all that have an edge
 };
 
 /// Base of every op: `struct Cube : Op<Cube>` with
 ///   static constexpr const char* name = "cube";
-///   static Tensor forward(Context&, inputs...);            inputs: Tensor, Tensors and plain values; or returns Tensors
-///   static Tensors backward(Context&, const Tensor& g);    one gradient an input, undefined for none; for several
+///   static Tensor forward(Context&, inputs...);            inputs: Tensor, Tensors and plain values; or returns
+///   Tensors static Tensors backward(Context&, const Tensor& g);    one gradient an input, undefined for none; for
+///   several
 ///                                                          outputs it takes const Tensors&
 /// Both may be non-static: the op's members are then kept with the node (plain fields for backward). A gradient of an
 /// input that was broadcast is summed to the input's shape by the tape. Backward is written in differentiable ops, or
@@ -230,7 +232,6 @@ void list_inputs(const A& a, const Tensor**& next) {
     for (const Tensor& t : a) *next++ = &t;
 }
 
-
 template <class O, class... Args>
 auto record(const Args&... args) {
   const int count = (count_inputs(args) + ... + 0);
@@ -262,7 +263,8 @@ auto record(const Args&... args) {
 
 }  // namespace detail
 
-/// Applies an op and records it if recording is on and an argument requires a gradient: the only place that makes nodes.
+/// Applies an op and records it if recording is on and an argument requires a gradient: the only place that makes
+/// nodes.
 template <class O, class... Args>
   requires std::derived_from<O, Op<O>>
 auto apply(const Args&... args) {

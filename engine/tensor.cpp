@@ -162,8 +162,7 @@ std::string Tensor::name() const { return checked()->extras ? impl_->extras->nam
 void Tensor::set_name(std::string name) { detail::extras_of(checked()).name = std::move(name); }
 
 void Tensor::writable(const char* what) const {
-  if (requires_grad() && grad_enabled())
-    fail(what, ": in place on a tensor that requires a gradient, needs NoGrad");
+  if (requires_grad() && grad_enabled()) fail(what, ": in place on a tensor that requires a gradient, needs NoGrad");
   checked()->storage->version.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -199,7 +198,8 @@ Tensor& Tensor::add_(const Tensor& other, double scale) {
 
 Tensor& Tensor::add_(double value) {
   writable("add_");
-  detail::update(*this, *this, 1, [value](auto a, auto) { return static_cast<decltype(a)>(a + static_cast<decltype(a)>(value)); });
+  detail::update(*this, *this, 1,
+                 [value](auto a, auto) { return static_cast<decltype(a)>(a + static_cast<decltype(a)>(value)); });
   return *this;
 }
 
@@ -213,7 +213,8 @@ Tensor& Tensor::mul_(const Tensor& other) {
 
 Tensor& Tensor::mul_(double factor) {
   writable("mul_");
-  detail::update(*this, *this, 1, [factor](auto a, auto) { return static_cast<decltype(a)>(a * static_cast<decltype(a)>(factor)); });
+  detail::update(*this, *this, 1,
+                 [factor](auto a, auto) { return static_cast<decltype(a)>(a * static_cast<decltype(a)>(factor)); });
   return *this;
 }
 

@@ -75,7 +75,8 @@ struct Where : Op<Where> {
   static Tensor forward(Context& ctx, const Tensor& mask, const Tensor& a, const Tensor& b) {
     if (mask.dtype() != u8) fail("where: got a mask of ", mask.dtype(), " ", mask.shape(), ", needs u8");
     detail::check_same_dtype(name, a, b);
-    const Shape shape = detail::broadcast_shapes(name, mask.shape(), detail::broadcast_shapes(name, a.shape(), b.shape()));
+    const Shape shape =
+        detail::broadcast_shapes(name, mask.shape(), detail::broadcast_shapes(name, a.shape(), b.shape()));
     Tensor out = make_tensor(name, shape, a.dtype());
     const BroadcastLoop<3> loop(shape, {mask.shape(), a.shape(), b.shape()});
     const std::int64_t sm = loop.step[0][0], sa = loop.step[1][0], sb = loop.step[2][0];

@@ -19,8 +19,6 @@ Tensor erf(const Tensor& x) { return apply<Erf>(x); }
 Tensor abs(const Tensor& x) { return apply<Abs>(x); }
 Tensor relu(const Tensor& x) { return apply<Relu>(x); }
 Tensor softplus(const Tensor& x) { return apply<Softplus>(x); }
-Tensor gelu(const Tensor& x, GeluForm form) {
-  return form == GeluForm::exact ? apply<Gelu>(x) : apply<GeluTanh>(x);
-}
+Tensor gelu(const Tensor& x, GeluForm form) { return form == GeluForm::exact ? apply<Gelu>(x) : apply<GeluTanh>(x); }
 
 }  // namespace weft

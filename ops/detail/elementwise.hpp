@@ -93,22 +93,17 @@ struct Elementwise : Op<Self> {
   static constexpr Probe probe() {
     return [&]<std::size_t... K>(std::index_sequence<K...>) {
       return derivative<I>(Self{}, Probe(0U, true), Probe(1U << K, false)...);
-    }(std::make_index_sequence<N + 1>{});
+    }
+    (std::make_index_sequence<N + 1>{});
   }
 
   /// Operands first, then the op's own fields in the order of declaration.
   template <class... Fields>
-  Tensor forward(Context& ctx, const Tensor& a, const Fields&... fields)
-    requires(N == 1)
-  {
+  Tensor forward(Context& ctx, const Tensor& a, const Fields&... fields) requires(N == 1) {
     self() = Self{{}, fields...};
     return run(ctx, {&a});
   }
-  Tensor forward(Context& ctx, const Tensor& a, const Tensor& b)
-    requires(N == 2)
-  {
-    return run(ctx, {&a, &b});
-  }
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& b) requires(N == 2) { return run(ctx, {&a, &b}); }
 
   std::array<Tensor, N> backward(Context& ctx, const Tensor& g) const {
     std::array<Tensor, N + 1> operands;
@@ -117,7 +112,8 @@ struct Elementwise : Op<Self> {
     std::array<Tensor, N> gradients;
     [&]<int... I>(std::integer_sequence<int, I...>) {
       ((ctx.needs(I) ? void(gradients[I] = gradient<I>(g, operands)) : void()), ...);
-    }(std::make_integer_sequence<int, N>{});
+    }
+    (std::make_integer_sequence<int, N>{});
     return gradients;
   }
 
@@ -139,9 +135,8 @@ struct Elementwise : Op<Self> {
     else
       run_formula(formula, out, *in[0], *in[1]);
 
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-      ((kept |= ctx.needs(I) ? probe<I>().reads : 0U), ...);
-    }(std::make_integer_sequence<int, N>{});
+    [&]<int... I>(std::integer_sequence<int, I...>) { ((kept |= ctx.needs(I) ? probe<I>().reads : 0U), ...); }
+    (std::make_integer_sequence<int, N>{});
     for (int k = 0; k < N; ++k)
       if (kept >> k & 1U) ctx.save(*in[static_cast<std::size_t>(k)]);
     if (kept >> N & 1U) ctx.save(out);
@@ -159,7 +154,8 @@ struct Elementwise : Op<Self> {
         Tensor out = make_tensor(Self::name, g.shape(), g.dtype());
         run_gradient<I, seen.reads>(out, g, operands, std::make_index_sequence<std::popcount(seen.reads)>{});
         return out;
-      }(std::make_index_sequence<N + 1>{});
+      }
+      (std::make_index_sequence<N + 1>{});
     }
   }
 
@@ -171,13 +167,16 @@ struct Elementwise : Op<Self> {
   }
 
   template <int I, unsigned reads, std::size_t... U>
-  void run_gradient(Tensor& out, const Tensor& g, const std::array<Tensor, N + 1>& operands, std::index_sequence<U...>) const {
+  void run_gradient(Tensor& out, const Tensor& g, const std::array<Tensor, N + 1>& operands,
+                    std::index_sequence<U...>) const {
     const auto formula = [op = &self()](auto grad, auto... used) {
       const std::array<decltype(grad), sizeof...(used) + 1> given{used..., decltype(grad){}};
       return [&]<std::size_t... K>(std::index_sequence<K...>) {
         // An operand that is not read gets the spare value at the end.
-        return derivative<I>(*op, grad, given[reads >> K & 1U ? std::popcount(reads & ((1U << K) - 1U)) : sizeof...(used)]...);
-      }(std::make_index_sequence<N + 1>{});
+        return derivative<I>(*op, grad,
+                             given[reads >> K & 1U ? std::popcount(reads & ((1U << K) - 1U)) : sizeof...(used)]...);
+      }
+      (std::make_index_sequence<N + 1>{});
     };
     run_formula(formula, out, g, operands[nth(reads, U)]...);
   }

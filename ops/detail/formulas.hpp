@@ -99,7 +99,9 @@ struct PowScalar : Elementwise<PowScalar, 1> {
   static constexpr const char* name = "pow";
   double exponent = 2;
   auto value(auto x) const { return pow(x, exponent); }
-  constexpr auto d0(auto g, auto x, auto) const { return g * (exponent * pow(x, exponent == 0 ? 1.0 : exponent - 1.0)); }
+  constexpr auto d0(auto g, auto x, auto) const {
+    return g * (exponent * pow(x, exponent == 0 ? 1.0 : exponent - 1.0));
+  }
 };
 
 struct Neg : Elementwise<Neg, 1> {
@@ -199,9 +201,7 @@ struct Clamp : Elementwise<Clamp, 1> {
   static constexpr const char* name = "clamp";
   static constexpr bool integers = true;
   double low = 0, high = 1;
-  auto value(auto x) const {
-    return where(x < low, low, where(x > high, high, x));
-  }
+  auto value(auto x) const { return where(x < low, low, where(x > high, high, x)); }
   constexpr auto d0(auto g, auto x, auto) const { return where(x < low, 0.0, where(x > high, 0.0, g)); }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// The value that formulas compute on inside kernels: one SIMD register of f32 or f64. A double literal beside it is taken
-// in the element type, so that no formula is promoted.
+// The value that formulas compute on inside kernels: one SIMD register of f32 or f64. A double literal beside it is
+// taken in the element type, so that no formula is promoted.
 #include <weft/engine/dtype.hpp>
 
 #include <cmath>
@@ -18,8 +18,8 @@ struct Lane {
   Batch v;
 
   Lane() : v(T{}) {}
-  Lane(const Batch& batch) : v(batch) {}               // NOLINT(google-explicit-constructor)
-  Lane(double value) : v(static_cast<T>(value)) {}     // NOLINT(google-explicit-constructor)
+  Lane(const Batch& batch) : v(batch) {}            // NOLINT(google-explicit-constructor)
+  Lane(double value) : v(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
 
   friend Lane operator+(Lane a, Lane b) { return a.v + b.v; }
   friend Lane operator-(Lane a, Lane b) { return a.v - b.v; }
@@ -44,7 +44,8 @@ struct Lane {
   friend Lane pow(Lane a, Lane b) { return xsimd::pow(a.v, b.v); }
   // Whole exponents, the common case, are products: exact for squares, and defined for negative bases.
   friend Lane pow(Lane a, double exponent) {
-    if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return xsimd::pow(a.v, Batch(static_cast<T>(exponent)));
+    if (exponent != std::trunc(exponent) || std::abs(exponent) > 32)
+      return xsimd::pow(a.v, Batch(static_cast<T>(exponent)));
     Batch result(T{1}), power = a.v;
     for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
       if (n & 1) result = result * power;
@@ -58,8 +59,8 @@ struct Whole {
   T v;
 
   Whole() : v(0) {}
-  Whole(T value) : v(value) {}                          // NOLINT(google-explicit-constructor)
-  Whole(double value) : v(static_cast<T>(value)) {}     // NOLINT(google-explicit-constructor)
+  Whole(T value) : v(value) {}                       // NOLINT(google-explicit-constructor)
+  Whole(double value) : v(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
 
   friend Whole operator+(Whole a, Whole b) { return static_cast<T>(a.v + b.v); }
   friend Whole operator-(Whole a, Whole b) { return static_cast<T>(a.v - b.v); }

@@ -21,7 +21,8 @@ void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
     using L = Lane<T>;
     constexpr std::int64_t w = L::width;
     parallel_for((n + w - 1) / w, map_grain / w, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin * w; i < end * w; i += w) f(L(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
+      for (std::int64_t i = begin * w; i < end * w; i += w)
+        f(L(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
     });
   } else {
     parallel_for(n, map_grain, [&](std::int64_t begin, std::int64_t end) {
@@ -32,8 +33,8 @@ void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
 
 /// One row whose operands step by 1 or 0; exactly n elements are written.
 template <class T, class F, std::size_t N, std::size_t... K>
-void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& in, const std::array<std::int64_t, N>& step,
-             std::index_sequence<K...>) {
+void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& in,
+             const std::array<std::int64_t, N>& step, std::index_sequence<K...>) {
   if constexpr (std::is_floating_point_v<T>) {
     using L = Lane<T>;
     constexpr std::int64_t w = L::width;
@@ -60,34 +61,36 @@ void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& 
 
 /// out = f(in...) with the operands broadcast to `shape`, the shape of out.
 template <class T, class F, std::size_t N>
-void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, N> in, const std::array<Shape, N>& shapes) {
+void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, N> in,
+                   const std::array<Shape, N>& shapes) {
   constexpr auto indices = std::make_index_sequence<N>{};
   const BroadcastLoop<static_cast<int>(N)> loop(shape, shapes);
   const std::int64_t inner = loop.inner(), rows = loop.rows();
   if (rows > 1 && inner < 16) {
-    // Rows too short for a vector loop: write the broadcast operands out, then go flat. Blocks keep the copies in cache.
+    // Rows too short for a vector loop: write the broadcast operands out, then go flat. Blocks keep the copies in
+    // cache.
     const std::int64_t block_rows = std::max<std::int64_t>(1, 4096 / std::max<std::int64_t>(inner, 1));
     parallel_for((rows + block_rows - 1) / block_rows, std::max<std::int64_t>(1, map_grain / 4096),
                  [&](std::int64_t begin, std::int64_t end) {
-      std::array<std::vector<T>, N> copies;
-      for (auto& copy : copies) copy.resize(static_cast<std::size_t>(block_rows * inner));
-      std::array<const T*, N> from;
-      for (std::size_t k = 0; k < N; ++k) from[k] = copies[k].data();
-      std::array<std::int64_t, N> ones;
-      ones.fill(1);
-      for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t first = block * block_rows, last = std::min(rows, first + block_rows);
-        loop.for_rows(first, last, [&](std::int64_t at, const std::int64_t* offsets) {
-          for (std::size_t k = 0; k < N; ++k) {
-            T* to = copies[k].data() + (at - first * inner);
-            const T* row = in[k] + offsets[k];
-            const std::int64_t step = loop.step[k][0];
-            for (std::int64_t i = 0; i < inner; ++i) to[i] = row[i * step];
-          }
-        });
-        map_row(f, (last - first) * inner, out + first * inner, from, ones, indices);
-      }
-    });
+                   std::array<std::vector<T>, N> copies;
+                   for (auto& copy : copies) copy.resize(static_cast<std::size_t>(block_rows * inner));
+                   std::array<const T*, N> from;
+                   for (std::size_t k = 0; k < N; ++k) from[k] = copies[k].data();
+                   std::array<std::int64_t, N> ones;
+                   ones.fill(1);
+                   for (std::int64_t block = begin; block < end; ++block) {
+                     const std::int64_t first = block * block_rows, last = std::min(rows, first + block_rows);
+                     loop.for_rows(first, last, [&](std::int64_t at, const std::int64_t* offsets) {
+                       for (std::size_t k = 0; k < N; ++k) {
+                         T* to = copies[k].data() + (at - first * inner);
+                         const T* row = in[k] + offsets[k];
+                         const std::int64_t step = loop.step[k][0];
+                         for (std::int64_t i = 0; i < inner; ++i) to[i] = row[i * step];
+                       }
+                     });
+                     map_row(f, (last - first) * inner, out + first * inner, from, ones, indices);
+                   }
+                 });
     return;
   }
   std::array<std::int64_t, N> steps;
