@@ -66,7 +66,7 @@ bool is_target(const std::unordered_map<std::uintptr_t, std::vector<std::uint32_
          std::find(found->second.begin(), found->second.end(), edge.output) != found->second.end();
 }
 
-Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs) {
+Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs, std::uint64_t floor) {
   std::unordered_map<std::uintptr_t, std::vector<std::uint32_t>> targets;
   for (const Target& target : wanted_inputs) targets[target.key].push_back(target.output);
 
@@ -79,7 +79,7 @@ Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs)
     return *number;
   };
   for (const Tensor& output : outputs)
-    if (output.impl()->node != nullptr) discover(output.impl()->node);
+    if (Node* node = output.impl()->node; node != nullptr && node->stamp() >= floor) discover(node);
 
   constexpr auto no_node = static_cast<std::size_t>(-1);
   std::vector<std::size_t> numbers, reached;  // of each node; of each edge's node
@@ -91,7 +91,8 @@ Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs)
     numbers.push_back(number);
     for (int i = 0; i < node->input_count(); ++i, ++edges) {
       const Edge& edge = node->edge(i);
-      reached.push_back(edge.target == 0 || edge.is_leaf() ? no_node : discover(edge.node()));
+      const bool ends = edge.target == 0 || edge.is_leaf() || edge.node()->stamp() < floor;
+      reached.push_back(ends ? no_node : discover(edge.node()));
     }
   }
   // From the inputs up: an edge is wanted if it is a target or its node has a wanted edge.
@@ -137,7 +138,8 @@ void check_finite(const Node* node, const Tensor& gradient, int input) {
 // One pass over the tape from the newest needed node to the oldest.
 class Sweep {
  public:
-  Sweep(bool retain, bool record, const Plan* plan) : retain_(retain), record_(record), plan_(plan) {}
+  Sweep(bool retain, bool record, const Plan* plan, std::uint64_t floor = 0)
+      : retain_(retain), record_(record), plan_(plan), floor_(floor) {}
 
   void seed(const Tensor& output, Tensor gradient) {
     TensorImpl* impl = output.impl();
@@ -178,6 +180,7 @@ class Sweep {
   // The wanted edges of a node, null for all without a plan; with one, null if none is. Nodes come in the plan's order.
   const bool* mask_of(const Node* node) {
     if (plan_ == nullptr) return nullptr;
+    if (node->stamp() < floor_) return nullptr;
     while (plan_->nodes[next_planned_] != node) ++next_planned_;
     const bool* mask = plan_->wanted.get() + plan_->first[next_planned_];
     return std::any_of(mask, mask + node->input_count(), [](bool wanted) { return wanted; }) ? mask : nullptr;
@@ -194,7 +197,7 @@ class Sweep {
         gradient.zero_();
         continue;
       }
-      if (const NodeExtras* extras = NodeAccess::extras(node)) {
+      if (const NodeExtras* extras = NodeAccess::extras(node); extras != nullptr && node->stamp() >= floor_) {
         for (std::size_t h = 0; h < extras->hooks.size(); ++h)
           if (extras->hooks[h].output == k) gradient = run_hooks({extras->hooks[h].hook}, std::move(gradient));
         for (const auto& [output, kept] : extras->retained)
@@ -235,6 +238,7 @@ class Sweep {
 
   bool retain_, record_;
   const Plan* plan_;
+  std::uint64_t floor_;  // nodes older than this are not the sweep's
   std::size_t next_planned_ = 0;
   Frontier<Pending> frontier_;
   Tensors outputs_, inputs_;
@@ -281,8 +285,8 @@ void Tensor::backward(const Tensor& seed, BackwardOptions options) const {
   }
 }
 
-Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options) {
-  using namespace detail;
+Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const Tensors& inputs,
+                             const GradOptions& options) {
   if (!options.grad_outputs.empty() && options.grad_outputs.size() != outputs.size())
     fail("grad: got ", options.grad_outputs.size(), " grad_outputs for ", outputs.size(), " outputs, needs one each");
   Tensors seeds;
@@ -294,8 +298,8 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& o
     if (!input.requires_grad()) fail("grad: an input of shape ", input.shape(), " does not require a gradient");
     targets.push_back(target_of(input));
   }
-  const Plan plan = make_plan(outputs, targets);
-  Sweep sweep(options.retain_graph || options.create_graph, options.create_graph, &plan);
+  const Plan plan = make_plan(outputs, targets, floor);
+  Sweep sweep(options.retain_graph || options.create_graph, options.create_graph, &plan, floor);
   Tensors gradients(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (const Node* node = inputs[i].impl()->node) sweep.capture(node, targets[i].output, &gradients[i]);
@@ -304,11 +308,15 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& o
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     for (const auto& [leaf, gradient] : sweep.leaves())
       if (leaf.get() == inputs[i].impl())
-        gradients[i] = leaf->extras ? run_hooks(leaf->extras->hooks, gradient) : gradient;
+        gradients[i] = leaf->extras && floor == 0 ? run_hooks(leaf->extras->hooks, gradient) : gradient;
     if (!gradients[i].defined() && !options.allow_unused)
       fail("grad: no output depends on input ", i, " of shape ", inputs[i].shape(), ", needs allow_unused");
   }
   return gradients;
+}
+
+Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options) {
+  return detail::grad_down_to(0, outputs, inputs, options);
 }
 
 Tensors grad(const Tensor& output, const Tensors& inputs, const GradOptions& options) {

@@ -5,7 +5,7 @@
 namespace weft {
 
 struct GradOptions {
-  Tensors grad_outputs;       ///< weights of the outputs' gradients, one an output; by default 1 for single elements
+  Tensors grad_outputs = {};  ///< weights of the outputs' gradients, one an output; by default 1 for single elements
   bool retain_graph = false;  ///< keep what was saved, so that the graph can be differentiated again
   bool create_graph = false;  ///< record the gradients' own computation (implies retain_graph)
   bool allow_unused = false;  ///< an input that no output depends on: an undefined gradient instead of an Error

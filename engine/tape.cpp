@@ -77,6 +77,8 @@ void release(Node* node) noexcept {
 Anomaly::Anomaly() : before_(checking_anomalies) { checking_anomalies = true; }
 Anomaly::~Anomaly() { checking_anomalies = before_; }
 
+std::uint64_t NodeAccess::next_stamp() { return weft::next_stamp.load(std::memory_order_relaxed); }
+
 std::size_t NodeAccess::tail_bytes(const Tensor* const* inputs, int count) {
   std::size_t ranks = static_cast<std::size_t>(output_room(inputs, count));
   for (int i = 0; i < count; ++i) ranks += static_cast<std::size_t>(inputs[i]->rank());
@@ -88,7 +90,7 @@ void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes
   detail::count_nodes(1);
   node->block_bytes_ = static_cast<std::uint32_t>(block_bytes);
   node->input_count_ = static_cast<std::uint32_t>(count);
-  node->stamp_ = next_stamp.fetch_add(1, std::memory_order_relaxed);
+  node->stamp_ = weft::next_stamp.fetch_add(1, std::memory_order_relaxed);
   node->edges_ = reinterpret_cast<detail::Edge*>(tail);
   node->outputs_ = reinterpret_cast<detail::Meta*>(node->edges_ + count);
   auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + 1) + output_room(inputs, count);

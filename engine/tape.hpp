@@ -165,6 +165,8 @@ struct Op {};
 struct NodeAccess {
   using SavedList = std::vector<detail::Saved, detail::PoolAllocator<detail::Saved>>;
 
+  /// The stamp that the next recorded node will have at least.
+  static std::uint64_t next_stamp();
   static Context no_context() { return {}; }
   static Context context(Node* node, const bool* mask = nullptr) { return Context(node, mask); }
   /// Bytes behind a node for its edges, one output and their sizes.

@@ -1,5 +1,6 @@
 #pragma once
 // Internal: what few tensors and nodes carry.
+#include <weft/engine/backward.hpp>
 #include <weft/engine/tape.hpp>
 
 namespace weft::detail {
@@ -26,6 +27,10 @@ Extras& extras_of(TensorImpl* impl);
 
 /// The gradient after every hook has seen it.
 Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor gradient);
+
+/// As grad(), for a part of the tape: nodes older than `floor` are where it ends. Those among the inputs get their
+/// gradient, and neither their hooks nor a leaf's are called.
+Tensors grad_down_to(std::uint64_t floor, const Tensors& outputs, const Tensors& inputs, const GradOptions& options);
 
 bool anomaly_enabled();
 /// The calling functions outside the library, innermost first, for messages.

@@ -1,0 +1,288 @@
+#include <weft/engine/gradcheck.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <weft/engine/backward.hpp>
+#include <weft/engine/create.hpp>
+#include <weft/engine/graph.hpp>
+#include <weft/engine/random.hpp>
+#include <weft/engine/tape.hpp>
+
+namespace weft {
+namespace {
+
+using Map = std::function<Tensors(const Tensors&)>;
+using Values = std::vector<double>;
+
+constexpr std::int64_t most_rows = 2000;  // output elements for which every row of the Jacobian is computed
+
+Values values_of(const Tensor& t) {
+  const auto data = t.data<double>();
+  return {data.begin(), data.end()};
+}
+
+double dot(const Values& a, const Values& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+std::string index_text(std::int64_t at, const Shape& shape) {
+  Axes index;
+  for (int i = 0; i < shape.rank(); ++i) index.append(0);
+  for (int i = shape.rank(); i-- > 0; at /= shape[i]) index[i] = at % shape[i];
+  return detail::to_text(index);
+}
+
+// The ops that made the output, oldest first, each once.
+std::string ops_behind(const Tensor& output) {
+  std::vector<std::string> names;
+  for (const Node* node : detail::nodes_behind({output}))
+    if (std::find(names.begin(), names.end(), node->op_name()) == names.end()) names.emplace_back(node->op_name());
+  if (names.empty()) return "a function that recorded nothing";
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+class Check {
+ public:
+  Check(const Map& f, const Tensors& inputs, const GradcheckOptions& options, int order, Generator& generator)
+      : f_(f), options_(options), order_(order), generator_(generator) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor& input = inputs[i];
+      if (input.dtype() == f32) fail("gradcheck: input ", i, " is f32 ", input.shape(), ", needs f64");
+      Tensor copy = input.detach();
+      if (input.dtype() == f64) {
+        copy = from_buffer(input.data<double>(), input.shape());
+        copy.set_requires_grad(true);
+        wanted_.push_back(i);
+        leaves_.push_back(copy);
+      }
+      inputs_.push_back(std::move(copy));
+    }
+  }
+
+  GradcheckResult run() {
+    Tensors outputs;
+    {
+      const EnableGrad on;
+      const detail::DrawScope note(draws_, detail::DrawScope::Mode::note);
+      outputs = f_(inputs_);
+    }
+    for (std::size_t k = 0; k < outputs.size() && result_.ok; ++k) {
+      if (outputs[k].dtype() == f32) fail("gradcheck: output ", k, " is f32 ", outputs[k].shape(), ", needs f64");
+      if (outputs[k].dtype() != f64) continue;
+      // From here on only this output's tape is needed; its data may be an input's, which will change.
+      const Tensor output = outputs[k];
+      if (options_.fast)
+        check_directions(output, k);
+      else if (output.size() <= most_rows)
+        check_all(output, k);
+      else
+        check_weighted(output, k);
+    }
+    return result_;
+  }
+
+ private:
+  // The gradients of the output's weighted sum, zeros where it does not depend.
+  std::vector<Values> analytic(const Tensor& output, const Values& weights) const {
+    Tensors gradients(leaves_.size());
+    if (output.requires_grad())
+      gradients =
+          grad(output, leaves_,
+               {.grad_outputs = {from_buffer(weights, output.shape())}, .retain_graph = true, .allow_unused = true});
+    std::vector<Values> result;
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+      result.push_back(gradients[i].defined() ? values_of(gradients[i])
+                                              : Values(static_cast<std::size_t>(leaves_[i].size())));
+    return result;
+  }
+
+  Values evaluate(std::size_t k) {
+    const NoGrad off;
+    const detail::DrawScope again(draws_, detail::DrawScope::Mode::repeat);
+    return values_of(f_(inputs_)[k]);
+  }
+
+  // The derivative of output k as input i moves along a direction, given as a list of elements and steps.
+  Values numeric(std::size_t k, std::size_t i, std::int64_t element, const Values& direction) {
+    auto* data = detail::mutable_data_of<double>(leaves_[i]);
+    const Values before = values_of(leaves_[i]);
+    const auto move = [&](double step) {
+      for (std::size_t e = 0; e < before.size(); ++e)
+        data[e] = before[e] + (direction.empty() ? 0.0 : step * direction[e]);
+      if (direction.empty()) data[element] = before[static_cast<std::size_t>(element)] + step;
+    };
+    Values above, below;
+    try {
+      move(options_.eps);
+      above = evaluate(k);
+      move(-options_.eps);
+      below = evaluate(k);
+    } catch (...) {
+      move(0.0);
+      throw;
+    }
+    move(0.0);
+    for (std::size_t o = 0; o < above.size(); ++o) above[o] = (above[o] - below[o]) / (2.0 * options_.eps);
+    return above;
+  }
+
+  Values random_values(std::int64_t n) { return values_of(randn({n}, f64, generator_)); }
+
+  void check_all(const Tensor& output, std::size_t k) {
+    std::vector<std::vector<Values>> rows;
+    Values one_hot(static_cast<std::size_t>(output.size()));
+    for (double& weight : one_hot) {
+      weight = 1.0;
+      rows.push_back(analytic(output, one_hot));
+      weight = 0.0;
+    }
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+      for (std::int64_t e = 0; e < leaves_[i].size(); ++e) {
+        const Values column = numeric(k, i, e, {});
+        for (std::size_t o = 0; o < column.size(); ++o)
+          compare(rows[o][i][static_cast<std::size_t>(e)], column[o], [&] {
+            return place(output, k, i) + ", element " + index_text(e, leaves_[i].shape()) + ", output " +
+                   std::to_string(k) + ", element " + index_text(static_cast<std::int64_t>(o), output.shape());
+          });
+        if (!result_.ok) return;
+      }
+    }
+  }
+
+  void check_weighted(const Tensor& output, std::size_t k) {
+    const Values weights = random_values(output.size());
+    const std::vector<Values> gradient = analytic(output, weights);
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+      for (std::int64_t e = 0; e < leaves_[i].size(); ++e) {
+        compare(gradient[i][static_cast<std::size_t>(e)], dot(numeric(k, i, e, {}), weights), [&] {
+          return place(output, k, i) + ", element " + index_text(e, leaves_[i].shape()) + ", output " +
+                 std::to_string(k) + " (randomly weighted)";
+        });
+        if (!result_.ok) return;
+      }
+    }
+  }
+
+  void check_directions(const Tensor& output, std::size_t k) {
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      const Values weights = random_values(output.size());
+      const std::vector<Values> gradient = analytic(output, weights);
+      for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        const Values direction = random_values(leaves_[i].size());
+        compare(dot(gradient[i], direction), dot(numeric(k, i, 0, direction), weights), [&] {
+          const auto at = std::max_element(gradient[i].begin(), gradient[i].end(),
+                                           [](double a, double b) { return std::abs(a) < std::abs(b); });
+          return place(output, k, i) + ", along a random direction (largest gradient at element " +
+                 index_text(at - gradient[i].begin(), leaves_[i].shape()) + "), output " + std::to_string(k) +
+                 " (randomly weighted)";
+        });
+        if (!result_.ok) return;
+      }
+    }
+  }
+
+  std::string place(const Tensor& output, std::size_t k, std::size_t i) const {
+    (void)k;
+    std::string text = "gradcheck: backward of " + ops_behind(output) + ": ";
+    if (order_ > 1) text += "order " + std::to_string(order_) + ", ";
+    return text + "input " + std::to_string(wanted_[i]) + " of shape " + detail::to_text(leaves_[i].shape());
+  }
+
+  template <class Where>
+  void compare(double analytic, double numeric, const Where& where) {
+    const double error = std::abs(analytic - numeric);
+    if (!(error <= result_.max_error)) result_.max_error = error;  // nan counts
+    if (error <= options_.atol + options_.rtol * std::abs(numeric) || !result_.ok) return;
+    result_.ok = false;
+    result_.message = where() + ": analytic " + detail::to_text(analytic) + ", numeric " + detail::to_text(numeric);
+  }
+
+  const Map& f_;
+  const GradcheckOptions& options_;
+  int order_;  // of the derivative that is being checked
+  Generator& generator_;
+  Tensors inputs_, leaves_;          // what f gets; those of them that are f64
+  std::vector<std::size_t> wanted_;  // their places among the inputs
+  detail::Draws draws_;
+  GradcheckResult result_;
+};
+
+// The function (inputs, weights of the floating outputs) -> gradients of the f64 inputs.
+Map gradient_of(const Map& f, std::size_t input_count) {
+  return [f, input_count](const Tensors& all) {
+    const bool record = grad_enabled();
+    const EnableGrad on;
+    Tensors inputs(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(input_count)), wanted, connected;
+    GradOptions options{.create_graph = record, .allow_unused = true};
+    std::size_t next = input_count;
+    for (const Tensor& output : f(inputs)) {
+      if (output.dtype() != f64) continue;
+      if (output.requires_grad()) {
+        connected.push_back(output);
+        options.grad_outputs.push_back(all[next]);
+      }
+      ++next;
+    }
+    for (const Tensor& input : inputs)
+      if (input.dtype() == f64) wanted.push_back(input);
+    Tensors gradients = connected.empty() ? Tensors(wanted.size()) : grad(connected, wanted, options);
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      if (!gradients[i].defined()) gradients[i] = zeros_like(wanted[i]);
+    return gradients;
+  };
+}
+
+}  // namespace
+
+GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOptions& options) {
+  if (options.order < 1 || !(options.eps > 0.0))
+    fail("gradcheck: got order ", options.order, " and eps ", options.eps, ", needs order >= 1 and eps > 0");
+  Generator generator(0x77656674);  // of its own: repeatable, and the caller's draws go on undisturbed
+  Map function = f;
+  Tensors arguments = inputs;
+  GradcheckResult result;
+  for (int order = 1; order <= options.order; ++order) {
+    const GradcheckResult at_order = Check(function, arguments, options, order, generator).run();
+    result.max_error = std::max(result.max_error, at_order.max_error);
+    if (!at_order.ok) {
+      result.ok = false;
+      result.message = at_order.message;
+      return result;
+    }
+    if (order == options.order) break;
+    const std::size_t count = arguments.size();
+    Tensors outputs;
+    {
+      const EnableGrad on;
+      outputs = function([&] {
+        Tensors leaves;
+        for (const Tensor& t : arguments) {
+          leaves.push_back(t.detach());
+          if (t.dtype() == f64) leaves.back().set_requires_grad(true);
+        }
+        return leaves;
+      }());
+    }
+    for (const Tensor& output : outputs)
+      if (output.dtype() == f64) arguments.push_back(randn(output.shape(), f64, generator));
+    function = gradient_of(function, count);
+  }
+  return result;
+}
+
+GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,
+                          const GradcheckOptions& options) {
+  return gradcheck(Map([&f](const Tensors& in) { return Tensors{f(in)}; }), inputs, options);
+}
+
+GradcheckResult gradcheck(const std::function<Tensor(const Tensor&)>& f, const Tensor& input,
+                          const GradcheckOptions& options) {
+  return gradcheck(Map([&f](const Tensors& in) { return Tensors{f(in[0])}; }), {input}, options);
+}
+
+}  // namespace weft

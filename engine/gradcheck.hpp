@@ -1,0 +1,34 @@
+#pragma once
+// Comparing gradients with differences of function values.
+#include <weft/engine/tensor.hpp>
+
+namespace weft {
+
+struct GradcheckOptions {
+  int order = 1;       ///< 2: the gradient's own gradient too, and so on
+  double eps = 1e-6;   ///< step of the central differences
+  double atol = 1e-5;  ///< a difference |analytic - numeric| up to atol + rtol * |numeric| passes
+  double rtol = 1e-3;
+  bool fast = false;  ///< compare along two random directions an input instead of element by element
+};
+
+struct GradcheckResult {
+  bool ok = true;
+  std::string message;     ///< where they differ first: ops, order, input, element, both values; empty if ok
+  double max_error = 0.0;  ///< the largest difference met
+  explicit operator bool() const { return ok; }
+};
+
+/// Checks the gradients of f by central differences with respect to every element of every f64 input, one output
+/// element at a time; where that would take long (more than 2000 output elements) for random weights of the outputs.
+/// f gets leaf copies of the inputs; i64 and u8 inputs go in as they are. Random draws in f are the same at every call.
+/// An order above 1 does the same with the function that maps inputs and output weights to the gradient. Outputs that
+/// record nothing count as having a gradient of zero. Throws Error if an input or output is f32: differences need f64.
+GradcheckResult gradcheck(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,
+                          const GradcheckOptions& options = {});
+GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,
+                          const GradcheckOptions& options = {});
+GradcheckResult gradcheck(const std::function<Tensor(const Tensor&)>& f, const Tensor& input,
+                          const GradcheckOptions& options = {});
+
+}  // namespace weft
