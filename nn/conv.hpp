@@ -1,0 +1,29 @@
+#pragma once
+// Convolution layers on channels-last images {batch, height, width, channels}.
+#include <weft/nn/module.hpp>
+#include <weft/ops/conv.hpp>
+
+namespace weft::nn {
+
+struct Conv2dOptions {
+  Pair kernel = 3;
+  Pair stride = 1;
+  Pair padding = 0;
+  Pair dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// conv2d with weight {kernel_h, kernel_w, in / groups, out}, plus bias {out}. Both start uniform within 1 / sqrt(fan
+/// in), as in PyTorch. `groups` divides in and out.
+class Conv2d : public Module {
+ public:
+  Conv2d(std::int64_t in, std::int64_t out, Conv2dOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+
+  Param weight, bias;  ///< bias is undefined without
+  const ConvOptions options;
+};
+
+}  // namespace weft::nn

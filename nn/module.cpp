@@ -1,0 +1,216 @@
+#include <weft/nn/module.hpp>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <weft/engine/create.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/nn/module_access.hpp>
+
+namespace weft::nn {
+namespace {
+
+std::string joined(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+}  // namespace
+
+/// Every entry of a kind below a module, with its dotted name.
+template <class F>
+void ModuleAccess::walk(const Module& module, const std::string& prefix, std::unordered_set<const Module*>& seen,
+                        const F& f) {
+  if (!seen.insert(&module).second) return;
+  for (const Module::Entry& entry : module.entries_) {
+    const std::string name = joined(prefix, entry.name);
+    f(name, entry);
+    if (entry.kind == Module::Kind::child) walk(*entry.child, name, seen, f);
+  }
+}
+
+NamedTensors ModuleAccess::tensors(const Module& module, bool parameters) {
+  NamedTensors result;
+  std::unordered_set<const Module*> seen;
+  std::unordered_set<const void*> known;
+  const auto kind = parameters ? Module::Kind::parameter : Module::Kind::buffer;
+  walk(module, "", seen, [&](const std::string& name, const Module::Entry& entry) {
+    if (entry.kind == kind && known.insert(entry.tensor.impl()).second) result.emplace_back(name, entry.tensor);
+  });
+  return result;
+}
+
+Module::~Module() = default;
+
+Tensor Module::forward(const Tensor& x) {
+  fail(type_name(*this), ": got ", x.dtype(), " ", x.shape(), ", has no forward of one tensor");
+}
+
+Tensor Module::operator()(const Tensor& x) {
+  Tensor y = forward(x);
+  // A hook may add or remove hooks: only those there before are called, each held while it runs.
+  const std::size_t count = hooks_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto hook = hooks_[i];
+    if (!*hook) continue;
+    const ForwardHook call = *hook;
+    if (Tensor replaced = call(*this, x, y); replaced.defined()) y = std::move(replaced);
+  }
+  return y;
+}
+
+Tensors Module::parameters() const {
+  Tensors result;
+  for (auto& [name, tensor] : named_parameters()) result.push_back(tensor);
+  return result;
+}
+
+NamedTensors Module::named_parameters() const { return ModuleAccess::tensors(*this, true); }
+
+NamedTensors Module::named_buffers() const { return ModuleAccess::tensors(*this, false); }
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> result{{"", this}};
+  std::unordered_set<const Module*> seen, known{this};
+  ModuleAccess::walk(*this, "", seen, [&](const std::string& name, const Entry& entry) {
+    if (entry.kind == Kind::child && known.insert(entry.child.get()).second)
+      result.emplace_back(name, entry.child.get());
+  });
+  return result;
+}
+
+Module& Module::at(std::string_view path) {
+  Module* here = this;
+  for (std::string_view rest = path; !rest.empty();) {
+    const std::size_t dot = std::min(rest.find('.'), rest.size());
+    const std::string_view name = rest.substr(0, dot);
+    rest.remove_prefix(std::min(dot + 1, rest.size()));
+    const auto found = std::find_if(here->entries_.begin(), here->entries_.end(),
+                                    [&](const Entry& e) { return e.kind == Kind::child && e.name == name; });
+    if (found == here->entries_.end())
+      fail("module: no \"", path, "\" in this ", type_name(*this), ": ", type_name(*here), " has no child \"", name,
+           "\"");
+    here = found->child.get();
+  }
+  return *here;
+}
+
+void Module::train(bool on) {
+  for (auto& [name, module] : named_modules()) module->training_ = on;
+}
+
+void Module::to(DType dtype) {
+  if (!is_floating(dtype)) fail("to: got ", dtype, " for a module, needs f32 or f64");
+  const NoGrad off;
+  const auto convert = [dtype](const NamedTensors& tensors) {
+    for (auto [name, tensor] : tensors) {
+      if (!is_floating(tensor.dtype()) || tensor.dtype() == dtype) continue;
+      const Tensor gradient = tensor.grad();
+      const Tensor converted = tensor.detach().to(dtype);
+      // The object behind the handles changes, so that an optimiser's handles stay those of this module.
+      tensor.impl()->storage = converted.impl()->storage;
+      tensor.impl()->dtype = dtype;
+      if (gradient.defined()) tensor.set_grad(gradient.detach().to(dtype));
+    }
+  };
+  convert(named_parameters());
+  convert(named_buffers());
+}
+
+void Module::zero_grad() {
+  for (Tensor& p : parameters()) p.zero_grad();
+}
+
+void Module::freeze(bool frozen) {
+  for (Tensor& p : parameters()) p.set_requires_grad(!frozen);
+}
+
+ForwardHookHandle Module::register_forward_hook(std::string_view path, ForwardHook hook) {
+  auto shared = std::make_shared<ForwardHook>(std::move(hook));
+  auto& hooks = at(path).hooks_;
+  std::erase_if(hooks, [](const auto& h) { return !*h; });
+  hooks.push_back(shared);
+  return ForwardHookHandle(shared);
+}
+
+std::int64_t Module::multiply_adds(const Shape&, const Shape&) const { return 0; }
+
+void Module::add(Entry entry) {
+  if (entry.name.empty() || entry.name.find('.') != std::string::npos)
+    fail(type_name(*this), ": got \"", entry.name, "\" as a member's name, needs one without dots");
+  for (const Entry& other : entries_)
+    if (other.name == entry.name) fail(type_name(*this), ": the name \"", entry.name, "\" is taken");
+  entries_.push_back(std::move(entry));
+}
+
+void Module::add_child(std::string name, ModulePtr child) {
+  if (!child) fail(type_name(*this), ": the child \"", name, "\" is null");
+  add({std::move(name), Kind::child, std::move(child), Tensor()});
+}
+
+void Module::add_parameter(std::string name, Tensor parameter) {
+  if (!parameter.defined()) return;
+  if (parameter.name().empty()) parameter.set_name(name);
+  add({std::move(name), Kind::parameter, nullptr, std::move(parameter)});
+}
+
+void Module::add_buffer(std::string name, Tensor buffer) {
+  if (!buffer.defined()) return;
+  if (buffer.name().empty()) buffer.set_name(name);
+  add({std::move(name), Kind::buffer, nullptr, std::move(buffer)});
+}
+
+Param::Param(Module* owner, std::string name, Tensor value)
+    : Tensor(!value.defined() || (value.is_leaf() && value.requires_grad()) ? std::move(value)
+                                                                            : parameter(std::move(value))) {
+  owner->add_parameter(std::move(name), *this);
+}
+
+Buffer::Buffer(Module* owner, std::string name, Tensor value) : Tensor(std::move(value)) {
+  owner->add_buffer(std::move(name), *this);
+}
+
+std::vector<std::string> unregistered_leaves(const Module& module, const Tensor& result) {
+  std::unordered_set<const void*> known;
+  for (const Tensor& p : module.parameters()) known.insert(p.impl());
+  std::vector<std::string> lines;
+  std::vector<Node*> todo{result.impl()->node};
+  std::unordered_set<const Node*> seen;
+  const auto visit_leaf = [&](weft::detail::TensorImpl* leaf, const char* op) {
+    if (!leaf->leaf_requires_grad || !known.insert(leaf).second) return;
+    const Tensor tensor(weft::detail::Ref<weft::detail::TensorImpl>::share(leaf));
+    const std::string name = tensor.name().empty() ? "unnamed" : tensor.name();
+    lines.push_back(name + " " + name_of(tensor.dtype()) + " " + weft::detail::to_text(tensor.shape()) + ", used by " +
+                    op);
+  };
+  if (result.is_leaf()) visit_leaf(result.impl(), "nothing");
+  while (!todo.empty()) {
+    Node* node = todo.back();
+    todo.pop_back();
+    if (node == nullptr || !seen.insert(node).second) continue;
+    for (int i = 0; i < node->input_count(); ++i) {
+      const auto& edge = node->edge(i);
+      if (edge.target == 0) continue;
+      if (edge.is_leaf())
+        visit_leaf(edge.leaf(), node->op_name());
+      else
+        todo.push_back(edge.node());
+    }
+  }
+  return lines;
+}
+
+namespace detail {
+
+void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels) {
+  const bool ranked = rank == 0 ? x.rank() > 0 : x.rank() == rank;
+  if (ranked && x.size(-1) == channels) return;
+  fail(layer, ": got ", x.shape(), ", needs ", rank == 4 ? "{batch, height, width, " : "{..., ", channels, "}");
+}
+
+void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes) {
+  for (const std::int64_t size : sizes)
+    if (size <= 0) fail(layer, ": got the size ", size, ", needs a positive one");
+}
+
+}  // namespace detail
+}  // namespace weft::nn

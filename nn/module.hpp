@@ -1,0 +1,172 @@
+#pragma once
+// Modules: structs whose declared children, parameters and buffers register themselves.
+#include <weft/engine/tensor.hpp>
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weft::nn {
+
+class Module;
+using ModulePtr = std::shared_ptr<Module>;
+/// Tensors with their names, in order.
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it.
+using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
+
+/// Names a registered forward hook, to take it off again.
+class ForwardHookHandle {
+ public:
+  ForwardHookHandle() = default;
+  explicit ForwardHookHandle(std::weak_ptr<ForwardHook> hook) : hook_(std::move(hook)) {}
+  /// The hook is not called any more.
+  void remove() {
+    if (auto hook = hook_.lock()) *hook = nullptr;
+  }
+
+ private:
+  std::weak_ptr<ForwardHook> hook_;
+};
+
+/// Base of every layer and net. A net is a struct that derives from it, declares Child, Param and Buffer members, and
+/// overrides forward with plain code. The registry owns handles and never points back at the struct or its members, so
+/// a module may be moved; copying would share parameters unseen and is deleted.
+class Module {
+ public:
+  virtual ~Module();
+
+  /// The module's function. The default throws Error, for modules whose forward takes something else.
+  virtual Tensor forward(const Tensor& x);
+  /// forward, then the forward hooks.
+  Tensor operator()(const Tensor& x);
+
+  /// Parameters of this module and everything below it, in the order of declaration; shared ones once. The tensors are
+  /// handles: changing one changes the module.
+  Tensors parameters() const;
+  /// The same with dotted names ("block.conv1.weight"); a shared one has its first name.
+  NamedTensors named_parameters() const;
+  /// What is saved but not trained, such as running statistics.
+  NamedTensors named_buffers() const;
+  /// This module (named "") and everything below it, each once.
+  std::vector<std::pair<std::string, Module*>> named_modules();
+  /// The module with this dotted name. Throws Error if there is none.
+  Module& at(std::string_view path);
+
+  /// Sets whether this module and everything below it train (dropout, batch norm's statistics).
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool is_training() const { return training_; }
+  /// Converts parameters, their gradients and floating buffers to f32 or f64, in place: handles elsewhere see it too.
+  void to(DType dtype);
+  /// Forgets the gradients of all parameters.
+  void zero_grad();
+  /// Parameters stop (or start again) to require gradients.
+  void freeze(bool frozen = true);
+
+  /// Calls `hook` after each forward of the module with this dotted name ("" is this one).
+  ForwardHookHandle register_forward_hook(std::string_view path, ForwardHook hook);
+
+  /// Multiplications with addition of one forward from `input` to `output`, those of children left out: for summary().
+  virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const;
+
+ protected:
+  Module() = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+
+  // Under a name that is new here, not empty and without dots. An undefined tensor is not registered.
+  void add_child(std::string name, ModulePtr child);
+  void add_parameter(std::string name, Tensor parameter);
+  void add_buffer(std::string name, Tensor buffer);
+
+ private:
+  friend struct ModuleAccess;
+  template <class T>
+  friend class Child;
+  friend class Param;
+  friend class Buffer;
+
+  enum class Kind : std::uint8_t { child, parameter, buffer };
+  struct Entry {
+    std::string name;
+    Kind kind;
+    ModulePtr child;
+    Tensor tensor;
+  };
+  void add(Entry entry);
+
+  std::vector<Entry> entries_;  // in the order of declaration
+  std::vector<std::shared_ptr<ForwardHook>> hooks_;
+  bool training_ = true;
+};
+
+/// A new module on the heap.
+template <std::derived_from<Module> T, class... Args>
+ModulePtr make(Args&&... args) {
+  return std::make_shared<T>(std::forward<Args>(args)...);
+}
+
+/// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it. Called like a
+/// function; `->` for the rest. Child<Module> takes a ModulePtr and holds any kind.
+template <class T>
+class Child {
+ public:
+  template <class... Args>
+  Child(Module* owner, std::string name, Args&&... args) : module_(build(std::forward<Args>(args)...)) {
+    owner->add_child(std::move(name), module_);
+  }
+
+  template <class... Args>
+  decltype(auto) operator()(Args&&... args) const {
+    if constexpr (requires { (*module_)(std::forward<Args>(args)...); })
+      return (*module_)(std::forward<Args>(args)...);
+    else
+      return module_->forward(std::forward<Args>(args)...);
+  }
+  T* operator->() const { return module_.get(); }
+  T& operator*() const { return *module_; }
+  /// To share the module: hand it to another Child or container.
+  const std::shared_ptr<T>& ptr() const { return module_; }
+
+ private:
+  template <class... Args>
+  static std::shared_ptr<T> build(Args&&... args) {
+    if constexpr (sizeof...(Args) == 1 && (std::convertible_to<Args, std::shared_ptr<T>> && ...))
+      return std::shared_ptr<T>(std::forward<Args>(args)...);
+    else
+      return std::make_shared<T>(std::forward<Args>(args)...);
+  }
+  std::shared_ptr<T> module_;
+};
+
+/// A trained tensor of a module: `Param scale{this, "scale", ones({n})}`. It is a Tensor that requires a gradient. An
+/// undefined value registers nothing.
+class Param : public Tensor {
+ public:
+  Param(Module* owner, std::string name, Tensor value);
+};
+
+/// A tensor of a module that is saved but not trained. It is a Tensor; change it in place, under NoGrad.
+class Buffer : public Tensor {
+ public:
+  Buffer(Module* owner, std::string name, Tensor value);
+};
+
+/// A test helper: the leaves that `result` depends on and that require a gradient but are no parameter of the module,
+/// each as a line with name, dtype, shape and the op that uses it. Empty if nothing was forgotten.
+std::vector<std::string> unregistered_leaves(const Module& module, const Tensor& result);
+
+namespace detail {
+/// Throws Error naming `layer` unless x has `rank` axes (0: at least one) and the last is `channels`.
+void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels);
+/// Throws Error naming `layer` unless all sizes are positive.
+void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes);
+}  // namespace detail
+
+}  // namespace weft::nn

@@ -1,0 +1,67 @@
+#include <weft/nn/shortcuts.hpp>
+
+#include <weft/engine/create.hpp>
+#include <weft/nn/init.hpp>
+#include <weft/nn/norm.hpp>
+#include <weft/ops/arithmetic.hpp>
+#include <weft/ops/matmul.hpp>
+#include <weft/ops/reshape.hpp>
+
+namespace weft::nn {
+namespace {
+
+Tensor subsample(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride) {
+  detail::check_input(layer, x, stride == 1 ? 0 : 4, in);
+  if (stride == 1) return x;
+  return slice(slice(x, 1, 0, x.size(1), stride), 2, 0, x.size(2), stride);
+}
+
+}  // namespace
+
+Projection::Projection(std::int64_t in, std::int64_t out, ProjectionOptions o)
+    : weight{this, "weight", (detail::check_positive("Projection", {in, out, o.stride}), empty({in, out}))},
+      options(o) {
+  kaiming_(weight);
+  if (!options.norm) return;
+  norm_ = make<BatchNorm>(out);
+  add_child("norm", norm_);
+}
+
+Tensor Projection::forward(const Tensor& x) {
+  const Tensor y = linear(subsample("Projection", x, weight.size(0), options.stride), weight);
+  return norm_ ? (*norm_)(y) : y;
+}
+
+std::int64_t Projection::multiply_adds(const Shape&, const Shape& output) const {
+  return output.size() * weight.size(0);
+}
+
+ZeroPad::ZeroPad(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride_of)
+    : in(in_channels), out(out_channels), stride(stride_of) {
+  detail::check_positive("ZeroPad", {in, out, stride});
+  if (out < in) fail("ZeroPad: got ", in, " channels for ", out, ", needs at least as many out as in");
+}
+
+Tensor ZeroPad::forward(const Tensor& x) {
+  const Tensor y = subsample("ZeroPad", x, in, stride);
+  if (out == in) return y;
+  std::vector<std::pair<std::int64_t, std::int64_t>> amounts(static_cast<std::size_t>(y.rank()));
+  amounts.back().second = out - in;
+  return pad(y, amounts);
+}
+
+Residual::Residual(ModulePtr of, ModulePtr beside)
+    : body{this, "body", std::move(of)}, shortcut{this, "shortcut", beside ? std::move(beside) : make<Identity>()} {}
+
+Tensor Residual::forward(const Tensor& x) {
+  const Tensor y = body(x), straight = shortcut(x);
+  if (y.shape() != straight.shape())
+    fail("Residual: the body gives ", y.shape(), " and the shortcut ", straight.shape(), ", needs the same shape");
+  return y + straight;
+}
+
+Concat::Concat(ModulePtr of) : body{this, "body", std::move(of)} {}
+
+Tensor Concat::forward(const Tensor& x) { return concat({x, body(x)}); }
+
+}  // namespace weft::nn

@@ -1,0 +1,60 @@
+#pragma once
+// Shortcuts: each computes what a line of plain code in forward would.
+#include <weft/nn/module.hpp>
+
+namespace weft::nn {
+
+/// x itself.
+struct Identity : Module {
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
+struct ProjectionOptions {
+  std::int64_t stride = 1;  ///< of images, along height and width
+  bool norm = false;        ///< batch norm after it, as in residual nets
+};
+
+/// A linear map of the channels without bias: a 1x1 convolution of images, a matrix of vectors and sequences (He et
+/// al., arXiv 1512.03385, options B and C). weight {in, out}, He-normal at first.
+class Projection : public Module {
+ public:
+  Projection(std::int64_t in, std::int64_t out, ProjectionOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+
+  Param weight;
+  const ProjectionOptions options;
+
+ private:
+  ModulePtr norm_;
+};
+
+/// Every stride-th pixel, and zeros for the channels that are missing, after those of x (He et al., arXiv 1512.03385,
+/// option A): a shortcut without parameters. stride 1 takes vectors and sequences too.
+class ZeroPad : public Module {
+ public:
+  ZeroPad(std::int64_t in, std::int64_t out, std::int64_t stride = 1);
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t in, out, stride;
+};
+
+/// body(x) + shortcut(x), the identity by default. Throws Error naming both shapes unless they are the same.
+class Residual : public Module {
+ public:
+  explicit Residual(ModulePtr body, ModulePtr shortcut = nullptr);
+  Tensor forward(const Tensor& x) override;
+
+  Child<Module> body, shortcut;
+};
+
+/// x and body(x) beside each other along the last axis (Huang et al., arXiv 1608.06993).
+class Concat : public Module {
+ public:
+  explicit Concat(ModulePtr body);
+  Tensor forward(const Tensor& x) override;
+
+  Child<Module> body;
+};
+
+}  // namespace weft::nn
