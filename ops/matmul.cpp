@@ -1,0 +1,216 @@
+#include <weft/ops/matmul.hpp>
+
+#include <algorithm>
+
+#include <weft/engine/parallel.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/ops/detail/factors.hpp>
+#include <weft/ops/kernels/gemm.hpp>
+#include <weft/ops/reshape.hpp>
+
+namespace weft {
+namespace {
+
+using detail::data_of;
+using detail::make_tensor;
+using detail::mutable_data_of;
+
+// Which axes of the operands are the matrices' rows and columns.
+enum class Fold {
+  none,   // the last two, all before them are a batch, broadcast
+  left,   // b is one matrix, not a batch: all of a's axes but the last are rows, one product for the whole batch
+  inner,  // all axes but the last are what is summed over: a' b for a {..., m}, b {..., n}. The gradient of Fold::left
+};
+
+struct MatMulForm {
+  bool trans_a = false, trans_b = false;  // the matrices are taken transposed
+  Fold fold = Fold::none;
+};
+
+std::int64_t product_of(const Shape& shape, int axes) {
+  std::int64_t n = 1;
+  for (int i = 0; i < axes; ++i) n *= shape[i];
+  return n;
+}
+
+[[noreturn]] void mismatch(const char* op, const Tensor& a, const Tensor& b, const char* needs) {
+  fail(op, ": got shapes ", a.shape(), " and ", b.shape(), ", needs ", needs);
+}
+
+// The axes before the last two, broadcast.
+Shape batch_of(const Tensor& a, const Tensor& b) {
+  const Shape in_a(a.shape().begin(), static_cast<std::size_t>(a.rank() - 2));
+  const Shape in_b(b.shape().begin(), static_cast<std::size_t>(b.rank() - 2));
+  for (int i = 1; i <= std::min(in_a.rank(), in_b.rank()); ++i) {
+    const std::int64_t da = in_a[in_a.rank() - i], db = in_b[in_b.rank() - i];
+    if (da != db && da != 1 && db != 1) mismatch("matmul", a, b, "axes before the last two to broadcast");
+  }
+  return detail::broadcast_shapes("matmul", in_a, in_b);
+}
+
+// Where the i-th matrix of a broadcast batch lies among the matrices of an operand.
+std::int64_t matrix_index(std::int64_t i, const Shape& batch, const Shape& operand) {
+  const int lead = batch.rank() - (operand.rank() - 2);
+  std::int64_t index = 0, step = 1;
+  for (int axis = batch.rank() - 1; axis >= lead; --axis) {
+    const std::int64_t size = operand[axis - lead];
+    if (size != 1) index += i % batch[axis] * step;
+    step *= size;
+    i /= batch[axis];
+  }
+  return index;
+}
+
+struct MatMul : Op<MatMul> {
+  static constexpr const char* name = "matmul";
+  MatMulForm form;
+  detail::Factors factors;
+
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& b, const MatMulForm& wanted) {
+    form = wanted;
+    factors.save(ctx, a, b);
+    switch (form.fold) {
+      case Fold::none: return batched(a, b);
+      case Fold::left: return left(a, b);
+      default: return inner(a, b);
+    }
+  }
+
+  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
+    const auto [ta, tb, fold] = form;
+    std::array<Tensor, 2> gradients;
+    if (ctx.needs(0)) {
+      const Tensor b = factors.b(ctx);
+      if (fold == Fold::none)
+        gradients[0] = ta ? multiply(b, g, {tb, true}) : multiply(g, b, {false, !tb});
+      else if (fold == Fold::left)
+        gradients[0] = multiply(g, b, {false, !tb, Fold::left});
+      else
+        gradients[0] = multiply(b, g, {false, true, Fold::left});
+    }
+    if (ctx.needs(1)) {
+      const Tensor a = factors.a(ctx);
+      if (fold == Fold::none)
+        gradients[1] = tb ? multiply(g, a, {true, ta}) : multiply(a, g, {!ta, false});
+      else if (fold == Fold::left)
+        gradients[1] = tb ? multiply(g, a, {true, false, Fold::inner}) : multiply(a, g, {true, false, Fold::inner});
+      else
+        gradients[1] = multiply(a, g, {false, false, Fold::left});
+    }
+    return gradients;
+  }
+
+  static Tensor multiply(const Tensor& a, const Tensor& b, const MatMulForm& form) { return apply<MatMul>(a, b, form); }
+
+ private:
+  Tensor left(const Tensor& a, const Tensor& b) const {
+    const std::int64_t k = a.size(-1), n = b.size(form.trans_b ? 0 : 1);
+    if (b.size(form.trans_b ? 1 : 0) != k) mismatch(name, a, b, "a's last axis as long as b's first");
+    Shape shape = a.shape();
+    shape[a.rank() - 1] = n;
+    Tensor out = make_tensor(name, shape, a.dtype());
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::gemm<T>(false, form.trans_b, product_of(shape, a.rank() - 1), n, k, T(1), data_of<T>(a), k, data_of<T>(b),
+                      form.trans_b ? k : n, T(0), mutable_data_of<T>(out), n);
+    });
+    return out;
+  }
+
+  static Tensor inner(const Tensor& a, const Tensor& b) {
+    const std::int64_t m = a.size(-1), n = b.size(-1);
+    Tensor out = make_tensor(name, {m, n}, a.dtype());
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::gemm<T>(true, false, m, n, product_of(a.shape(), a.rank() - 1), T(1), data_of<T>(a), m, data_of<T>(b), n,
+                      T(0), mutable_data_of<T>(out), n);
+    });
+    return out;
+  }
+
+  Tensor batched(const Tensor& a, const Tensor& b) const {
+    const std::int64_t columns_a = a.size(-1), columns_b = b.size(-1);
+    const std::int64_t m = a.size(form.trans_a ? -1 : -2), k = a.size(form.trans_a ? -2 : -1);
+    const std::int64_t n = b.size(form.trans_b ? -2 : -1);
+    if (b.size(form.trans_b ? -1 : -2) != k) mismatch(name, a, b, "a's last axis as long as b's last but one");
+    const Shape batch = batch_of(a, b);
+    Shape shape = batch;
+    shape.append(m);
+    shape.append(n);
+    Tensor out = make_tensor(name, shape, a.dtype());
+    const std::int64_t count = batch.size();
+    // Small products are spread over the threads, each on one; of few large ones each has all threads.
+    const std::int64_t work = std::max<std::int64_t>(m * n * k, 1);
+    const std::int64_t grain = count < num_threads() ? count : std::max<std::int64_t>((1 << 20) / work, 1);
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i)
+          detail::gemm<T>(form.trans_a, form.trans_b, m, n, k, T(1),
+                          data_of<T>(a) + matrix_index(i, batch, a.shape()) * m * k, columns_a,
+                          data_of<T>(b) + matrix_index(i, batch, b.shape()) * k * n, columns_b, T(0),
+                          mutable_data_of<T>(out) + i * m * n, n);
+      });
+    });
+    return out;
+  }
+};
+
+// x w + b: the product is added to rows that start as b.
+struct Linear : Op<Linear> {
+  static constexpr const char* name = "linear";
+  detail::Factors factors;
+
+  Tensor forward(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& b) {
+    const std::int64_t in = w.size(0), out = w.size(1), rows = product_of(x.shape(), x.rank() - 1);
+    Shape shape = x.shape();
+    shape[x.rank() - 1] = out;
+    Tensor y = make_tensor(name, shape, x.dtype());
+    detail::visit_floating(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      T* to = mutable_data_of<T>(y);
+      for (std::int64_t r = 0; r < rows; ++r) std::copy_n(data_of<T>(b), out, to + r * out);
+      detail::gemm<T>(false, false, rows, out, in, T(1), data_of<T>(x), in, data_of<T>(w), out, T(1), to, out);
+    });
+    factors.save(ctx, x, w);
+    return y;
+  }
+
+  std::array<Tensor, 3> backward(Context& ctx, const Tensor& g) const {
+    std::array<Tensor, 3> gradients;
+    if (ctx.needs(0)) gradients[0] = MatMul::multiply(g, factors.b(ctx), {false, true, Fold::left});
+    if (ctx.needs(1)) gradients[1] = MatMul::multiply(factors.a(ctx), g, {true, false, Fold::inner});
+    gradients[2] = g;  // summed over the rows by the tape
+    return gradients;
+  }
+};
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  detail::check_same_dtype("matmul", a, b);
+  detail::check_floating("matmul", a);
+  if (a.rank() == 0 || b.rank() == 0) mismatch("matmul", a, b, "at least one axis each");
+  if (a.size(-1) != b.size(b.rank() == 1 ? 0 : -2))
+    mismatch("matmul", a, b, "a's last axis as long as b's last but one");
+  if (b.rank() == 1) {
+    const Tensor column = MatMul::multiply(a, reshape(b, {b.size(), 1}), {false, false, Fold::left});
+    return squeeze(column, -1);
+  }
+  if (b.rank() == 2) return MatMul::multiply(a, b, {false, false, Fold::left});
+  if (a.rank() == 1) return squeeze(MatMul::multiply(reshape(a, {1, a.size()}), b, {}), -2);
+  return MatMul::multiply(a, b, {});
+}
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+  detail::check_same_dtype("linear", x, w);
+  detail::check_floating("linear", x);
+  if (x.rank() == 0 || w.rank() != 2 || x.size(-1) != w.size(0))
+    mismatch("linear", x, w, "x {..., in} and w {in, out}");
+  if (!b.defined()) return MatMul::multiply(x, w, {false, false, Fold::left});
+  detail::check_same_dtype("linear", x, b);
+  if (b.shape() != Shape{w.size(1)}) fail("linear: got a bias of shape ", b.shape(), ", needs {", w.size(1), "}");
+  return apply<Linear>(x, w, b);
+}
+
+}  // namespace weft

@@ -1,0 +1,160 @@
+#include <weft/ops/softmax.hpp>
+
+#include <algorithm>
+
+#include <weft/engine/tape.hpp>
+#include <weft/ops/arithmetic.hpp>
+#include <weft/ops/kernels/softmax.hpp>
+#include <weft/ops/reduce.hpp>
+#include <weft/ops/reshape.hpp>
+#include <weft/ops/unary.hpp>
+
+namespace weft {
+namespace {
+
+using detail::Collapsed;
+using detail::data_of;
+using detail::make_tensor;
+using detail::mutable_data_of;
+
+Collapsed around(const Shape& shape, int axis) {
+  Collapsed c;
+  for (int i = 0; i < axis; ++i) c.outer *= shape[i];
+  c.axis = shape[axis];
+  for (int i = axis + 1; i < shape.rank(); ++i) c.inner *= shape[i];
+  return c;
+}
+
+struct Softmax : Op<Softmax> {
+  static constexpr const char* name = "softmax";
+  int axis = 0;
+
+  Tensor forward(Context& ctx, const Tensor& a, int along) {
+    axis = along;
+    Tensor y = make_tensor(name, a.shape(), a.dtype());
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::softmax(data_of<T>(a), mutable_data_of<T>(y), around(a.shape(), axis));
+    });
+    ctx.save(y);
+    return y;
+  }
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    const Tensor y = ctx.saved(0);
+    if (grad_enabled()) return y * (g - sum(g * y, axis, true));
+    Tensor gradient = make_tensor(name, g.shape(), g.dtype());
+    detail::visit_floating(g.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::softmax_backward(data_of<T>(y), data_of<T>(g), mutable_data_of<T>(gradient), around(g.shape(), axis));
+    });
+    return gradient;
+  }
+};
+
+struct LogSoftmax : Op<LogSoftmax> {
+  static constexpr const char* name = "log_softmax";
+  int axis = 0;
+
+  Tensor forward(Context& ctx, const Tensor& a, int along) {
+    axis = along;
+    Tensor y = make_tensor(name, a.shape(), a.dtype());
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::log_softmax(data_of<T>(a), mutable_data_of<T>(y), around(a.shape(), axis));
+    });
+    ctx.save(y);
+    return y;
+  }
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    const Tensor y = ctx.saved(0);
+    if (grad_enabled()) return g - exp(y) * sum(g, axis, true);
+    Tensor gradient = make_tensor(name, g.shape(), g.dtype());
+    detail::visit_floating(g.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::log_softmax_backward(data_of<T>(y), data_of<T>(g), mutable_data_of<T>(gradient), around(g.shape(), axis));
+    });
+    return gradient;
+  }
+};
+
+struct SoftmaxCrossEntropy : Op<SoftmaxCrossEntropy> {
+  static constexpr const char* name = "softmax_cross_entropy";
+  detail::CrossEntropyOptions options;
+
+  Tensor forward(Context& ctx, const Tensor& logits, const Tensor& labels, const detail::CrossEntropyOptions& given) {
+    options = given;
+    const std::int64_t rows = logits.size(0), classes = logits.size(1);
+    Tensor losses = make_tensor(name, {rows}, logits.dtype());
+    Tensor lse = make_tensor(name, {rows}, logits.dtype());
+    detail::visit_floating(logits.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::cross_entropy(data_of<T>(logits), data_of<std::int64_t>(labels), mutable_data_of<T>(losses),
+                            mutable_data_of<T>(lse), rows, classes, options);
+    });
+    ctx.save(logits);
+    ctx.save(labels);
+    ctx.save(lse);
+    return losses;
+  }
+
+  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
+    const Tensor logits = ctx.saved(0), labels = ctx.saved(1);
+    if (grad_enabled()) return {recorded_gradient(logits, labels, g), Tensor()};
+    Tensor gradient = make_tensor(name, logits.shape(), logits.dtype());
+    detail::visit_floating(g.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::cross_entropy_backward(data_of<T>(logits), data_of<std::int64_t>(labels), data_of<T>(ctx.saved(2)),
+                                     data_of<T>(g), 1, mutable_data_of<T>(gradient), logits.size(0), logits.size(1),
+                                     options);
+    });
+    return {gradient, Tensor()};
+  }
+
+ private:
+  // g (softmax(logits) - target) in rows that count, from ops; the target is a constant.
+  Tensor recorded_gradient(const Tensor& logits, const Tensor& labels, const Tensor& g) const {
+    const std::int64_t rows = logits.size(0), classes = logits.size(1);
+    Tensor target = make_tensor(name, logits.shape(), logits.dtype());
+    Tensor counts = make_tensor(name, {rows, 1}, u8);
+    const std::int64_t* label = data_of<std::int64_t>(labels);
+    detail::visit_floating(logits.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      T* to = mutable_data_of<T>(target);
+      std::fill_n(to, target.size(), static_cast<T>(options.label_smoothing / static_cast<double>(classes)));
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const bool counted = label[r] != options.ignore_index;
+        mutable_data_of<std::uint8_t>(counts)[r] = counted;
+        if (counted) to[r * classes + label[r]] += static_cast<T>(1.0 - options.label_smoothing);
+      }
+    });
+    return where(counts, reshape(g, {rows, 1}) * (softmax(logits, 1) - target), 0.0);
+  }
+};
+
+}  // namespace
+
+Tensor softmax(const Tensor& a, int axis) {
+  detail::check_floating("softmax", a);
+  return apply<Softmax>(a, detail::checked_axis("softmax", axis, a.rank()));
+}
+
+Tensor log_softmax(const Tensor& a, int axis) {
+  detail::check_floating("log_softmax", a);
+  return apply<LogSoftmax>(a, detail::checked_axis("log_softmax", axis, a.rank()));
+}
+
+Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, std::int64_t ignore_index) {
+  constexpr const char* op = "softmax_cross_entropy";
+  detail::check_floating(op, logits);
+  if (logits.rank() != 2 || labels.dtype() != i64 || labels.shape() != Shape{logits.size(0)})
+    fail(op, ": got logits ", logits.shape(), " and ", labels.dtype(), " labels ", labels.shape(),
+         ", needs {rows, classes} and i64 {rows}");
+  if (!(smoothing >= 0.0 && smoothing <= 1.0)) fail(op, ": got smoothing ", smoothing, ", needs 0 <= smoothing <= 1");
+  const std::int64_t classes = logits.size(1);
+  for (const std::int64_t label : labels.data<std::int64_t>())
+    if ((label < 0 || label >= classes) && label != ignore_index)
+      fail(op, ": got label ", label, ", needs 0 <= label < ", classes, " or the ignored ", ignore_index);
+  return apply<SoftmaxCrossEntropy>(logits, labels, detail::CrossEntropyOptions{ignore_index, smoothing});
+}
+
+}  // namespace weft
