@@ -156,6 +156,7 @@ class Sweep {
     const GradMode mode(record_);
     while (!frontier_.empty()) {
       auto [node, pending] = frontier_.pop();
+      for (int i = 0; i < node->input_count(); ++i) __builtin_prefetch(node->edge(i).node());  // visited next, far away
       const bool* mask = mask_of(node);
       take_outputs(node, pending);
       if (plan_ != nullptr && mask == nullptr) continue;
@@ -214,11 +215,11 @@ class Sweep {
   void deliver(const Node* node, int i, Tensor&& gradient) {
     if (!gradient.defined()) return;
     const Edge& edge = node->edge(i);
-    if (gradient.dtype() != edge.meta.dtype)
+    if (gradient.dtype() != edge.dtype)
       fail("backward of ", node->op_name(), ": the gradient of input ", i, " is ", gradient.dtype(), ", needs ",
-           edge.meta.dtype);
-    if (!edge.meta.has_shape(gradient.shape())) {
-      const Shape needed = edge.meta.shape();
+           edge.dtype);
+    if (!edge.has_shape(gradient.shape())) {
+      const Shape needed = edge.shape();
       gradient = sum_to(gradient, needed);
     }
     if (anomaly_enabled()) check_finite(node, gradient, i);

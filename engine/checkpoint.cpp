@@ -28,7 +28,7 @@ Tensors enter(const Tensors& inputs) {
 // A tensor with the place of an edge's end but without its value: enough to lead a gradient there.
 Tensor place_of(const detail::Edge& edge) {
   if (edge.is_leaf()) return Tensor(detail::Ref<detail::TensorImpl>::share(edge.leaf()));
-  Tensor place = detail::alias(empty({0}, edge.meta.dtype), edge.meta.shape());
+  Tensor place = detail::alias(empty({0}, edge.dtype), edge.shape());
   place.impl()->node = detail::Ref<Node>::share(edge.node()).take();
   place.impl()->output_index = edge.output;
   return place;
@@ -61,9 +61,9 @@ Tensors captured_by(const Tensors& outputs, const Tensors& entrances, std::uint6
     else if (output.requires_grad())
       edge.target = reinterpret_cast<std::uintptr_t>(output.impl()) + 1;
     edge.output = output.impl()->output_index;
-    edge.meta.dtype = output.dtype();
-    edge.meta.sizes = output.shape().begin();
-    edge.meta.rank = static_cast<std::uint8_t>(output.rank());
+    edge.dtype = output.dtype();
+    edge.sizes = output.shape().begin();
+    edge.rank = static_cast<std::uint8_t>(output.rank());
     look_at(edge);
   }
   return captured;

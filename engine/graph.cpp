@@ -118,7 +118,7 @@ std::string to_dot(const Tensor& result, const std::vector<std::pair<std::string
       const Edge& edge = node->edge(i);
       if (edge.target == 0) continue;  // a constant
       const std::string from = edge.is_leaf() ? leaf_id(edge.leaf()) : ids.at(edge.node());
-      text += "  " + from + " -> " + id + " [label=" + quoted(to_text(edge.meta.shape())) + "];\n";
+      text += "  " + from + " -> " + id + " [label=" + quoted(to_text(edge.shape())) + "];\n";
     }
   }
   if (nodes.empty() && result.requires_grad()) leaf_id(result.impl());
@@ -154,7 +154,7 @@ std::string print_tape(const Tensor& result) {
         line += "#" + std::to_string(numbers.at(edge.node()));
         if (edge.node()->output_count() > 1) line += "[" + std::to_string(edge.output) + "]";
       }
-      line += " " + to_text(edge.meta.shape());
+      line += " " + to_text(edge.shape());
     }
     line += ") -> " + outputs_text(node);
     if (const std::int64_t bytes = saved_bytes(node, counted); bytes > 0)

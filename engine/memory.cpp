@@ -1,5 +1,7 @@
 #include <weft/engine/memory.hpp>
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -21,7 +23,8 @@ void add_unshared(Counter& counter, std::int64_t change) {
 }
 
 constexpr std::size_t small_limit = 32 * 1024;  // up to here a block comes from its thread's own lists
-constexpr std::size_t slab_bytes = 1024 * 1024;
+constexpr std::size_t huge_page = 2 * 1024 * 1024;
+constexpr std::size_t slab_bytes = huge_page;
 constexpr std::int64_t publish_bytes = 64 * 1024;
 
 // Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two: at most 12.5% unused, and few
@@ -123,10 +126,15 @@ LocalPool* this_pool() {
 }
 
 void* system_block(std::size_t size) {
-  // Large blocks on 2 MiB boundaries can be backed by huge pages.
-  const std::size_t alignment = size >= (std::size_t{4} << 20) ? std::size_t{2} << 20 : 64;
-  void* block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  // Huge pages: a long tape or a large tensor is not slowed down by page faults and address translation.
+  const bool huge = size >= huge_page;
+  const std::size_t alignment = huge ? huge_page : 64;
+  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+  void* block = std::aligned_alloc(alignment, whole);
   if (block == nullptr) fail("memory: could not get ", size, " bytes");
+#ifdef MADV_HUGEPAGE
+  if (huge) madvise(block, whole, MADV_HUGEPAGE);  // a wish: without it all is the same but slower
+#endif
   return block;
 }
 

@@ -97,7 +97,7 @@ void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes
   for (int i = 0; i < count; ++i) {
     auto* edge = new (node->edges_ + i) detail::Edge;
     detail::TensorImpl* impl = inputs[i]->impl();
-    edge->meta = make_meta(*inputs[i], sizes);
+    static_cast<detail::Meta&>(*edge) = make_meta(*inputs[i], sizes);
     if (impl->node != nullptr) {
       edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<Node>::share(impl->node).take());
       edge->output = impl->output_index;
@@ -126,14 +126,14 @@ void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tenso
     bool foreign = output.requires_grad();
     for (std::uint32_t k = 0; k < node->input_count_ && !foreign; ++k) foreign = inputs[k]->impl() == output.impl();
     for (int k = 0; k < i && !foreign; ++k) foreign = outputs[k].impl() == output.impl();
-    const detail::TensorImpl* made = output.impl();
     if (foreign) output = output.detach();
     new (node->outputs_ + i) detail::Meta(make_meta(output, sizes));
     if (!is_floating(output.dtype())) continue;
-    for (detail::Saved& saved : node->saved_)
-      if (saved.output == -2 && saved.tensor.impl()->storage.get() == made->storage.get() &&
-          saved.tensor.shape() == output.shape())
-        saved.output = i;
+    for (detail::Saved& saved : node->saved_) {
+      if (saved.tensor.impl() != output.impl()) continue;
+      saved.tensor = output.detach();  // apart from the handle that will point to this node: no cycle
+      saved.output = i;
+    }
     output.impl()->node = detail::Ref<Node>::share(node).take();
     output.impl()->output_index = static_cast<std::uint32_t>(i);
   }
@@ -171,19 +171,7 @@ detail::NodeExtras& NodeAccess::make_extras(Node* node) {
 
 void Context::save(const Tensor& t) {
   if (node_ == nullptr) return;
-  const auto version = t.impl()->storage->version.load(std::memory_order_relaxed);
-  for (std::uint32_t i = 0; i < node_->input_count_; ++i) {
-    const detail::Edge& edge = node_->edges_[i];
-    const bool same = edge.is_leaf() ? edge.leaf() == t.impl()
-                                     : t.impl()->node != nullptr && edge.node() == t.impl()->node &&
-                                           edge.output == t.impl()->output_index;
-    if (edge.target != 0 && same) {
-      node_->saved_.push_back({t, version, -1});
-      return;
-    }
-  }
-  // An output or a constant: kept apart from its handle, which will point to this node (no cycle).
-  node_->saved_.push_back({t.detach(), version, -2});
+  node_->saved_.push_back({t, t.impl()->storage->version.load(std::memory_order_relaxed)});
 }
 
 Tensor Context::saved(int i) const {

@@ -69,11 +69,11 @@ struct Meta {
   }
 };
 
-/// Where the gradient of an input flows: to an output of a node, or to a leaf. Holds a count on it.
-struct Edge {
+/// An input, and where its gradient flows: to an output of a node, or to a leaf. Holds a count on it. (A base class, not a
+/// member: its padding is used.)
+struct Edge : Meta {
+  std::uint32_t output = 0;   // which output of the node
   std::uintptr_t target = 0;  // Node*, or TensorImpl* of a leaf with the lowest bit set; 0: no gradient wanted
-  Meta meta;
-  std::uint32_t output = 0;  // which output of the node
 
   bool is_leaf() const { return (target & 1U) != 0; }
   Node* node() const { return reinterpret_cast<Node*>(target); }
