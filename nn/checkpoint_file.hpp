@@ -1,0 +1,28 @@
+#pragma once
+// Checkpoints: the state of a module, and of what trains it, by name in a safetensors file.
+#include <weft/nn/safetensors.hpp>
+
+namespace weft::nn {
+
+class Module;
+class Optimizer;
+class Schedule;
+
+/// Options of load.
+struct LoadOptions {
+  bool strict = true;  ///< the file and the module have the same tensors; else what both have is loaded
+};
+
+/// Writes the module's parameters and buffers under their dotted names, the optimiser's state under "optimizer/", the
+/// schedule's under "schedule/", and notes. A file of this name is there whole or as it was. Throws Error if it cannot
+/// be written.
+void save(const std::string& path, const Module& module, const Optimizer* optimizer = nullptr,
+          const Schedule* schedule = nullptr, const Notes& notes = {});
+
+/// Reads what save wrote and returns the notes. State in the file for an optimiser or schedule that is not asked for is
+/// left alone. Throws Error naming the tensor that is missing, unexpected or of another shape or dtype; then nothing
+/// has been changed.
+Notes load(const std::string& path, Module& module, Optimizer* optimizer = nullptr, Schedule* schedule = nullptr,
+           LoadOptions options = {});
+
+}  // namespace weft::nn
