@@ -1,0 +1,81 @@
+#pragma once
+// The op table: one row an op, which drives its value, gradient, second-order, broadcast, f32, integer, empty,
+// non-finite tests and its benchmark. A test fails when an op declared in ops/ or nn/losses.hpp has no row.
+#include <tests/support/array.hpp>
+
+namespace weft::test {
+
+/// How an input's values are drawn.
+struct Domain {
+  enum Kind { normal, uniform, grid, integers } kind = normal;
+  double low = 0, high = 1;
+};
+
+inline constexpr Domain any = {};
+inline constexpr Domain positive = {Domain::uniform, 0.2, 3};
+inline constexpr Domain fraction = {Domain::uniform, 0.1, 0.9};
+/// Multiples of 0.1 off zero and off the other inputs', none twice: away from the kinks of max, abs and the like.
+inline constexpr Domain apart = {Domain::grid};
+inline constexpr Domain below(double n) { return {Domain::integers, 0, n}; }
+
+struct Input {
+  Shape shape;
+  Domain domain = any;
+  DType dtype = f64;  // f64: the floating dtype that the test asks for
+};
+using Inputs = std::vector<Input>;
+
+struct OpRow {
+  std::string name;          // as declared
+  std::string variant = {};  // what tells rows of one name apart
+  std::function<Tensors(const Tensors&)> function = {};
+  std::vector<Inputs> cases = {};  // sets of inputs, an empty and a one-element one among them
+  std::function<Arrays(const Arrays&)> reference = {};
+  double tolerance = 1e-12;     // of f64 values
+  double f32_tolerance = 2e-5;  // of f32 values and gradients beside f64's
+  bool differentiable = true;
+  bool elementwise = false;                          // any pair of special values may be tried
+  bool integers = false;                             // floating inputs may also be i64 and u8
+  bool non_finite = true;                            // nan and infinity come out as the reference says
+  std::string no_empty = {};                         // why there is no empty case
+  std::string no_single = {};                        // why there is no one-element case
+  std::function<Inputs(std::int64_t n)> sized = {};  // inputs of the benchmark, about n elements; none: no benchmark
+  std::function<double(std::int64_t n)> flops = {};  // of the forward pass; none: measured in bytes
+
+  std::string title() const { return variant.empty() ? name : name + " (" + variant + ")"; }
+};
+
+/// All rows.
+const std::vector<OpRow>& op_table();
+
+/// Values for the inputs, the same for f32 and f64 (all are f32 numbers), drawn from the seed.
+Tensors make_inputs(const Inputs& inputs, DType floating = f64, std::uint64_t seed = 1);
+bool has_empty(const Inputs& inputs);
+
+// What rows are made of.
+
+/// A function of tensors with one result, as the table wants it.
+template <class F>
+std::function<Tensors(const Tensors&)> one(F f) {
+  return [f](const Tensors& in) { return Tensors{f(in)}; };
+}
+/// A reference with one result.
+template <class F>
+std::function<Arrays(const Arrays&)> naive(F f) {
+  return [f](const Arrays& in) { return Arrays{f(in)}; };
+}
+/// The shapes every elementwise op of one operand is tried on, and of two, with broadcasting.
+std::vector<Inputs> unary_cases(const Domain& domain = any);
+std::vector<Inputs> binary_cases(const Domain& a = any, const Domain& b = any);
+/// A benchmark's operands: `count` vectors of n elements, or a square matrix.
+std::function<Inputs(std::int64_t)> vectors(int count, const Domain& domain = any);
+std::function<Inputs(std::int64_t)> square_matrix(const Domain& domain = any);
+
+void add_elementwise_rows(std::vector<OpRow>& rows);
+void add_compare_rows(std::vector<OpRow>& rows);
+void add_reduce_rows(std::vector<OpRow>& rows);
+void add_shape_rows(std::vector<OpRow>& rows);
+void add_network_rows(std::vector<OpRow>& rows);
+void add_loss_rows(std::vector<OpRow>& rows);
+
+}  // namespace weft::test

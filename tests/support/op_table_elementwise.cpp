@@ -1,0 +1,253 @@
+// Rows of the ops that work element by element.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <tests/support/op_table.hpp>
+#include <weft/ops/arithmetic.hpp>
+#include <weft/ops/compare.hpp>
+#include <weft/ops/unary.hpp>
+
+namespace weft::test {
+namespace {
+
+template <class F>
+auto each(F f) {
+  return naive([f](const Arrays& in) {
+    return Array(broadcast(in), [&](const Index& i) {
+      if constexpr (requires { f(0.0); })
+        return static_cast<double>(f(in[0](i)));
+      else if constexpr (requires { f(0.0, 0.0); })
+        return static_cast<double>(f(in[0](i), in[1](i)));
+      else
+        return static_cast<double>(f(in[0](i), in[1](i), in[2](i)));
+    });
+  });
+}
+
+struct Rows {
+  std::vector<OpRow>& rows;
+
+  template <class F, class R>
+  OpRow& unary(const char* name, F f, R reference, const Domain& domain = any) {
+    rows.push_back({.name = name,
+                    .function = one([f](const Tensors& in) { return f(in[0]); }),
+                    .cases = unary_cases(domain),
+                    .reference = each(reference),
+                    .elementwise = true,
+                    .sized = vectors(1, domain)});
+    return rows.back();
+  }
+  template <class F, class R>
+  OpRow& binary(const char* name, F f, R reference, const Domain& a = any, const Domain& b = any) {
+    rows.push_back({.name = name,
+                    .function = one([f](const Tensors& in) { return f(in[0], in[1]); }),
+                    .cases = binary_cases(a, b),
+                    .reference = each(reference),
+                    .elementwise = true,
+                    .sized = vectors(2, a)});
+    return rows.back();
+  }
+};
+
+OpRow& with_integers(OpRow& row) {
+  row.integers = true;
+  return row;
+}
+OpRow& variant(OpRow& row, const char* text) {
+  row.variant = text;
+  row.sized = {};
+  return row;
+}
+OpRow& no_gradient(OpRow& row) {
+  row.differentiable = false;
+  return row;
+}
+
+double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b); }
+double smaller(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b); }
+
+}  // namespace
+
+void add_elementwise_rows(std::vector<OpRow>& rows) {
+  Rows to{rows};
+  using T = const Tensor&;
+  with_integers(to.binary(
+      "add", [](T a, T b) { return a + b; }, [](double a, double b) { return a + b; }));
+  with_integers(to.binary(
+                    "sub", [](T a, T b) { return a - b; }, [](double a, double b) { return a - b; }))
+      .integers = false;  // u8 wraps
+  with_integers(to.binary(
+      "mul", [](T a, T b) { return a * b; }, [](double a, double b) { return a * b; }));
+  to.binary(
+      "div", [](T a, T b) { return a / b; }, [](double a, double b) { return a / b; }, any, positive);
+  variant(with_integers(to.unary(
+              "add", [](T a) { return 2.0 + a; }, [](double x) { return x + 2; })),
+          "number");
+  variant(to.unary(
+              "sub", [](T a) { return a - 0.75; }, [](double x) { return x - 0.75; }),
+          "number");
+  variant(to.unary(
+              "sub", [](T a) { return 1.5 - a; }, [](double x) { return 1.5 - x; }),
+          "from number");
+  variant(with_integers(to.unary(
+              "mul", [](T a) { return 3.0 * a; }, [](double x) { return x * 3; })),
+          "number");
+  variant(to.unary(
+              "div", [](T a) { return a / 0.4; }, [](double x) { return x / 0.4; }),
+          "number");
+  variant(to.unary(
+              "div", [](T a) { return 1.7 / a; }, [](double x) { return 1.7 / x; }, positive),
+          "of number");
+  to.unary(
+      "neg", [](T a) { return -a; }, [](double x) { return -x; });
+
+  to.binary(
+      "pow", [](T a, T b) { return pow(a, b); }, [](double a, double b) { return std::pow(a, b); }, positive);
+  variant(to.unary(
+              "pow", [](T a) { return pow(a, 3.0); }, [](double x) { return x * x * x; }),
+          "cube");
+  variant(to.unary(
+              "pow", [](T a) { return pow(a, 2.5); }, [](double x) { return std::pow(x, 2.5); }, positive),
+          "2.5");
+  variant(to.unary(
+              "pow", [](T a) { return pow(a, 0.0); }, [](double) { return 1.0; }),
+          "0");
+  with_integers(to.binary(
+      "maximum", [](T a, T b) { return maximum(a, b); }, larger, apart, apart));
+  with_integers(to.binary(
+      "minimum", [](T a, T b) { return minimum(a, b); }, smaller, apart, apart));
+  to.unary(
+      "clamp", [](T a) { return clamp(a, -0.5, 0.6); },
+      [](double x) { return std::isnan(x) ? x : std::clamp(x, -0.5, 0.6); }, apart);
+
+  to.unary(
+        "square", [](T a) { return square(a); }, [](double x) { return x * x; })
+      .integers = true;
+  to.unary(
+      "sqrt", [](T a) { return sqrt(a); }, [](double x) { return std::sqrt(x); }, positive);
+  to.unary(
+      "exp", [](T a) { return exp(a); }, [](double x) { return std::exp(x); });
+  to.unary(
+      "log", [](T a) { return log(a); }, [](double x) { return std::log(x); }, positive);
+  to.unary(
+      "log1p", [](T a) { return log1p(a); }, [](double x) { return std::log1p(x); }, positive);
+  to.unary(
+      "sin", [](T a) { return sin(a); }, [](double x) { return std::sin(x); });
+  to.unary(
+      "cos", [](T a) { return cos(a); }, [](double x) { return std::cos(x); });
+  to.unary(
+      "tanh", [](T a) { return tanh(a); }, [](double x) { return std::tanh(x); });
+  to.unary(
+      "sigmoid", [](T a) { return sigmoid(a); }, [](double x) { return 1 / (1 + std::exp(-x)); });
+  to.unary(
+      "erf", [](T a) { return erf(a); }, [](double x) { return std::erf(x); });
+  to.unary(
+        "abs", [](T a) { return abs(a); }, [](double x) { return std::abs(x); }, apart)
+      .integers = true;
+  to.unary(
+        "relu", [](T a) { return relu(a); }, [](double x) { return x < 0 ? 0 : x; }, apart)
+      .integers = true;
+  to.unary(
+      "softplus", [](T a) { return softplus(a); },
+      [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))) + (std::isnan(x) ? x : 0); });
+  // Minus infinity times a probability of zero is nan, as in PyTorch: no special values for gelu.
+  to.unary(
+        "gelu", [](T a) { return gelu(a); }, [](double x) { return x / 2 * (1 + std::erf(x / std::numbers::sqrt2)); })
+      .non_finite = false;
+  variant(to.unary(
+              "gelu", [](T a) { return gelu(a, GeluForm::tanh); },
+              [](double x) {
+                return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+              }),
+          "tanh")
+      .non_finite = false;
+}
+
+void add_compare_rows(std::vector<OpRow>& rows) {
+  Rows to{rows};
+  using T = const Tensor&;
+  const Domain few = below(3);
+  const auto compare = [&](const char* name, auto tensors, auto number, auto reference) {
+    no_gradient(with_integers(to.binary(name, tensors, reference, few, few)));
+    variant(no_gradient(with_integers(to.unary(
+                name, number, [=](double x) { return reference(x, 1.0); }, few))),
+            "number");
+  };
+  compare(
+      "equal", [](T a, T b) { return equal(a, b); }, [](T a) { return equal(a, 1.0); },
+      [](double a, double b) { return a == b; });
+  compare(
+      "not_equal", [](T a, T b) { return not_equal(a, b); }, [](T a) { return not_equal(a, 1.0); },
+      [](double a, double b) { return a != b; });
+  compare(
+      "less", [](T a, T b) { return a < b; }, [](T a) { return a < 1.0; }, [](double a, double b) { return a < b; });
+  compare(
+      "less_equal", [](T a, T b) { return less_equal(a, b); }, [](T a) { return less_equal(a, 1.0); },
+      [](double a, double b) { return a <= b; });
+  compare(
+      "greater", [](T a, T b) { return a > b; }, [](T a) { return a > 1.0; }, [](double a, double b) { return a > b; });
+  compare(
+      "greater_equal", [](T a, T b) { return greater_equal(a, b); }, [](T a) { return greater_equal(a, 1.0); },
+      [](double a, double b) { return a >= b; });
+
+  const auto masks = [](int count) {
+    std::vector<Inputs> cases = count == 1 ? unary_cases(below(3)) : binary_cases(below(3), below(3));
+    for (Inputs& inputs : cases)
+      for (Input& input : inputs) input.dtype = u8;
+    return cases;
+  };
+  const auto logical = [&](const char* name, int count, auto f, auto reference) {
+    rows.push_back({.name = name,
+                    .function = one(f),
+                    .cases = masks(count),
+                    .reference = each(reference),
+                    .differentiable = false,
+                    .non_finite = false});
+  };
+  using In = const Tensors&;
+  logical(
+      "logical_and", 2, [](In in) { return logical_and(in[0], in[1]); },
+      [](double a, double b) { return a != 0 && b != 0; });
+  logical(
+      "logical_or", 2, [](In in) { return logical_or(in[0], in[1]); },
+      [](double a, double b) { return a != 0 || b != 0; });
+  logical(
+      "logical_not", 1, [](In in) { return logical_not(in[0]); }, [](double a) { return a == 0; });
+
+  no_gradient(to.unary(
+      "isnan", [](T a) { return isnan(a); }, [](double x) { return std::isnan(x); }));
+  no_gradient(to.unary(
+      "isinf", [](T a) { return isinf(a); }, [](double x) { return std::isinf(x); }));
+  no_gradient(to.unary(
+      "isfinite", [](T a) { return isfinite(a); }, [](double x) { return std::isfinite(x); }));
+
+  const Domain flag = below(2);
+  const auto choose = [](double m, double a, double b) { return m != 0 ? a : b; };
+  rows.push_back({.name = "where",
+                  .function = one([](In in) { return where(in[0], in[1], in[2]); }),
+                  .cases = {{{{3, 4}, flag, u8}, {{3, 4}}, {{3, 4}}},
+                            {{{4}, flag, u8}, {{3, 1}}, {{}}},
+                            {{{2, 1, 1}, flag, u8}, {{3, 1}}, {{1, 5}}},
+                            {{{1}, flag, u8}, {{1}}, {{1}}},
+                            {{{0, 2}, flag, u8}, {{2}}, {{1, 1}}}},
+                  .reference = each(choose),
+                  .integers = true,
+                  .sized = [flag](std::int64_t n) {
+                    return Inputs{{{n}, flag, u8}, {{n}}, {{n}}};
+                  }});
+  const std::vector<Inputs> with_number = {
+      {{{3, 4}, flag, u8}, {{4}}}, {{{1}, flag, u8}, {{1}}}, {{{0, 2}, flag, u8}, {{2}}}};
+  rows.push_back({.name = "where",
+                  .variant = "else number",
+                  .function = one([](In in) { return where(in[0], in[1], 2.0); }),
+                  .cases = with_number,
+                  .reference = each([](double m, double a) { return m != 0 ? a : 2.0; })});
+  rows.push_back({.name = "where",
+                  .variant = "number",
+                  .function = one([](In in) { return where(in[0], 2.0, in[1]); }),
+                  .cases = with_number,
+                  .reference = each([](double m, double b) { return m != 0 ? 2.0 : b; })});
+}
+
+}  // namespace weft::test

@@ -1,0 +1,225 @@
+// Rows of reductions and softmax.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <tests/support/op_table.hpp>
+#include <weft/ops/reduce.hpp>
+#include <weft/ops/softmax.hpp>
+
+namespace weft::test {
+namespace {
+
+using Values = std::vector<double>;
+
+double total(const Values& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
+double average(const Values& v) { return total(v) / static_cast<double>(v.size()); }
+double largest(const Values& v) {
+  for (const double x : v)
+    if (std::isnan(x)) return x;
+  return *std::max_element(v.begin(), v.end());
+}
+double smallest(const Values& v) {
+  for (const double x : v)
+    if (std::isnan(x)) return x;
+  return *std::min_element(v.begin(), v.end());
+}
+double spread(const Values& v, double correction) {
+  const double mean = average(v);
+  double squares = 0;
+  for (const double x : v) squares += (x - mean) * (x - mean);
+  const double degrees = static_cast<double>(v.size()) - correction;
+  return degrees > 0 ? squares / degrees : NAN;
+}
+double log_of_exps(const Values& v) {
+  if (v.empty()) return -INFINITY;
+  const double top = largest(v);
+  if (std::isinf(top) || std::isnan(top)) return top;
+  double exps = 0;
+  for (const double x : v) exps += std::exp(x - top);
+  return top + std::log(exps);
+}
+double first_of(const Values& v, double wanted) {
+  return static_cast<double>(
+      std::find_if(v.begin(), v.end(), [&](double x) { return x == wanted || (std::isnan(wanted) && std::isnan(x)); }) -
+      v.begin());
+}
+
+// Which axes are tried: all, each kind of place, several.
+struct Reduction {
+  const char* variant;
+  Shape shape;
+  Axes axes;
+  bool keepdims;
+};
+const Reduction reductions[] = {{"all", {3, 5}, {}, false},
+                                {"last axis", {2, 3, 4}, -1, false},
+                                {"first axis", {4, 3, 2}, 0, true},
+                                {"middle axis", {2, 5, 3}, 1, false},
+                                {"two axes", {2, 3, 4, 2}, {0, -2}, true}};
+
+template <class F, class R>
+void add_reductions(std::vector<OpRow>& rows, const char* name, F f, R reference, const OpRow& like,
+                    const Domain& domain = any) {
+  for (const Reduction& kind : reductions) {
+    OpRow row = like;
+    row.name = name;
+    row.variant = kind.variant;
+    const auto [axes, keepdims] = std::pair(kind.axes, kind.keepdims);
+    row.function = one([=](const Tensors& in) { return f(in[0], axes, keepdims); });
+    row.reference = naive([=](const Arrays& in) { return reduced(in[0], axes, keepdims, reference); });
+    Shape single = kind.shape, empty = kind.shape, none = kind.shape;
+    for (std::int64_t& d : single) d = 1;
+    const std::vector<bool> gone = axis_flags(axes, kind.shape.rank());
+    row.cases = {{{kind.shape, domain}}, {{single, domain}}};
+    if (row.no_empty.empty()) {
+      for (int i = 0; i < empty.rank(); ++i)
+        if (gone[static_cast<std::size_t>(i)]) empty[i] = 0;
+      row.cases.push_back({{empty, domain}});
+    }
+    // Nothing is asked of an empty axis that stays.
+    for (int i = 0; i < none.rank(); ++i)
+      if (!gone[static_cast<std::size_t>(i)]) none[i] = 0;
+    if (none != kind.shape) row.cases.push_back({{none, domain}});
+    if (axes.count() < 2) row.sized = square_matrix(domain);
+    rows.push_back(row);
+  }
+}
+
+// Along one axis, the whole vector at a time.
+template <class F>
+auto along(int axis, F f) {
+  return naive([=](const Arrays& in) {
+    const Array& a = in[0];
+    const auto at = static_cast<std::size_t>(axis < 0 ? axis + a.shape.rank() : axis);
+    return Array(a.shape, [&](const Index& i) {
+      Values line;
+      for (Index j = i; static_cast<std::int64_t>(line.size()) < a.shape[static_cast<int>(at)];) {
+        j[at] = static_cast<std::int64_t>(line.size());
+        line.push_back(a(j));
+      }
+      return f(line, static_cast<std::size_t>(i[at]));
+    });
+  });
+}
+
+void add_softmax_rows(std::vector<OpRow>& rows) {
+  for (const int axis : {-1, 0, 1}) {
+    OpRow row;
+    row.cases = {{{{3, 7}}}, {{{2, 4, 3}}}, {{{2, 3, 1, 2}}}, {{{1, 1}}}, {{{0, 3}}}, {{{2, 0, 1}}}};
+    row.variant = "axis " + std::to_string(axis);
+    row.sized = axis == 1 ? nullptr : square_matrix();
+    row.name = "softmax";
+    row.function = one([=](const Tensors& in) { return softmax(in[0], axis); });
+    row.reference = along(axis, [](const Values& v, std::size_t i) { return std::exp(v[i] - log_of_exps(v)); });
+    row.non_finite = false;  // infinity less infinity: below
+    rows.push_back(row);
+    row.name = "log_softmax";
+    row.function = one([=](const Tensors& in) { return log_softmax(in[0], axis); });
+    row.reference = along(axis, [](const Values& v, std::size_t i) { return v[i] - log_of_exps(v); });
+    rows.push_back(row);
+  }
+  for (const double smoothing : {0.0, 0.1}) {
+    const auto labels = [](std::int64_t n, std::int64_t classes) {
+      return Inputs{{{n, classes}}, {{n}, below(static_cast<double>(classes)), i64}};
+    };
+    rows.push_back(
+        {.name = "softmax_cross_entropy",
+         .variant = smoothing == 0 ? "" : "smoothing",
+         .function = one([=](const Tensors& in) { return softmax_cross_entropy(in[0], in[1], smoothing, 1); }),
+         .cases = {labels(5, 4), labels(2, 11), labels(1, 1), labels(0, 3)},
+         .reference = naive([=](const Arrays& in) {
+           const std::int64_t classes = in[0].shape[1];
+           return Array({in[0].shape[0]}, [&](const Index& i) {
+             const auto label = static_cast<std::int64_t>(in[1](i));
+             if (label == 1) return 0.0;  // ignored
+             Values logits;
+             for (std::int64_t c = 0; c < classes; ++c) logits.push_back(in[0]({i[0], c}));
+             double loss = 0;
+             for (std::int64_t c = 0; c < classes; ++c) {
+               const double target = (c == label ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
+               loss -= target * (logits[static_cast<std::size_t>(c)] - log_of_exps(logits));
+             }
+             return loss;
+           });
+         }),
+         .non_finite = false,
+         .sized = [=](std::int64_t n) { return labels(std::max<std::int64_t>(1, n / 100), 100); }});
+  }
+}
+
+}  // namespace
+
+void add_reduce_rows(std::vector<OpRow>& rows) {
+  using T = const Tensor&;
+  using A = const Axes&;
+  OpRow floating, whole, some;
+  whole.integers = true;
+  add_reductions(
+      rows, "sum", [](T a, A axes, bool keep) { return sum(a, axes, keep); }, total, whole);
+  some.no_empty = "there is no mean of nothing";
+  add_reductions(
+      rows, "mean", [](T a, A axes, bool keep) { return mean(a, axes, keep); }, average, some);
+  some.no_empty = "there is no largest of nothing";
+  some.integers = true;
+  add_reductions(
+      rows, "max", [](T a, A axes, bool keep) { return max(a, axes, keep); }, largest, some, apart);
+  add_reductions(
+      rows, "min", [](T a, A axes, bool keep) { return min(a, axes, keep); }, smallest, some, apart);
+  some = {};
+  some.no_empty = "there is no variance of nothing";
+  some.f32_tolerance = 1e-4;
+  add_reductions(
+      rows, "var", [](T a, A axes, bool keep) { return var(a, axes, keep, 0); },
+      [](const Values& v) { return spread(v, 0); }, some);
+  add_reductions(
+      rows, "logsumexp", [](T a, A axes, bool keep) { return logsumexp(a, axes, keep); }, log_of_exps, floating);
+
+  rows.push_back({.name = "var",
+                  .variant = "correction 1",
+                  .function = one([](const Tensors& in) { return var(in[0], -1); }),
+                  .cases = {{{{3, 5}}}, {{{2, 2}}}},
+                  .reference = naive([](const Arrays& in) {
+                    return reduced(in[0], -1, false, [](const Values& v) { return spread(v, 1); });
+                  }),
+                  .f32_tolerance = 1e-4,
+                  .no_empty = "there is no variance of nothing",
+                  .no_single = "one value has no unbiased variance"});
+
+  const auto position = [&](const char* name, auto f, auto best) {
+    for (const int axis : {-1, 0}) {
+      rows.push_back({.name = name,
+                      .variant = "axis " + std::to_string(axis),
+                      .function = one([=](const Tensors& in) { return f(in[0], axis); }),
+                      .cases = {{{{3, 7}, below(5)}}, {{{4, 2, 3}, below(4)}}, {{{1, 1}}}},
+                      .reference = naive([=](const Arrays& in) {
+                        return reduced(in[0], axis, false, [=](const Values& v) { return first_of(v, best(v)); });
+                      }),
+                      .differentiable = false,
+                      .integers = true,
+                      .no_empty = "there is no largest of nothing",
+                      .sized = square_matrix()});
+    }
+  };
+  position(
+      "argmax", [](T a, int axis) { return argmax(a, axis); }, largest);
+  position(
+      "argmin", [](T a, int axis) { return argmin(a, axis); }, smallest);
+
+  for (const Shape& shape : {Shape{3, 1}, Shape{4}, Shape{}, Shape{1, 1, 4}, Shape{2, 3, 4}}) {
+    rows.push_back({.name = "sum_to",
+                    .variant = detail::to_text(shape),
+                    .function = one([=](const Tensors& in) { return sum_to(in[0], shape); }),
+                    .cases = {{{{2, 3, 4}}}},
+                    .reference = naive([=](const Arrays& in) {
+                      Array out(shape);
+                      for_each_index(in[0].shape, [&](const Index& i) { out(i) += in[0](i); });
+                      return out;
+                    }),
+                    .no_empty = "one shape a row",
+                    .no_single = "one shape a row"});
+  }
+  add_softmax_rows(rows);
+}
+
+}  // namespace weft::test

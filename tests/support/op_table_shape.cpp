@@ -1,0 +1,260 @@
+// Rows of the ops that change shape and order, or choose by index.
+#include <numeric>
+
+#include <tests/support/op_table.hpp>
+#include <weft/ops/index.hpp>
+#include <weft/ops/reshape.hpp>
+
+namespace weft::test {
+namespace {
+
+using In = const Tensors&;
+
+Array with_shape(Array a, const Shape& shape) {
+  a.shape = shape;
+  return a;
+}
+
+// Positions start, start + step, ... along an axis.
+Array taken(const Array& a, int axis, std::int64_t start, std::int64_t count, std::int64_t step = 1) {
+  Shape shape = a.shape;
+  shape[axis] = count;
+  return Array(shape, [&](Index i) {
+    auto& at = i[static_cast<std::size_t>(axis)];
+    at = start + at * step;
+    return a(i);
+  });
+}
+
+Array joined(const Arrays& parts, int axis) {
+  Shape shape = parts[0].shape;
+  shape[axis] = 0;
+  for (const Array& part : parts) shape[axis] += part.shape[axis];
+  return Array(shape, [&](Index i) {
+    auto& at = i[static_cast<std::size_t>(axis)];
+    for (const Array& part : parts) {
+      if (at < part.shape[axis]) return part(i);
+      at -= part.shape[axis];
+    }
+    return 0.0;
+  });
+}
+
+Array reordered(const Array& a, const std::vector<int>& order) {
+  Shape shape = a.shape;
+  for (std::size_t k = 0; k < order.size(); ++k) shape[static_cast<int>(k)] = a.shape[order[k]];
+  return Array(shape, [&](const Index& i) {
+    Index from(i.size());
+    for (std::size_t k = 0; k < order.size(); ++k) from[static_cast<std::size_t>(order[k])] = i[k];
+    return a(from);
+  });
+}
+
+template <class F, class R>
+OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant, F f, std::vector<Inputs> cases,
+               R reference) {
+  OpRow row;
+  row.name = name;
+  row.variant = variant;
+  row.function = f;
+  row.cases = std::move(cases);
+  row.reference = reference;
+  row.integers = true;
+  rows.push_back(row);
+  return rows.back();
+}
+
+void add_order_rows(std::vector<OpRow>& rows) {
+  const auto permuted = [&](const char* variant, const Axes& order, std::vector<Inputs> cases) -> OpRow& {
+    const std::vector<int> axes(order.begin(), order.end());
+    return add_row(rows, "permute", variant, one([=](In in) { return permute(in[0], order); }), std::move(cases),
+                   naive([=](const Arrays& in) { return reordered(in[0], axes); }));
+  };
+  permuted("cycle", {2, 0, 1}, {{{{2, 3, 4}}}, {{{1, 1, 1}}}, {{{3, 0, 2}}}});
+  permuted("images to channels first", {0, 3, 1, 2}, {{{{2, 3, 3, 4}}}, {{{1, 1, 1, 1}}}, {{{0, 3, 3, 4}}}}).sized =
+      [](std::int64_t n) {
+        return Inputs{{{1, 16, std::max<std::int64_t>(1, n / 256), 16}}};
+      };
+  permuted("nothing", {0, 1}, {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}});
+  permuted("tiles", {1, 0}, {{{{19, 35}}}, {{{1, 1}}}, {{{0, 2}}}});
+  permuted("five axes", {4, 2, 0, 3, 1}, {{{{2, 3, 2, 1, 4}}}, {{{1, 1, 1, 1, 1}}}, {{{2, 0, 2, 1, 4}}}});
+  add_row(rows, "transpose", "", one([](In in) { return transpose(in[0]); }),
+          {{{{3, 5}}}, {{{2, 2, 3}}}, {{{17, 9}}}, {{{1, 1}}}, {{{0, 2}}}}, naive([](const Arrays& in) {
+            return in[0].shape.rank() == 2 ? reordered(in[0], {1, 0}) : reordered(in[0], {0, 2, 1});
+          }))
+      .sized = square_matrix();
+  add_row(rows, "swap_axes", "", one([](In in) { return swap_axes(in[0], 0, -1); }),
+          {{{{2, 3, 4}}}, {{{1, 1, 1}}}, {{{0, 2, 3}}}}, naive([](const Arrays& in) {
+            return reordered(in[0], {2, 1, 0});
+          }));
+}
+
+void add_storage_rows(std::vector<OpRow>& rows) {
+  add_row(rows, "reshape", "", one([](In in) {
+            return reshape(in[0], {-1, 2});
+          }),
+          {{{{3, 4}}}, {{{2, 1, 3}}}, {{{0, 3}}}}, naive([](const Arrays& in) {
+            return with_shape(in[0], {in[0].size() / 2, 2});
+          }))
+      .no_single = "two columns";
+  add_row(rows, "reshape", "to scalar", one([](In in) { return reshape(in[0], {}); }), {{{{1, 1}}}, {{{}}}},
+          naive([](const Arrays& in) { return with_shape(in[0], {}); }))
+      .no_empty = "one element";
+  add_row(rows, "flatten", "", one([](In in) { return flatten(in[0]); }), {{{{2, 3, 2}}}, {{{}}}, {{{0, 3}}}},
+          naive([](const Arrays& in) { return with_shape(in[0], {in[0].size()}); }));
+  add_row(rows, "flatten", "last two", one([](In in) { return flatten(in[0], 1, -1); }),
+          {{{{2, 3, 2}}}, {{{1, 1, 1}}}, {{{2, 0, 2}}}}, naive([](const Arrays& in) {
+            return with_shape(in[0], {in[0].shape[0], in[0].shape[1] * in[0].shape[2]});
+          }));
+  add_row(rows, "squeeze", "", one([](In in) { return squeeze(in[0], -2); }),
+          {{{{3, 1, 2}}}, {{{1, 1}}}, {{{0, 1, 2}}}}, naive([](const Arrays& in) {
+            Shape shape = in[0].shape;
+            shape.erase(shape.rank() - 2);
+            return with_shape(in[0], shape);
+          }));
+  add_row(rows, "unsqueeze", "", one([](In in) { return unsqueeze(in[0], -1); }), {{{{3, 2}}}, {{{}}}, {{{0, 2}}}},
+          naive([](const Arrays& in) {
+            Shape shape = in[0].shape;
+            shape.append(1);
+            return with_shape(in[0], shape);
+          }));
+  const Shape wide = {2, 3, 4};
+  add_row(rows, "broadcast_to", "", one([wide](In in) { return broadcast_to(in[0], wide); }),
+          {{{{3, 1}}}, {{{4}}}, {{{2, 1, 4}}}, {{{}}}, {{{1, 1, 1}}}, {{{2, 3, 4}}}},
+          naive([wide](const Arrays& in) { return Array(wide, [&](const Index& i) { return in[0](i); }); }))
+      .no_empty = "the next row";
+  add_row(rows, "broadcast_to", "empty", one([](In in) {
+            return broadcast_to(in[0], {2, 0});
+          }),
+          {{{{1}}}, {{{2, 1}}}, {{{0}}}}, naive([](const Arrays&) {
+            return Array({2, 0});
+          }));
+}
+
+void add_part_rows(std::vector<OpRow>& rows) {
+  for (const int axis : {0, 1}) {
+    const auto part = [axis](std::int64_t size, std::int64_t other) {
+      return Input{axis == 0 ? Shape{size, other} : Shape{other, size}};
+    };
+    add_row(rows, "concat", axis == 0 ? "rows" : "columns", one([=](In in) { return concat(in, axis); }),
+            {{part(2, 3), part(1, 3), part(4, 3)}, {part(3, 2)}, {part(1, 1)}, {part(2, 2), part(0, 2)}, {part(0, 2)}},
+            naive([=](const Arrays& in) { return joined(in, axis); }))
+        .sized = [](std::int64_t n) {
+      const Input half = square_matrix()(n)[0];
+      return Inputs{half, half};
+    };
+    add_row(
+        rows, "split", axis == 0 ? "rows" : "columns", [=](In in) { return split(in[0], 2, axis); },
+        {{part(5, 3)}, {part(4, 2)}, {part(1, 1)}, {part(0, 2)}},
+        [=](const Arrays& in) {
+          Arrays parts;
+          std::int64_t start = 0, size = in[0].shape[axis];
+          do {
+            parts.push_back(taken(in[0], axis, start, std::min<std::int64_t>(2, size - start)));
+            start += 2;
+          } while (start < size);
+          return parts;
+        });
+    add_row(rows, "slice", axis == 0 ? "rows" : "columns", one([=](In in) { return slice(in[0], axis, 1, -1); }),
+            {{part(5, 3)}, {part(3, 1)}, {part(1, 1)}, {part(0, 2)}}, naive([=](const Arrays& in) {
+              return taken(in[0], axis, 1, std::max<std::int64_t>(0, in[0].shape[axis] - 2));
+            }))
+        .sized = square_matrix();
+  }
+  add_row(rows, "concat", "images", one([](In in) { return concat(in); }),
+          {{{{2, 2, 3, 4}}, {{2, 2, 3, 1}}}, {{{1, 1, 1, 1}}}, {{{0, 2, 3, 4}}, {{0, 2, 3, 1}}}},
+          naive([](const Arrays& in) { return joined(in, 3); }));
+  for (const int axis : {0, -1, 1}) {
+    add_row(rows, "stack",
+            axis == 0   ? "in front"
+            : axis == 1 ? "second"
+                        : "last",
+            one([=](In in) { return stack(in, axis); }), {{{{2, 3}}, {{2, 3}}}, {{{1}}}, {{{0}}, {{0}}}},
+            naive([=](const Arrays& in) {
+              Arrays grown = in;
+              const int at = axis < 0 ? in[0].shape.rank() : axis;
+              for (Array& a : grown) a.shape.insert(at, 1);
+              return joined(grown, at);
+            }));
+  }
+  add_row(
+      rows, "chunk", "", [](In in) { return chunk(in[0], 3, 0); }, {{{{7, 2}}}, {{{4}}}, {{{1}}}, {{{0, 2}}}},
+      [](const Arrays& in) {
+        Arrays parts;
+        const std::int64_t size = in[0].shape[0], each = std::max<std::int64_t>(1, (size + 2) / 3);
+        std::int64_t start = 0;
+        do {
+          parts.push_back(taken(in[0], 0, start, std::min(each, size - start)));
+          start += each;
+        } while (start < size);
+        return parts;
+      });
+  add_row(rows, "slice", "step", one([](In in) { return slice(in[0], 1, -5, 1000, 2); }),
+          {{{{2, 6, 3}}}, {{{1, 1}}}, {{{0, 4}}}}, naive([](const Arrays& in) {
+            const std::int64_t size = in[0].shape[1], start = std::max<std::int64_t>(0, size - 5);
+            return taken(in[0], 1, start, (size - start + 1) / 2, 2);
+          }));
+  const auto padded = [](const Array& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts,
+                         double value) {
+    Shape shape = a.shape;
+    for (int k = 0; k < shape.rank(); ++k)
+      shape[k] += amounts[static_cast<std::size_t>(k)].first + amounts[static_cast<std::size_t>(k)].second;
+    return Array(shape, [&](Index i) {
+      for (std::size_t k = 0; k < i.size(); ++k) {
+        i[k] -= amounts[k].first;
+        if (i[k] < 0 || i[k] >= a.shape[static_cast<int>(k)]) return value;
+      }
+      return a(i);
+    });
+  };
+  add_row(rows, "pad", "", one([](In in) {
+            return pad(in[0], {{1, 2}, {0, 3}});
+          }),
+          {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, naive([=](const Arrays& in) {
+            return padded(in[0], {{1, 2}, {0, 3}}, 0);
+          }));
+  add_row(rows, "pad", "images", one([](In in) {
+            return pad(in[0], {{0, 0}, {1, 1}, {2, 1}, {0, 0}}, 7);
+          }),
+          {{{{2, 3, 2, 2}}}, {{{1, 1, 1, 1}}}, {{{0, 1, 1, 1}}}}, naive([=](const Arrays& in) {
+            return padded(in[0], {{0, 0}, {1, 1}, {2, 1}, {0, 0}}, 7);
+          }))
+      .sized = [](std::int64_t n) {
+    return Inputs{{{1, 16, std::max<std::int64_t>(1, n / 256), 16}}};
+  };
+}
+
+void add_index_rows(std::vector<OpRow>& rows) {
+  for (const int axis : {0, 1}) {
+    const auto chosen = [=](const Shape& shape, std::int64_t count) {
+      return Inputs{{shape}, {{count}, below(static_cast<double>(shape[axis])), i64}};
+    };
+    add_row(rows, "index_select", axis == 0 ? "rows" : "columns",
+            one([=](In in) { return index_select(in[0], axis, in[1]); }),
+            {chosen({4, 3}, 7), chosen({3, 2, 3}, 2), chosen({1, 1}, 1), {{{3, 2}}, {{0}, below(1), i64}}},
+            naive([=](const Arrays& in) {
+              Shape shape = in[0].shape;
+              shape[axis] = in[1].size();
+              return Array(shape, [&](Index i) {
+                auto& at = i[static_cast<std::size_t>(axis)];
+                at = static_cast<std::int64_t>(in[1]({at}));
+                return in[0](i);
+              });
+            }))
+        .sized = [=](std::int64_t n) {
+      const Shape shape = square_matrix()(n)[0].shape;
+      return chosen(shape, shape[axis]);
+    };
+  }
+}
+
+}  // namespace
+
+void add_shape_rows(std::vector<OpRow>& rows) {
+  add_order_rows(rows);
+  add_storage_rows(rows);
+  add_part_rows(rows);
+  add_index_rows(rows);
+}
+
+}  // namespace weft::test
