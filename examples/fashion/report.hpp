@@ -1,0 +1,16 @@
+#pragma once
+// What a run, and runs beside it, came to: a table and a picture.
+#include <string>
+#include <vector>
+
+/// A run's directory and what to call it.
+struct RunDir {
+  std::string dir, label;
+};
+
+/// Prints a line a run: epochs, losses, accuracies, time. Throws weft::Error if a run's metrics cannot be read.
+void print_table(const std::vector<RunDir>& runs);
+
+/// Draws the runs' losses and accuracies over the epochs into a PNG file with gnuplot; the script stays beside it.
+/// False if gnuplot is missing or fails.
+bool draw_curves(const std::vector<RunDir>& runs, const std::string& png);

@@ -1,0 +1,212 @@
+#include "train.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+
+#include <weft/weft.hpp>
+
+namespace nn = weft::nn;
+using weft::Tensor;
+
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// The first interrupt asks for an end after the step under way, a second one ends at once.
+void watch_interrupts() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+struct Data {
+  nn::Dataset train, test;
+};
+
+Data read_data(const Options& o) {
+  const auto read = o.data == "fashion" ? nn::fashion_mnist : nn::cifar10;
+  Data data = {read(o.dir, nn::Split::train), read(o.dir, nn::Split::test)};
+  if (o.limit > 0) data.train = nn::head(data.train, o.limit);
+  if (data.train.size() < o.batch) weft::fail("--batch: got ", o.batch, ", needs at most ", data.train.size());
+  return data;
+}
+
+nn::ModulePtr make_net(const Options& o, int channels) {
+  constexpr int classes = 10;
+  if (o.net == "plain") return nn::plain_net(o.depth, channels, classes);
+  if (o.net == "dense") return nn::densenet(o.depth, o.growth, true, 0.5, channels, classes);
+  const auto shortcut = o.shortcut == "A"   ? nn::ShortcutOption::A
+                        : o.shortcut == "B" ? nn::ShortcutOption::B
+                                            : nn::ShortcutOption::C;
+  return nn::resnet_cifar(o.depth, shortcut, o.pre_activation, channels, classes);
+}
+
+// Mean loss and accuracy over what has been seen so far.
+struct Totals {
+  double loss = 0, correct = 0, examples = 0;
+
+  void add(const Tensor& batch_loss, const Tensor& logits, const Tensor& y) {
+    const weft::NoGrad off;
+    const auto n = static_cast<double>(y.size());
+    loss += batch_loss.item() * n;
+    correct += weft::sum(weft::equal(weft::argmax(logits, 1), y).to(weft::f32)).item();
+    examples += n;
+  }
+  double mean_loss() const { return loss / examples; }
+  double accuracy() const { return correct / examples; }
+};
+
+Totals evaluate(nn::Module& net, nn::DataLoader& loader) {
+  const weft::NoGrad off;
+  net.eval();
+  Totals totals;
+  for (const auto& batch : loader) {
+    const Tensor logits = net(batch.x);
+    totals.add(nn::cross_entropy(logits, batch.y), logits, batch.y);
+  }
+  net.train();
+  return totals;
+}
+
+// A run that goes on in another directory takes its rows along.
+void bring_metrics(const std::filesystem::path& from, const std::filesystem::path& to) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  if (!fs::exists(from / "metrics.csv", none) || fs::equivalent(from.empty() ? "." : from, to, none)) return;
+  fs::copy_file(from / "metrics.csv", to / "metrics.csv", fs::copy_options::overwrite_existing);
+}
+
+// Where a run is, beyond what net, optimizer and schedule hold.
+struct Position {
+  std::int64_t epoch = 0, batch = 0;  // done in whole, and of the one under way
+  Totals totals;                      // of the epoch under way
+  double seconds = 0;                 // of training, evaluation not counted
+
+  nn::Notes notes() const {
+    const auto generator = weft::default_generator().state();
+    return {{"at-epoch", fmt::format("{}", epoch)},
+            {"at-batch", fmt::format("{}", batch)},
+            {"at-loss", fmt::format("{}", totals.loss)},
+            {"at-correct", fmt::format("{}", totals.correct)},
+            {"at-examples", fmt::format("{}", totals.examples)},
+            {"at-seconds", fmt::format("{}", seconds)},
+            {"generator-seed", fmt::format("{}", generator.seed)},
+            {"generator-offset", fmt::format("{}", generator.offset)}};
+  }
+
+  void read(const nn::Notes& notes) {
+    const auto get = [&](const char* name, auto& value) {
+      for (const auto& [key, text] : notes)
+        if (key == name && std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc()) return;
+      weft::fail("--resume: the checkpoint does not say \"", name, "\"");
+    };
+    weft::GeneratorState generator;
+    get("at-epoch", epoch);
+    get("at-batch", batch);
+    get("at-loss", totals.loss);
+    get("at-correct", totals.correct);
+    get("at-examples", totals.examples);
+    get("at-seconds", seconds);
+    get("generator-seed", generator.seed);
+    get("generator-offset", generator.offset);
+    weft::default_generator().set_state(generator);
+  }
+};
+
+}  // namespace
+
+std::string checkpoint_path(const Options& options) { return options.out + "/checkpoint.safetensors"; }
+
+bool train(const Options& o) {
+  if (o.threads > 0) weft::set_num_threads(o.threads);
+  weft::manual_seed(o.seed);
+  const Data data = read_data(o);
+  const nn::ChannelStats stats = nn::channel_stats(data.train.x);
+  nn::DataLoader loader(
+      data.train, {.batch_size = o.batch,
+                   .shuffle = true,
+                   .seed = o.seed,
+                   .drop_last = true,
+                   .augment = {.crop_padding = o.crop, .flip = true, .mean = stats.mean, .stddev = stats.stddev}});
+  nn::DataLoader test_loader(data.test, {.batch_size = 500, .augment = {.mean = stats.mean, .stddev = stats.stddev}});
+
+  const nn::ModulePtr net = make_net(o, static_cast<int>(data.train.x.size(3)));
+  std::int64_t parameter_count = 0;
+  for (const Tensor& p : net->parameters()) parameter_count += p.size();
+  fmt::print("{} on {}: {} parameters, {} images, {} epochs of {} steps, {} threads\n", o.label(), o.data,
+             parameter_count, data.train.size(), o.epochs, loader.batches(), weft::num_threads());
+
+  nn::Sgd optimizer(net->parameters(), {.lr = o.lr, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
+  nn::OneCycleLr schedule(optimizer, {.max_lr = o.lr, .total_steps = o.epochs * loader.batches()});
+
+  Position at;
+  if (!o.resume.empty()) at.read(nn::load(o.resume, *net, &optimizer, &schedule));
+  if (at.epoch > o.epochs) weft::fail("--resume: the checkpoint is at epoch ", at.epoch, " of ", o.epochs);
+  std::filesystem::create_directories(o.out);
+  if (!o.resume.empty()) bring_metrics(std::filesystem::path(o.resume).parent_path(), o.out);
+  nn::Metrics metrics(
+      o.out + "/metrics.csv",
+      {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds"},
+      static_cast<std::size_t>(at.epoch));
+  const auto checkpoint = [&] {
+    nn::Notes notes = o.settings();
+    for (auto& note : at.notes()) notes.push_back(std::move(note));
+    nn::save(checkpoint_path(o), *net, &optimizer, &schedule, notes);
+  };
+
+  watch_interrupts();
+  net->train();
+  while (at.epoch < o.epochs) {
+    loader.seek(at.epoch, at.batch);
+    const double before = at.seconds, started = now();
+    const auto steps = static_cast<double>(loader.batches() - at.batch);
+    {
+      const std::string label = fmt::format("epoch {}/{}", at.epoch + 1, o.epochs);
+      nn::Progress bar(label, loader.batches() * o.batch, at.batch * o.batch);
+      for (const auto& batch : loader) {
+        optimizer.zero_grad();
+        const Tensor logits = (*net)(batch.x);
+        const Tensor loss = nn::cross_entropy(logits, batch.y);
+        at.totals.add(loss, logits, batch.y);
+        if (!std::isfinite(at.totals.loss))
+          weft::fail("the loss is no longer finite at step ", at.batch + 1, " of epoch ", at.epoch + 1,
+                     ": try a lower --lr");
+        loss.backward();
+        optimizer.step();
+        schedule.step();
+        ++at.batch;
+        at.seconds = before + now() - started;
+        bar.update(at.batch * o.batch, {{"loss", at.totals.mean_loss()}, {"accuracy", at.totals.accuracy()}});
+        if (interrupted != 0 && at.batch < loader.batches()) {
+          checkpoint();
+          return false;
+        }
+      }
+    }
+    const double ms_a_step = 1e3 * (at.seconds - before) / steps;
+    const Totals tested = evaluate(*net, test_loader);
+    ++at.epoch;
+    metrics.add({static_cast<double>(at.epoch), at.totals.mean_loss(), at.totals.accuracy(), tested.mean_loss(),
+                 tested.accuracy(), optimizer.lr(), at.seconds});
+    fmt::print(
+        "epoch {:3}/{}  train loss {:.4f} accuracy {:.4f}  test loss {:.4f} accuracy {:.4f}  {:.1f} s ({:.0f} ms a "
+        "step)\n",
+        at.epoch, o.epochs, at.totals.mean_loss(), at.totals.accuracy(), tested.mean_loss(), tested.accuracy(),
+        at.seconds, ms_a_step);
+    std::fflush(stdout);
+    at.batch = 0;
+    at.totals = {};
+    checkpoint();
+    if (interrupted != 0 && at.epoch < o.epochs) return false;
+  }
+  return true;
+}

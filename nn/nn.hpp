@@ -1,0 +1,25 @@
+#pragma once
+// Everything in nn.
+#include <weft/nn/activation.hpp>
+#include <weft/nn/checkpoint_file.hpp>
+#include <weft/nn/containers.hpp>
+#include <weft/nn/conv.hpp>
+#include <weft/nn/data.hpp>
+#include <weft/nn/datasets.hpp>
+#include <weft/nn/densenet.hpp>
+#include <weft/nn/dropout.hpp>
+#include <weft/nn/idx.hpp>
+#include <weft/nn/init.hpp>
+#include <weft/nn/linear.hpp>
+#include <weft/nn/losses.hpp>
+#include <weft/nn/metrics.hpp>
+#include <weft/nn/module.hpp>
+#include <weft/nn/norm.hpp>
+#include <weft/nn/optim.hpp>
+#include <weft/nn/pool.hpp>
+#include <weft/nn/progress.hpp>
+#include <weft/nn/resnet.hpp>
+#include <weft/nn/safetensors.hpp>
+#include <weft/nn/schedule.hpp>
+#include <weft/nn/shortcuts.hpp>
+#include <weft/nn/summary.hpp>

@@ -1,0 +1,148 @@
+// Checkpoints of modules and what trains them: exact continuation, and nothing changed by what does not fit.
+#include <doctest/doctest.h>
+#include <tests/support/temp_dir.hpp>
+
+#include <algorithm>
+
+#include <weft/weft.hpp>
+
+using namespace weft;
+
+namespace {
+
+struct Net : nn::Module {
+  nn::Child<nn::Linear> first;
+  nn::Child<nn::BatchNorm> norm;
+  nn::Child<nn::Linear> last;
+  Net() : first{this, "first", 4, 6}, norm{this, "norm", 6}, last{this, "last", 6, 3} {}
+  Tensor forward(const Tensor& x) override { return last(relu(norm(first(x)))); }
+};
+
+template <class Optimizer, class Options>
+struct Trained {
+  Net net;
+  Optimizer optimizer;
+  nn::OneCycleLr schedule;
+  explicit Trained(const Options& options)
+      : optimizer(net.parameters(), options), schedule(optimizer, {.max_lr = 0.1, .total_steps = 20}) {}
+  void steps(int from, int to) {
+    for (int i = from; i < to; ++i) {
+      Generator generator(static_cast<std::uint64_t>(i));
+      optimizer.zero_grad();
+      nn::cross_entropy(net(randn({8, 4}, f32, generator)), randint(0, 3, {8}, i64, generator)).backward();
+      optimizer.step();
+      schedule.step();
+    }
+  }
+  std::vector<double> values() {
+    std::vector<double> all;
+    for (const auto& list : {net.named_parameters(), net.named_buffers()})
+      for (const auto& [name, t] : list) visit(t, [&](double v) { all.push_back(v); });
+    return all;
+  }
+
+ private:
+  template <class F>
+  static void visit(const Tensor& t, F f) {
+    detail::visit_dtype(t.dtype(), [&](auto kind) {
+      for (const auto v : t.template data<decltype(kind)>()) f(static_cast<double>(v));
+    });
+  }
+};
+
+using WithSgd = Trained<nn::Sgd, nn::SgdOptions>;
+using WithAdam = Trained<nn::Adam, nn::AdamOptions>;
+
+template <class T, class Options>
+void check_continuation(const Options& options) {
+  const TempDir dir;
+  manual_seed(1);
+  T whole(options);
+  whole.steps(0, 7);
+  nn::save(dir / "a", whole.net, &whole.optimizer, &whole.schedule, {{"epoch", "2"}});
+  whole.steps(7, 15);
+
+  manual_seed(2);
+  T resumed(options);
+  const nn::Notes notes = nn::load(dir / "a", resumed.net, &resumed.optimizer, &resumed.schedule);
+  CHECK(notes == nn::Notes{{"epoch", "2"}});
+  resumed.steps(7, 15);
+  CHECK(resumed.values() == whole.values());
+
+  manual_seed(3);
+  T used(options);  // state of its own is replaced
+  used.steps(3, 6);
+  nn::load(dir / "a", used.net, &used.optimizer, &used.schedule);
+  used.steps(7, 15);
+  CHECK(used.values() == whole.values());
+}
+
+}  // namespace
+
+TEST_CASE("training goes on from a checkpoint bit for bit") {
+  check_continuation<WithSgd>(nn::SgdOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
+  check_continuation<WithAdam>(nn::AdamOptions{.lr = 0.01});
+}
+
+TEST_CASE("what does not fit names the tensor and changes nothing") {
+  const TempDir dir;
+  manual_seed(1);
+  WithSgd saved(nn::SgdOptions{.lr = 0.1, .momentum = 0.9});
+  saved.steps(0, 3);
+  nn::save(dir / "good", saved.net, &saved.optimizer, &saved.schedule);
+  const nn::TensorFile good = nn::read_safetensors(dir / "good");
+
+  const auto refused = [&](const nn::NamedTensors& tensors, const char* name) {
+    nn::write_safetensors(dir / "bad", tensors);
+    manual_seed(2);
+    WithSgd other(nn::SgdOptions{.lr = 0.1, .momentum = 0.9});
+    other.steps(5, 7);
+    WithSgd twin(nn::SgdOptions{.lr = 0.1, .momentum = 0.9});
+    nn::save(dir / "before", other.net, &other.optimizer, &other.schedule);
+    nn::load(dir / "before", twin.net, &twin.optimizer, &twin.schedule);
+    try {
+      nn::load(dir / "bad", other.net, &other.optimizer, &other.schedule);
+      FAIL_CHECK("loaded without " << name);
+    } catch (const Error& e) {
+      const std::string text = e.what();
+      CAPTURE(text);
+      CHECK(text.find(name) != std::string::npos);
+      CHECK(text.find('\n') == std::string::npos);
+    }
+    other.steps(7, 9);
+    twin.steps(7, 9);
+    CHECK(other.values() == twin.values());
+  };
+  for (std::size_t i = 0; i < good.tensors.size(); ++i) {  // each one missing, and each one of another shape
+    nn::NamedTensors tensors = good.tensors;
+    const std::string name = tensors[i].first.substr(tensors[i].first.rfind('/') + 1);
+    tensors[i].second = zeros({3, 5, 7}, tensors[i].second.dtype());
+    refused(tensors, name.c_str());
+    tensors.erase(tensors.begin() + static_cast<std::ptrdiff_t>(i));
+    refused(tensors, name.c_str());
+  }
+  nn::NamedTensors more = good.tensors;
+  more.emplace_back("stranger", zeros({1}));
+  refused(more, "stranger");
+  nn::NamedTensors wide = good.tensors;
+  for (auto& [name, t] : wide)
+    if (name == "first.weight") t = t.to(f64);
+  refused(wide, "first.weight");
+  CHECK_THROWS_AS(nn::load(dir / "none", saved.net), Error);
+}
+
+TEST_CASE("weights alone, and what two modules have in common") {
+  const TempDir dir;
+  Net net, other;
+  nn::save(dir / "a", net);
+  CHECK(dir.count() == 1);
+  nn::load(dir / "a", other);
+  CHECK(allclose(other.parameters()[0], net.parameters()[0], 0, 0));
+  nn::Sgd optimizer(other.parameters(), {.lr = 0.1});
+  nn::load(dir / "a", other, nullptr, nullptr, {.strict = true});
+
+  nn::Linear stranger(4, 6);
+  CHECK_THROWS_WITH_AS(nn::load(dir / "a", stranger), doctest::Contains("\"weight\""), Error);
+  CHECK(nn::load(dir / "a", stranger, nullptr, nullptr, {.strict = false}).empty());
+  CHECK_THROWS_AS(nn::save(dir / "no/a", net), Error);
+}
