@@ -1,0 +1,316 @@
+// Bad input: one line that names the op, what it got and what it needs; and nothing changes.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include <weft/engine/backward.hpp>
+#include <weft/engine/create.hpp>
+#include <weft/engine/memory.hpp>
+#include <weft/nn/losses.hpp>
+#include <weft/ops/ops.hpp>
+
+using namespace weft;
+
+namespace {
+
+struct Mistake {
+  std::string op;                           // how the message starts
+  std::function<void()> f;                  // what is done wrongly
+  std::vector<std::string> mentioned = {};  // what the message names
+};
+
+void check_all(const std::vector<Mistake>& mistakes) {
+  for (const Mistake& mistake : mistakes) {
+    const MemoryStats before = memory_stats();
+    std::string message;
+    try {
+      mistake.f();
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    INFO(mistake.op, ": \"", message, "\"");
+    CHECK(message.rfind(mistake.op + ":", 0) == 0);
+    CHECK(message.find('\n') == std::string::npos);
+    for (const std::string& text : mistake.mentioned) CHECK(message.find(text) != std::string::npos);
+    const MemoryStats after = memory_stats();
+    CHECK(after.nodes == before.nodes);
+    CHECK(after.storages == before.storages);
+  }
+}
+
+constexpr std::int64_t huge = std::int64_t{1} << 31;
+
+}  // namespace
+
+TEST_CASE("shapes that do not fit") {
+  const Tensor a = parameter(zeros({2, 3})), b = parameter(zeros({4, 5})), row = zeros({3}),
+               images = zeros({1, 4, 4, 3});
+  check_all({
+      {"add", [&] { (void)(a + b); }, {"{2, 3}", "{4, 5}"}},
+      {"mul", [&] { (void)(a * b); }, {"{2, 3}", "{4, 5}"}},
+      {"pow", [&] { (void)pow(a, b); }, {"{2, 3}"}},
+      {"maximum", [&] { (void)maximum(a, b); }, {"{4, 5}"}},
+      {"less", [&] { (void)(a < b); }, {"{2, 3}", "{4, 5}"}},
+      {"allclose", [&] { (void)allclose(a, b); }, {"{2, 3}", "{4, 5}"}},
+      {"matmul", [&] { (void)matmul(a, b); }, {"{2, 3}", "{4, 5}"}},
+      {"matmul", [&] { (void)matmul(a, scalar(1)); }, {}},
+      {"matmul",
+       [&] {
+         (void)matmul(zeros({2, 2, 3}), zeros({3, 3, 2}));
+       },
+       {"{2, 2, 3}"}},
+      {"linear", [&] { (void)linear(a, b); }, {"{2, 3}", "{4, 5}"}},
+      {"linear",
+       [&] {
+         (void)linear(a, zeros({3, 5}), zeros({4}));
+       },
+       {"{4}"}},
+      {"conv2d",
+       [&] {
+         (void)conv2d(images, zeros({3, 3, 2, 4}));
+       },
+       {"{1, 4, 4, 3}", "{3, 3, 2, 4}"}},
+      {"conv2d", [&] { (void)conv2d(a, b); }, {"{2, 3}"}},
+      {"conv2d",
+       [&] {
+         (void)conv2d(images, zeros({5, 5, 3, 4}));
+       },
+       {"{5, 5, 3, 4}"}},
+      {"conv2d",
+       [&] {
+         (void)conv2d(images, zeros({3, 3, 3, 4}), {.stride = 0});
+       },
+       {}},
+      {"conv2d",
+       [&] {
+         (void)conv2d(images, zeros({3, 3, 3, 4}), {.groups = 2});
+       },
+       {}},
+      {"max_pool2d", [&] { (void)max_pool2d(a); }, {"{2, 3}"}},
+      {"max_pool2d", [&] { (void)max_pool2d(images, {.kernel = 9}); }, {}},
+      {"avg_pool2d", [&] { (void)avg_pool2d(images, {.kernel = 2, .padding = 2}); }, {}},
+      {"global_avg_pool", [&] { (void)global_avg_pool(a); }, {"{2, 3}"}},
+      {"layer_norm", [&] { (void)layer_norm(a, zeros({4}), zeros({4})); }, {"{4}"}},
+      {"batch_norm", [&] { (void)batch_norm(a, zeros({4}), zeros({4}), Tensor(), Tensor(), true); }, {"{4}"}},
+      {"dropout", [&] { (void)dropout(a, 1.5, true); }, {"1.5"}},
+      {"reshape",
+       [&] {
+         (void)reshape(a, {4, 2});
+       },
+       {"{4, 2}", "{2, 3}"}},
+      {"reshape",
+       [&] {
+         (void)reshape(a, {-1, 4});
+       },
+       {"{-1, 4}"}},
+      {"reshape",
+       [&] {
+         (void)reshape(a, {-1, -1});
+       },
+       {"{-1, -1}"}},
+      {"reshape",
+       [&] {
+         (void)reshape(zeros({0, 3}), {-1, 0});
+       },
+       {"{-1, 0}"}},
+      {"squeeze", [&] { (void)squeeze(a, 0); }, {"{2, 3}"}},
+      {"transpose", [&] { (void)transpose(row); }, {"{3}"}},
+      {"permute", [&] { (void)permute(a, {0}); }, {"{2, 3}"}},
+      {"permute",
+       [&] {
+         (void)permute(a, {0, 0});
+       },
+       {"{0, 0}"}},
+      {"broadcast_to",
+       [&] {
+         (void)broadcast_to(a, {3, 3});
+       },
+       {"{2, 3}", "{3, 3}"}},
+      {"broadcast_to", [&] { (void)broadcast_to(a, {3}); }, {"{2, 3}", "{3}"}},
+      {"concat",
+       [&] {
+         (void)concat({a, b}, 0);
+       },
+       {"{2, 3}", "{4, 5}"}},
+      {"concat",
+       [&] {
+         (void)concat({a, row}, 0);
+       },
+       {"{2, 3}", "{3}"}},
+      {"concat", [&] { (void)concat({}); }, {}},
+      {"stack",
+       [&] {
+         (void)stack({a, b});
+       },
+       {"{2, 3}", "{4, 5}"}},
+      {"stack", [&] { (void)stack({}); }, {}},
+      {"pad",
+       [&] {
+         (void)pad(a, {{1, 1}});
+       },
+       {"{2, 3}"}},
+      {"sum_to", [&] { (void)sum_to(a, {4}); }, {"{2, 3}", "{4}"}},
+      {"mse", [&] { (void)nn::mse(a, b); }, {"{2, 3}", "{4, 5}"}},
+      {"mse", [&] { (void)nn::mse(a, row); }, {"{2, 3}", "{3}"}},
+      {"l1", [&] { (void)nn::l1(a, b); }, {"{2, 3}"}},
+      {"bce_with_logits", [&] { (void)nn::bce_with_logits(a, b); }, {"{2, 3}"}},
+      {"cross_entropy", [&] { (void)nn::cross_entropy(a, zeros({3}, i64)); }, {"{2, 3}", "{3}"}},
+      {"nll", [&] { (void)nn::nll(a, zeros({3}, i64)); }, {"{2, 3}", "{3}"}},
+  });
+}
+
+TEST_CASE("dtypes that do not fit") {
+  const Tensor narrow = ones({2, 2}), wide = ones({2, 2}, f64), whole = ones({2, 2}, i64);
+  check_all({
+      {"add", [&] { (void)(narrow + wide); }, {"f32", "f64"}},
+      {"div", [&] { (void)(whole / whole); }, {"i64"}},
+      {"equal", [&] { (void)equal(narrow, whole); }, {"f32", "i64"}},
+      {"exp", [&] { (void)exp(whole); }, {"i64"}},
+      {"mean", [&] { (void)mean(whole); }, {"i64"}},
+      {"softmax", [&] { (void)softmax(whole); }, {"i64"}},
+      {"matmul", [&] { (void)matmul(narrow, wide); }, {"f32", "f64"}},
+      {"matmul", [&] { (void)matmul(whole, whole); }, {"i64"}},
+      {"conv2d",
+       [&] {
+         (void)conv2d(ones({1, 1, 1, 1}), ones({1, 1, 1, 1}, f64));
+       },
+       {"f32", "f64"}},
+      {"where", [&] { (void)where(narrow, narrow, narrow); }, {"f32", "u8"}},
+      {"where",
+       [&] {
+         (void)where(ones({2, 2}, u8), narrow, wide);
+       },
+       {"f32", "f64"}},
+      {"logical_and", [&] { (void)logical_and(narrow, narrow); }, {"f32", "u8"}},
+      {"concat",
+       [&] {
+         (void)concat({narrow, wide});
+       },
+       {"f32", "f64"}},
+      {"stack",
+       [&] {
+         (void)stack({narrow, whole});
+       },
+       {"f32", "i64"}},
+      {"index_select", [&] { (void)index_select(narrow, 0, narrow); }, {"f32", "i64"}},
+      {"cross_entropy", [&] { (void)nn::cross_entropy(narrow, ones({2}, u8)); }, {"u8"}},
+      {"mse", [&] { (void)nn::mse(narrow, wide); }, {"f32", "f64"}},
+  });
+}
+
+TEST_CASE("axes and indices out of range") {
+  const Tensor a = parameter(ones({2, 3})), labels = tensor({0, 3}, {2}, i64);
+  check_all({
+      {"sum", [&] { (void)sum(a, 2); }, {"2"}},
+      {"sum",
+       [&] {
+         (void)sum(a, {0, -2});
+       },
+       {"{0, -2}"}},
+      {"mean", [&] { (void)mean(a, -3); }, {"-3"}},
+      {"max",
+       [&] {
+         (void)max(zeros({0, 2}), 0);
+       },
+       {"{0, 2}"}},
+      {"argmax", [&] { (void)argmax(a, 5); }, {"5"}},
+      {"softmax", [&] { (void)softmax(a, 2); }, {"2"}},
+      {"log_softmax", [&] { (void)log_softmax(a, -3); }, {"-3"}},
+      {"flatten", [&] { (void)flatten(a, 0, 2); }, {"2"}},
+      {"flatten", [&] { (void)flatten(a, 1, 0); }, {"1", "0"}},
+      {"squeeze", [&] { (void)squeeze(a, 2); }, {"2"}},
+      {"unsqueeze", [&] { (void)unsqueeze(a, 3); }, {"3"}},
+      {"swap_axes", [&] { (void)swap_axes(a, 0, 2); }, {"2"}},
+      {"permute",
+       [&] {
+         (void)permute(a, {0, 2});
+       },
+       {"2"}},
+      {"concat",
+       [&] {
+         (void)concat({a, a}, 2);
+       },
+       {"2"}},
+      {"stack",
+       [&] {
+         (void)stack({a, a}, 3);
+       },
+       {"3"}},
+      {"split", [&] { (void)split(a, 1, 2); }, {"2"}},
+      {"split", [&] { (void)split(a, 0); }, {"0"}},
+      {"chunk", [&] { (void)chunk(a, 0); }, {"0"}},
+      {"slice", [&] { (void)slice(a, 2, 0, 1); }, {"2"}},
+      {"slice", [&] { (void)slice(a, 0, 0, 1, 0); }, {"0"}},
+      {"pad",
+       [&] {
+         (void)pad(a, {{0, 0}, {-1, 0}});
+       },
+       {"-1"}},
+      {"index_select", [&] { (void)index_select(a, 0, labels); }, {"index 3", "{2, 3}"}},
+      {"index_select", [&] { (void)index_select(a, 1, tensor({-1}, {1}, i64)); }, {"-1"}},
+      {"index_select", [&] { (void)index_select(a, 2, labels); }, {"2"}},
+      {"cross_entropy", [&] { (void)nn::cross_entropy(a, labels); }, {"3"}},
+      {"nll", [&] { (void)nn::nll(a, labels); }, {"3"}},
+      {"clamp", [&] { (void)clamp(a, 1, 0); }, {"1", "0"}},
+  });
+}
+
+TEST_CASE("negative sizes and sizes beyond memory") {
+  const Tensor one = ones({1, 1});
+  check_all({
+      {"zeros",
+       [&] {
+         (void)zeros({2, -3});
+       },
+       {"{2, -3}"}},
+      {"broadcast_to",
+       [&] {
+         (void)broadcast_to(one, {-2, 1});
+       },
+       {"{-2, 1}"}},
+      {"broadcast_to",
+       [&] {
+         (void)broadcast_to(one, {huge, huge});
+       },
+       {"too large"}},
+      {"reshape",
+       [&] {
+         (void)reshape(one, {-2, 1});
+       },
+       {"{-2, 1}"}},
+      {"reshape",
+       [&] {
+         (void)reshape(one, {huge, huge});
+       },
+       {"too large"}},
+      {"pad",
+       [&] {
+         (void)pad(one, {{huge, 0}, {0, huge}});
+       },
+       {"too large"}},
+      {"pad",
+       [&] {
+         (void)pad(one, {{INT64_MAX, 0}, {0, 0}});
+       },
+       {"2^63"}},
+      {"zeros",
+       [&] {
+         (void)zeros({huge, huge, huge});
+       },
+       {"too large"}},
+  });
+}
+
+TEST_CASE("undefined tensors are refused") {
+  const Tensor none, a = parameter(ones({2}));
+  for (const auto& f : std::vector<std::function<void()>>{[&] { (void)(a + none); }, [&] { (void)tanh(none); },
+                                                          [&] {
+                                                            (void)concat({a, none});
+                                                          },
+                                                          [&] { (void)sum(none); }, [&] { (void)matmul(none, a); },
+                                                          [&] { (void)reshape(none, {1}); }}) {
+    const auto nodes = memory_stats().nodes;
+    CHECK_THROWS_AS(f(), Error);
+    CHECK(memory_stats().nodes == nodes);
+  }
+}
