@@ -1,0 +1,262 @@
+// Modules: registration, names, modes, hooks, layers, containers, shortcuts, ready nets, summary.
+#include <weft/weft.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace weft;
+
+namespace {
+
+struct SkipMlp : nn::Module {
+  nn::Child<nn::Linear> hidden{this, "hidden", 3, 16};
+  nn::Param scale{this, "scale", ones({2})};
+  nn::Child<nn::Linear> output{this, "output", 16, 2};
+  nn::Buffer seen{this, "seen", zeros({1})};
+  Tensor forward(const Tensor& x) override { return output(tanh(hidden(x))) * scale; }
+};
+
+struct Forgetful : nn::Module {
+  nn::Linear forgotten{3, 2};
+  nn::Child<nn::Linear> known{this, "known", 2, 2};
+  Tensor forward(const Tensor& x) override { return known(forgotten(x)); }
+};
+
+struct Tied : nn::Module {
+  nn::Child<nn::Linear> first{this, "first", 4, 4};
+  nn::Child<nn::Linear> second{this, "second", first.ptr()};
+  Tensor forward(const Tensor& x) override { return second(first(x)); }
+};
+
+struct TwoInputs : nn::Module {
+  Tensor forward(const Tensor& a, const Tensor& b) { return a + b; }
+  using nn::Module::forward;
+};
+
+struct Owner : nn::Module {
+  nn::Child<TwoInputs> both{this, "both"};
+  Tensor forward(const Tensor& x) override { return both(x, x); }
+};
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+std::int64_t parameter_count(nn::Module& module) {
+  std::int64_t count = 0;
+  for (const Tensor& p : module.parameters()) count += p.size();
+  return count;
+}
+
+double gap(const Tensor& a, const Tensor& b) { return max(abs(a - b)).item(); }
+
+}  // namespace
+
+TEST_CASE("names come in the order of declaration") {
+  SkipMlp net;
+  std::vector<std::string> names;
+  for (const auto& [name, p] : net.named_parameters()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"hidden.weight", "hidden.bias", "scale", "output.weight", "output.bias"});
+  REQUIRE(net.named_buffers().size() == 1);
+  CHECK(net.named_buffers()[0].first == "seen");
+  const auto modules = net.named_modules();
+  REQUIRE(modules.size() == 3);
+  CHECK(modules[0].first.empty());
+  CHECK(modules[2].first == "output");
+  CHECK(&net.at("output") == &*net.output);
+  CHECK(message_of([&] { net.at("output.nothing"); }).find("\"nothing\"") != std::string::npos);
+}
+
+TEST_CASE("a moved module is whole") {
+  SkipMlp net;
+  const Tensor x = randn({4, 3});
+  const Tensor y = net(x);
+  std::vector<SkipMlp> nets;
+  nets.push_back(std::move(net));
+  nets.push_back(SkipMlp());
+  CHECK(gap(nets[0](x), y) == 0);
+  CHECK(nets[0].parameters().size() == 5);
+  sum(nets[0](x)).backward();
+  for (const Tensor& p : nets[0].parameters()) CHECK(p.grad().defined());
+  CHECK(nn::unregistered_leaves(nets[0], nets[0](x)).empty());
+  static_assert(!std::is_copy_constructible_v<SkipMlp>);
+}
+
+TEST_CASE("shared children count once") {
+  Tied net;
+  CHECK(net.parameters().size() == 2);
+  CHECK(net.named_modules().size() == 2);
+  CHECK(net.named_parameters()[0].first == "first.weight");
+  const Tensor x = randn({2, 4});
+  CHECK(gap(net(x), (*net.first)((*net.first)(x))) == 0);
+}
+
+TEST_CASE("forgotten leaves are named") {
+  Forgetful net;
+  const auto lines = nn::unregistered_leaves(net, net(randn({2, 3})));
+  REQUIRE(lines.size() == 2);
+  CHECK((lines[0] + lines[1]).find("{3, 2}") != std::string::npos);
+}
+
+TEST_CASE("names are checked") {
+  struct Twice : nn::Module {
+    nn::Child<nn::ReLU> a{this, "a"}, b{this, "a"};
+  };
+  struct Dotted : nn::Module {
+    nn::Child<nn::ReLU> a{this, "a.b"};
+  };
+  CHECK_THROWS_AS(Twice(), Error);
+  CHECK_THROWS_AS(Dotted(), Error);
+  CHECK_THROWS_AS(nn::Residual(nullptr), Error);
+  CHECK(message_of([] { Twice(); }).find("\"a\"") != std::string::npos);
+}
+
+TEST_CASE("modes, freezing and conversion reach everything below") {
+  auto net = nn::resnet_cifar(8);
+  CHECK(net->is_training());
+  net->eval();
+  for (auto& [name, module] : net->named_modules()) CHECK(!module->is_training());
+  net->freeze();
+  for (const Tensor& p : net->parameters()) CHECK(!p.requires_grad());
+  net->freeze(false);
+  const Tensors before = net->parameters();
+  sum((*net)(randn({2, 8, 8, 3}))).backward();
+  net->to(f64);
+  for (const Tensor& p : before) {
+    CHECK(p.dtype() == f64);
+    CHECK(p.grad().dtype() == f64);
+  }
+  for (auto& [name, b] : net->named_buffers()) CHECK(b.dtype() == f64);
+  CHECK((*net)(randn({2, 8, 8, 3}, f64)).dtype() == f64);
+  net->zero_grad();
+  for (const Tensor& p : before) CHECK(!p.grad().defined());
+  CHECK_THROWS_AS(net->to(i64), Error);
+}
+
+TEST_CASE("forward hooks see and replace outputs, by name") {
+  auto net = nn::resnet_cifar(8);
+  int calls = 0;
+  auto handle = net->register_forward_hook("stage2.0.bn1", [&](nn::Module&, const Tensor&, const Tensor& y) {
+    ++calls;
+    CHECK(y.size(-1) == 32);
+    return Tensor();
+  });
+  const Tensor x = randn({2, 8, 8, 3});
+  (*net)(x);
+  handle.remove();
+  (*net)(x);
+  CHECK(calls == 1);
+  net->register_forward_hook("output", [](nn::Module&, const Tensor&, const Tensor& y) { return y * 0.0; });
+  CHECK(sum(abs((*net)(x))).item() == 0);
+  CHECK_THROWS_AS(net->register_forward_hook("stage9", [](auto&, auto&, auto&) { return Tensor(); }), Error);
+}
+
+TEST_CASE("children with other inputs are called alike") {
+  Owner net;
+  const Tensor x = randn({2, 2});
+  CHECK(gap(net(x), x + x) == 0);
+  TwoInputs both;
+  CHECK(message_of([&] { both(x); }).find("TwoInputs") != std::string::npos);
+}
+
+TEST_CASE("layers check their input and options") {
+  CHECK(message_of([] { nn::Linear(3, 4)(zeros({2, 5})); }) == "Linear: got {2, 5}, needs {..., 3}");
+  CHECK(message_of([] { nn::Conv2d(3, 4)(zeros({2, 8, 8, 1})); }).find("{2, 8, 8, 1}") != std::string::npos);
+  CHECK_THROWS_AS(nn::Linear(0, 4), Error);
+  CHECK_THROWS_AS(nn::Conv2d(4, 6, {.groups = 4}), Error);
+  CHECK_THROWS_AS(nn::BatchNorm(-1), Error);
+  CHECK_THROWS_AS(nn::BatchNorm(3)(zeros({2, 4})), Error);
+  CHECK_THROWS_AS(nn::Dropout(1.0), Error);
+  CHECK_THROWS_AS(nn::resnet_cifar(21), Error);
+  CHECK_THROWS_AS(nn::densenet(41, 12), Error);
+  CHECK_THROWS_AS(nn::ZeroPad(4, 3), Error);
+}
+
+TEST_CASE("layers are the functions they name") {
+  const Tensor x = randn({2, 6, 6, 4});
+  nn::Conv2d conv(4, 6, {.kernel = 3, .stride = 2, .padding = 1, .groups = 2});
+  CHECK(conv.weight.shape() == Shape{3, 3, 2, 6});
+  CHECK(gap(conv(x), conv2d(x, conv.weight, {.stride = 2, .padding = 1, .groups = 2}) + conv.bias) == 0);
+  nn::BatchNorm norm(4);
+  norm(x);
+  CHECK(gap(norm.running_mean, mean(x, {0, 1, 2}) * 0.1) < 1e-6);
+  norm.eval();
+  CHECK(gap(norm(x), (x - norm.running_mean) / sqrt(norm.running_var + 1e-5)) < 1e-5);
+  CHECK(nn::Flatten()(x).shape() == Shape{2, 144});
+  CHECK(nn::MaxPool2d()(x).shape() == Shape{2, 3, 3, 4});
+  CHECK(gap(nn::AvgPool2d({.kernel = 6})(x), reshape(nn::GlobalAvgPool()(x), {2, 1, 1, 4})) < 1e-6);
+  CHECK(gap(nn::Gelu()(x), gelu(x)) == 0);
+  nn::Dropout drop(0.5);
+  drop.eval();
+  CHECK(gap(drop(x), x) == 0);
+  CHECK(std::abs(mean(nn::LayerNorm(4)(x)).item()) < 1e-6);
+}
+
+TEST_CASE("shortcuts") {
+  const Tensor image = randn({2, 5, 5, 3});
+  const Tensor padded = nn::ZeroPad(3, 5, 2)(image);
+  CHECK(padded.shape() == Shape{2, 3, 3, 5});
+  CHECK(padded.at({1, 2, 1, 2}) == image.at({1, 4, 2, 2}));
+  CHECK(sum(abs(slice(padded, 3, 3, 5))).item() == 0);
+  CHECK(nn::ZeroPad(3, 5)(randn({7, 3})).shape() == Shape{7, 5});
+
+  nn::Projection projection(3, 5, {.stride = 2});
+  const Tensor kernel = reshape(projection.weight, {1, 1, 3, 5});
+  CHECK(gap(projection(image), conv2d(image, kernel, {.stride = 2})) < 1e-6);
+  CHECK(nn::Projection(3, 5)(randn({7, 3})).shape() == Shape{7, 5});
+
+  nn::Residual wrong(nn::make<nn::Linear>(3, 4));
+  const std::string message = message_of([&] { wrong(randn({8, 3})); });
+  CHECK(message.find("{8, 4}") != std::string::npos);
+  CHECK(message.find("{8, 3}") != std::string::npos);
+  CHECK_THROWS_AS(nn::Residual(nn::make<nn::Linear>(3, 1))(randn({8, 3})), Error);  // would broadcast
+}
+
+TEST_CASE("containers") {
+  nn::ModuleList list(nn::make<nn::Linear>(2, 2), nn::make<nn::ReLU>());
+  list.append(nn::make<nn::Linear>(2, 3));
+  CHECK(list.size() == 3);
+  CHECK(list.named_parameters()[2].first == "2.weight");
+  CHECK_THROWS_AS(list[3], Error);
+  CHECK_THROWS_AS(list(zeros({1, 2})), Error);
+  CHECK(nn::Sequential()(zeros({1, 2})).shape() == Shape{1, 2});
+}
+
+TEST_CASE("ready nets have the published parameter counts") {
+  CHECK(parameter_count(*nn::resnet_cifar(20)) == 269722);
+  CHECK(parameter_count(*nn::plain_net(20)) == 269722);
+  CHECK(parameter_count(*nn::resnet_cifar(110)) == 1727962);
+  CHECK(parameter_count(*nn::resnet_cifar(20, nn::ShortcutOption::B)) == 272474);
+  CHECK(parameter_count(*nn::densenet(40, 12)) == 1019722);
+  CHECK(parameter_count(*nn::densenet(100, 12, true, 0.5)) == 769162);
+  for (const auto option : {nn::ShortcutOption::A, nn::ShortcutOption::B, nn::ShortcutOption::C})
+    for (const bool pre : {false, true}) {
+      auto net = nn::resnet_cifar(8, option, pre, 1, 7);
+      const Tensor y = (*net)(randn({2, 12, 12, 1}));
+      CHECK(y.shape() == Shape{2, 7});
+      CHECK(nn::unregistered_leaves(*net, y).empty());
+      sum(y).backward();
+      for (const Tensor& p : net->parameters()) CHECK(p.grad().defined());
+    }
+  CHECK((*nn::densenet(10, 4, true, 0.5, 1, 7))(randn({2, 8, 8, 1})).shape() == Shape{2, 7});
+}
+
+TEST_CASE("summary counts parameters and multiply-adds") {
+  auto net = nn::resnet_cifar(20);
+  net->at("stage1").eval();
+  const std::string table = nn::summary(*net, {1, 32, 32, 3});
+  CHECK(table.find("269,722") != std::string::npos);
+  CHECK(table.find("40,551,040") != std::string::npos);  // 40.5 million convolution multiply-adds, and 640 of the last
+  CHECK(table.find("stage3.2.conv2") != std::string::npos);
+  CHECK(table.find("{1, 8, 8, 64}") != std::string::npos);
+  CHECK(net->is_training());
+  CHECK(!net->at("stage1.0").is_training());
+  CHECK_THROWS_AS(nn::summary(*net, {1, 32, 32, 4}), Error);
+  CHECK(!net->at("stage1.0").is_training());
+  Tied tied;
+  CHECK(nn::summary(tied, {2, 4}).find("shared") != std::string::npos);
+}
