@@ -1,104 +1,102 @@
+#include <weft/engine/parallel.hpp>
+#include <weft/ops/kernels/copy_block.hpp>
 #include <weft/ops/kernels/index.hpp>
 
 #include <algorithm>
-#include <cstddef>
-#include <cstring>
-
-#include <weft/engine/parallel.hpp>
 
 namespace weft::detail {
+
 namespace {
 
-constexpr std::int64_t elements_per_thread = 1 << 16;
+constexpr std::int64_t grain_elements = 1 << 15;
 
-template <class T>
-void take_along(const T* x, Collapsed shape, const std::int64_t* index, std::int64_t count, T* y) {
-  for (std::int64_t o = 0; o < shape.outer; ++o)
-    for (std::int64_t j = 0; j < count; ++j)
-      for (std::int64_t i = 0; i < shape.inner; ++i) *y++ = x[(o * shape.axis + *index++) * shape.inner + i];
+std::int64_t grain_for(std::int64_t each) {
+  return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
 }
 
-// Single elements: a call of memcpy for each would cost more than the copy.
-template <class T>
-void select_elements(const T* x, std::int64_t axis, const std::int64_t* index, std::int64_t count, T* y,
-                     std::int64_t begin, std::int64_t end) {
-  for (std::int64_t o = begin; o < end; ++o)
-    for (std::int64_t j = 0; j < count; ++j) y[o * count + j] = x[o * axis + index[j]];
-}
-
-template <class F>
-void visit_width(int width, F&& f) {
-  if (width == 4)
-    f(std::uint32_t{});
-  else if (width == 8)
-    f(std::uint64_t{});
-  else
-    f(std::uint8_t{});
+template <class Word>
+void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t count, Word* y) {
+  parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      const Word* from = x + k / count * s.axis * s.inner;
+      for (std::int64_t i = k * s.inner; i < (k + 1) * s.inner; ++i)
+        y[i] = from[index[i] * s.inner + (i - k * s.inner)];
+    }
+  });
 }
 
 }  // namespace
 
 std::int64_t first_out_of_range(const std::int64_t* index, std::int64_t n, std::int64_t limit) {
-  const auto* bad = std::find_if(index, index + n, [limit](std::int64_t i) { return i < 0 || i >= limit; });
-  return bad == index + n ? -1 : bad - index;
-}
-
-void index_select(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t count, void* y, int width) {
-  if (shape.inner == 1) {
-    visit_width(width, [&](auto zero) {
-      using T = decltype(zero);
-      parallel_for(shape.outer, std::max<std::int64_t>(1, elements_per_thread / std::max<std::int64_t>(count, 1)),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     select_elements(static_cast<const T*>(x), shape.axis, index, count, static_cast<T*>(y), begin,
-                                     end);
-                   });
-    });
-    return;
+  constexpr std::int64_t block = 256;
+  const auto outside = [limit](std::int64_t i) { return (int{i < 0} | int{i >= limit}) != 0; };
+  for (std::int64_t first = 0; first < n; first += block) {
+    const std::int64_t last = std::min(n, first + block);
+    int found = 0;
+    for (std::int64_t i = first; i < last; ++i) found |= int{outside(index[i])};
+    if (found != 0) return std::find_if(index + first, index + last, outside) - index;
   }
-  const std::int64_t bytes = shape.inner * width;
-  parallel_for(shape.outer * count,
-               std::max<std::int64_t>(1, elements_per_thread / std::max<std::int64_t>(shape.inner, 1)),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t r = begin; r < end; ++r)
-                   std::memcpy(static_cast<std::byte*>(y) + r * bytes,
-                               static_cast<const std::byte*>(x) + (r / count * shape.axis + index[r % count]) * bytes,
-                               static_cast<std::size_t>(bytes));
-               });
+  return -1;
 }
 
-template <class T>
-void index_add(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed shape) {
-  // Rows may repeat, so only the outer axis is split between threads.
-  parallel_for(shape.outer,
-               std::max<std::int64_t>(1, elements_per_thread / std::max<std::int64_t>(count * shape.inner, 1)),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t o = begin; o < end; ++o)
-                   for (std::int64_t j = 0; j < count; ++j) {
-                     const T* from = source + (o * count + j) * shape.inner;
-                     T* to = y + (o * shape.axis + index[j]) * shape.inner;
-                     for (std::int64_t i = 0; i < shape.inner; ++i) to[i] += from[i];
-                   }
-               });
-}
-
-void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t count, void* y, int width) {
-  visit_width(width, [&](auto zero) {
-    using T = decltype(zero);
-    take_along(static_cast<const T*>(x), shape, index, count, static_cast<T*>(y));
+void index_select(const void* x, Collapsed s, const std::int64_t* index, std::int64_t count, void* y, int width) {
+  const std::int64_t row = s.inner * width;
+  parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k)
+      copy_block(static_cast<char*>(y) + k * row,
+                 static_cast<const char*>(x) + (k / count * s.axis + index[k % count]) * row, row);
   });
 }
 
 template <class T>
-void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed shape) {
-  for (std::int64_t o = 0; o < shape.outer; ++o)
-    for (std::int64_t j = 0; j < count; ++j)
-      for (std::int64_t i = 0; i < shape.inner; ++i) y[(o * shape.axis + *index++) * shape.inner + i] += *source++;
+void index_add(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed s) {
+  if (s.outer == 0 || s.inner == 0) return;
+  // Threads share out images, or else the rows that are added to: each row has one owner, who keeps the order of j.
+  const auto add = [=](std::int64_t o, std::int64_t first, std::int64_t last) {
+    for (std::int64_t j = 0; j < count; ++j) {
+      if (index[j] < first || index[j] >= last) continue;
+      const T* from = source + (o * count + j) * s.inner;
+      T* to = y + (o * s.axis + index[j]) * s.inner;
+      for (std::int64_t i = 0; i < s.inner; ++i) to[i] += from[i];
+    }
+  };
+  if (s.outer > 1) {
+    parallel_for(s.outer, grain_for(count * s.inner), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t o = begin; o < end; ++o) add(o, 0, s.axis);
+    });
+  } else {
+    const std::int64_t each = std::max<std::int64_t>(count * s.inner / std::max<std::int64_t>(s.axis, 1), 1);
+    parallel_for(s.axis, grain_for(each), [=](std::int64_t begin, std::int64_t end) { add(0, begin, end); });
+  }
+}
+
+void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t count, void* y, int width) {
+  if (width == 1) {
+    take_words(static_cast<const std::uint8_t*>(x), shape, index, count, static_cast<std::uint8_t*>(y));
+  } else if (width == 4) {
+    take_words(static_cast<const std::uint32_t*>(x), shape, index, count, static_cast<std::uint32_t*>(y));
+  } else {
+    take_words(static_cast<const std::uint64_t*>(x), shape, index, count, static_cast<std::uint64_t*>(y));
+  }
+}
+
+template <class T>
+void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed s) {
+  parallel_for(s.outer, grain_for(count * s.inner), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o) {
+      T* to = y + o * s.axis * s.inner;
+      for (std::int64_t j = 0, k = o * count * s.inner; j < count; ++j)
+        for (std::int64_t i = 0; i < s.inner; ++i, ++k) to[index[k] * s.inner + i] += source[k];
+    }
+  });
 }
 
 template <class T>
 void one_hot(const std::int64_t* index, T* y, std::int64_t n, std::int64_t classes) {
-  std::fill_n(y, n * classes, T{0});
-  for (std::int64_t j = 0; j < n; ++j) y[j * classes + index[j]] = T{1};
+  parallel_for(n, grain_for(classes), [=](std::int64_t begin, std::int64_t end) {
+    std::fill_n(y + begin * classes, (end - begin) * classes, T{0});
+    for (std::int64_t j = begin; j < end; ++j) y[j * classes + index[j]] = T{1};
+  });
 }
 
 template void index_add(const float*, const std::int64_t*, std::int64_t, float*, Collapsed);

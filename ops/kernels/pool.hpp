@@ -12,7 +12,8 @@ struct PoolShape {
 
 /// Largest value of each window, NaN if there is one; padding never wins. `index` (may be null) receives the position
 /// h * in_w + w of the first winner in its image: take_along and scatter_add_along over {batch, in_h * in_w, channels}
-/// then give the value and the gradient. Index is int32_t or int64_t. A window of padding alone is -inf at position 0.
+/// then give the value and the gradient. Index is int32_t or int64_t. A window of
+/// padding alone is -inf at position 0: the caller rules it out by pad < kernel.
 template <class T, class Index>
 void max_pool2d(const T* x, T* y, Index* index, const PoolShape& shape);
 

@@ -1,0 +1,61 @@
+#pragma once
+// The inner pieces of copies: short runs of bytes, and square tiles turned in registers.
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+namespace weft::detail {
+
+/// memcpy that spends no call on the short runs of narrow channels; longer ones go to the library.
+inline void copy_block(void* y, const void* x, std::int64_t bytes) {
+  auto* to = static_cast<char*>(y);
+  const auto* from = static_cast<const char*>(x);
+  if (bytes < 16 || bytes > 256) {
+    if (bytes == 4) {
+      std::memcpy(to, from, 4);
+    } else if (bytes == 8) {
+      std::memcpy(to, from, 8);
+    } else {
+      std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    }
+    return;
+  }
+  for (std::int64_t i = 0; i + 16 <= bytes; i += 16) std::memcpy(to + i, from + i, 16);
+  std::memcpy(to + bytes - 16, from + bytes - 16, 16);  // overlaps what is there, which saves a loop over the rest
+}
+
+/// Side of the tiles: a row of words fills an AVX-512 register, a row of bytes an SSE one.
+template <class Word>
+inline constexpr int tile_side = sizeof(Word) == 8 ? 8 : 16;
+
+template <class Word>
+using TileRow [[gnu::vector_size(sizeof(Word) * tile_side<Word>)]] = Word;
+
+/// Exchanges the off-diagonal quarters of each 2 * step square made of rows a and b (Eklundh 1972).
+template <int step, class Row, int... lane>
+inline void exchange(Row& a, Row& b, std::integer_sequence<int, lane...>) {
+  constexpr int n = sizeof...(lane);
+  const Row upper = __builtin_shufflevector(a, b, ((lane & step) == 0 ? lane : n + lane - step)...);
+  b = __builtin_shufflevector(a, b, ((lane & step) == 0 ? lane + step : n + lane)...);
+  a = upper;
+}
+
+/// y = x transposed, tile_side rows of tile_side words each; strides are in words.
+template <class Word>
+inline void transpose_tile(const Word* x, std::int64_t x_stride, Word* y, std::int64_t y_stride) {
+  constexpr int n = tile_side<Word>;
+  using Lanes = std::make_integer_sequence<int, n>;
+  TileRow<Word> row[n];
+  for (int i = 0; i < n; ++i) std::memcpy(&row[i], x + i * x_stride, sizeof(row[i]));
+  for (int i = 0; i < n; ++i)
+    if ((i & 1) == 0) exchange<1>(row[i], row[i + 1], Lanes{});
+  for (int i = 0; i < n; ++i)
+    if ((i & 2) == 0) exchange<2>(row[i], row[i + 2], Lanes{});
+  for (int i = 0; i < n; ++i)
+    if ((i & 4) == 0) exchange<4>(row[i], row[i + 4], Lanes{});
+  if constexpr (n == 16)
+    for (int i = 0; i < 8; ++i) exchange<8>(row[i], row[i + 8], Lanes{});
+  for (int i = 0; i < n; ++i) std::memcpy(y + i * y_stride, &row[i], sizeof(row[i]));
+}
+
+}  // namespace weft::detail
