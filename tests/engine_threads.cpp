@@ -1,0 +1,112 @@
+// Several threads building and differentiating at once, on shared leaves and with a shared generator.
+#include <doctest/doctest.h>
+#include <weft/engine/backward.hpp>
+#include <weft/engine/checkpoint.hpp>
+#include <weft/engine/create.hpp>
+#include <weft/engine/memory.hpp>
+#include <weft/engine/random.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/ops/arithmetic.hpp>
+#include <weft/ops/reduce.hpp>
+#include <weft/ops/unary.hpp>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+using namespace weft;
+
+namespace {
+
+// doctest's own checks are not for many threads: these count failures instead.
+void in_threads(int count, const std::function<bool(int)>& work) {
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&, i] {
+      try {
+        if (!work(i)) ++failures;
+      } catch (...) {
+        ++failures;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failures == 0);
+}
+
+}  // namespace
+
+TEST_CASE("threads share a leaf") {
+  const MemoryStats before = memory_stats();
+  {
+    Tensor w = parameter(full({64}, 0.5, f64));
+    constexpr int rounds = 50;
+    in_threads(4, [&](int i) {
+      for (int round = 0; round < rounds; ++round) {
+        Tensor x = full({64}, i + 1, f64);
+        sum(w * x).backward();
+        const Tensor y = sum(tanh(w) * x);
+        const Tensor first = grad(y, {w}, {.create_graph = true})[0];
+        if (!grad(sum(first), {w})[0].defined()) return false;
+      }
+      return true;
+    });
+    CHECK(w.grad().at({7}) == rounds * (1 + 2 + 3 + 4));
+  }
+  const MemoryStats after = memory_stats();
+  CHECK(after.nodes == before.nodes);
+  CHECK(after.storages == before.storages);
+}
+
+TEST_CASE("a graph built in one thread is differentiated and dropped in another") {
+  Tensor w = parameter(scalar(1, f64));
+  Tensor y = w;
+  in_threads(1, [&](int) {
+    for (int i = 0; i < 20000; ++i) y = y + 1.0;
+    return true;
+  });
+  in_threads(1, [&](int) {
+    y.backward();
+    y = Tensor();
+    return true;
+  });
+  CHECK(w.grad().item() == 1);
+}
+
+TEST_CASE("one recorded prefix, differentiated by several threads") {
+  Tensor w = parameter(full({16}, 0.5, f64));
+  const Tensor shared = tanh(w);
+  in_threads(4, [&](int i) {
+    for (int round = 0; round < 50; ++round) {
+      const Tensor g = grad(sum(shared * static_cast<double>(i)), {w}, {.retain_graph = true})[0];
+      if (!g.defined()) return false;
+    }
+    return true;
+  });
+}
+
+TEST_CASE("the grad mode is each thread's own") {
+  Tensor w = parameter(scalar(1));
+  const NoGrad off;
+  in_threads(2, [&](int) { return (w * 2.0).requires_grad(); });
+  CHECK_FALSE((w * 2.0).requires_grad());
+}
+
+TEST_CASE("threads never draw the same numbers, and checkpoints repeat their own") {
+  std::vector<double> drawn[4];
+  in_threads(4, [&](int i) {
+    for (int round = 0; round < 100; ++round) drawn[i].push_back(rand({1}, f64).item());
+    Tensor x = parameter(ones({32}, f64));
+    for (int round = 0; round < 20; ++round) {
+      x.zero_grad();
+      const Tensor y = checkpoint([](const Tensor& t) { return t * rand_like(t); }, x);
+      y.backward(ones({32}, f64));
+      for (std::int64_t k = 0; k < 32; ++k)
+        if (x.grad().at({k}) != y.at({k})) return false;
+    }
+    return true;
+  });
+  std::set<double> all;
+  for (const auto& some : drawn) all.insert(some.begin(), some.end());
+  CHECK(all.size() == 400);
+}
