@@ -86,6 +86,8 @@ std::int64_t saved_bytes(const Node* node, std::unordered_set<const Storage*>& c
   return bytes;
 }
 
+std::string numbered(std::string text, std::size_t number) { return text.append(std::to_string(number)); }
+
 void pad_to(std::string& line, std::size_t column) {
   line.append(line.size() < column ? column - line.size() : 1, ' ');
 }
@@ -100,7 +102,7 @@ std::string to_dot(const Tensor& result, const std::vector<std::pair<std::string
   std::unordered_map<const void*, std::string> ids;
   std::string text = "digraph tape {\n  rankdir=TB;\n  node [fontname=\"sans-serif\"];\n";
   const auto leaf_id = [&](TensorImpl* leaf) {
-    const auto [at, fresh] = ids.try_emplace(leaf, "leaf" + std::to_string(ids.size()));
+    const auto [at, fresh] = ids.try_emplace(leaf, numbered("leaf", ids.size()));
     if (fresh) {
       const std::string name = labels.of_leaf(leaf);
       text += "  " + at->second + " [shape=box, style=filled, fillcolor=lightblue, label=" +
@@ -109,7 +111,7 @@ std::string to_dot(const Tensor& result, const std::vector<std::pair<std::string
     return at->second;
   };
   for (const Node* node : nodes) {
-    const std::string id = ids.try_emplace(node, "op" + std::to_string(ids.size())).first->second;
+    const std::string id = ids.try_emplace(node, numbered("op", ids.size())).first->second;
     const std::string name = labels.of_node(node);
     text += "  " + id +
             " [label=" + quoted((name.empty() ? "" : name + "\n") + node->op_name() + "\n" + outputs_text(node)) +
@@ -136,7 +138,7 @@ std::string print_tape(const Tensor& result) {
   std::string text;
   for (const Node* node : nodes) {
     const std::size_t number = numbers.emplace(node, numbers.size()).first->second;
-    std::string line = "#" + std::to_string(number);
+    std::string line = numbered("#", number);
     pad_to(line, 8);
     line += node->op_name();
     pad_to(line, 28);
@@ -148,15 +150,14 @@ std::string print_tape(const Tensor& result) {
         line += "constant";
       } else if (edge.is_leaf()) {
         const std::string name = labels.of_leaf(edge.leaf());
-        line +=
-            name.empty() ? "leaf " + std::to_string(leaves.emplace(edge.leaf(), leaves.size()).first->second) : name;
+        line += name.empty() ? numbered("leaf ", leaves.emplace(edge.leaf(), leaves.size()).first->second) : name;
       } else {
-        line += "#" + std::to_string(numbers.at(edge.node()));
+        line += numbered("#", numbers.at(edge.node()));
         if (edge.node()->output_count() > 1) line += "[" + std::to_string(edge.output) + "]";
       }
       line += " " + to_text(edge.shape());
     }
-    line += ") -> " + outputs_text(node);
+    line.append(") -> ").append(outputs_text(node));
     if (const std::int64_t bytes = saved_bytes(node, counted); bytes > 0)
       line += ", saved " + std::to_string(bytes) + " bytes";
     if (node->released()) line += ", freed";
