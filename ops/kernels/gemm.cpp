@@ -1,5 +1,6 @@
 #include <weft/engine/error.hpp>
 #include <weft/engine/parallel.hpp>
+#include <weft/ops/kernels/blas_core.hpp>
 #include <weft/ops/kernels/gemm.hpp>
 
 #include <xtensor-blas/xblas.hpp>
@@ -10,6 +11,9 @@
 namespace weft::detail {
 
 namespace {
+
+// While the program starts, when there is one thread.
+[[maybe_unused]] const bool core_chosen = choose_blas_core();
 
 // Two threads gain nothing on less than about 40 us of work.
 constexpr double parallel_flops = 4e6;
