@@ -15,10 +15,8 @@ import sys
 
 NOISE = 0.10  # a change of time smaller than this says nothing
 ROUNDS = 3
-GROUPS = ["dispatch_chain", "mlp_small", "mlp", "resmlp1000", "resnet20", "resnet20_cl", "resnet110", "densenet40", "ew",
-          "reduce", "gemm", "conv"]
-# libtorch is measured in both of its image layouts, weft has one.
-SAME_WORK = {"resnet20_cifar_b64_channels_last": "resnet20_cifar_b64"}
+GROUPS = ["dispatch_chain", "mlp_small", "mlp", "resmlp1000", "resnet20", "resnet20_cl", "resnet20_fashion", "resnet110",
+          "densenet40", "ew", "reduce", "gemm", "conv"]
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -37,6 +35,10 @@ def load(path):
         for counter, label in (("FLOPS", "GFLOP/s"), ("flops", "GFLOP/s"), ("FLOP/s", "GFLOP/s")):
             if counter in row:
                 rate, unit = row[counter] / 1e9, label
+        if "s/node" in row:
+            rate, unit = row["s/node"] * 1e9, "ns/node"
+            if "peak_bytes/node" in row:
+                unit += f", {row['peak_bytes/node']:.0f} bytes/node at the peak"
         result[name] = (row["real_time"] * SECONDS[row["time_unit"]], rate, unit)
     return result
 
@@ -90,12 +92,12 @@ def peer_table(rows):
              "|---|---|---:|---:|---:|---:|---:|"]
     middle = lambda runs, key: statistics.median(run[key] for run in runs)
     for case, theirs in rows["libtorch"].items():
-        ours = rows["weft"].get(case) or rows["weft"].get(SAME_WORK.get(case))
+        ours = rows["weft"].get(case)
         if ours:
             ratio = middle(ours, "seconds") / middle(theirs, "seconds")
             lines.append(f"| {case} | {theirs[0]['unit']} | {middle(ours, 'value'):.4g} | {middle(theirs, 'value'):.4g} | "
                          f"{ratio:.2f} | {middle(ours, 'max_rss_mb'):.0f} | {middle(theirs, 'max_rss_mb'):.0f} |")
-    missing = [case for case in rows["libtorch"] if case not in rows["weft"] and case not in SAME_WORK]
+    missing = [case for case in rows["libtorch"] if case not in rows["weft"]]
     if missing:
         lines += ["", "Measured in libtorch only: " + ", ".join(missing) + "."]
     return lines
