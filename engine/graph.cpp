@@ -153,9 +153,9 @@ std::string print_tape(const Tensor& result) {
         line += name.empty() ? numbered("leaf ", leaves.emplace(edge.leaf(), leaves.size()).first->second) : name;
       } else {
         line += numbered("#", numbers.at(edge.node()));
-        if (edge.node()->output_count() > 1) line += "[" + std::to_string(edge.output) + "]";
+        if (edge.node()->output_count() > 1) line.append("[").append(std::to_string(edge.output)).append("]");
       }
-      line += " " + to_text(edge.shape());
+      line.append(" ").append(to_text(edge.shape()));
     }
     line.append(") -> ").append(outputs_text(node));
     if (const std::int64_t bytes = saved_bytes(node, counted); bytes > 0)

@@ -1,0 +1,190 @@
+// Making, drawing and printing tensors, and the bridge to xtensor.
+#include <doctest/doctest.h>
+#include <weft/engine/create.hpp>
+#include <weft/engine/random.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/engine/threads.hpp>
+#include <weft/engine/xtensor.hpp>
+#include <weft/ops/arithmetic.hpp>
+
+#include <cmath>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <xtensor/xarray.hpp>
+
+using namespace weft;
+
+namespace {
+
+std::vector<double> values(const Tensor& t) {
+  std::vector<double> out;
+  detail::visit_dtype(t.dtype(), [&](auto zero) {
+    for (auto v : t.data<decltype(zero)>()) out.push_back(static_cast<double>(v));
+  });
+  return out;
+}
+std::string printed(const Tensor& t) {
+  std::ostringstream out;
+  out << t;
+  return out.str();
+}
+using Values = std::vector<double>;
+
+}  // namespace
+
+TEST_CASE("tensors from values, constants and ranges") {
+  CHECK(values(tensor({1, 2.5, -3, 4}, {2, 2})) == Values{1, 2.5, -3, 4});
+  CHECK(tensor({1, 2}, {2}).dtype() == f32);
+  CHECK(tensor({(std::int64_t{1} << 53) + 1}, {1}, i64).data<std::int64_t>()[0] == (std::int64_t{1} << 53) + 1);
+  CHECK(tensor({}, {0, 3}, f64).size() == 0);
+  CHECK(scalar(2, u8).item() == 2);
+  CHECK(values(zeros({3}, i64)) == Values{0, 0, 0});
+  CHECK(values(full({2}, 7, u8)) == Values{7, 7});
+  CHECK(values(arange(3)) == Values{0, 1, 2});
+  CHECK(values(arange(5, 0, -2, f64)) == Values{5, 3, 1});
+  CHECK(arange(2, 2).size() == 0);
+  CHECK(values(linspace(0, 1, 5, f64)) == Values{0, 0.25, 0.5, 0.75, 1});
+  CHECK(values(linspace(2, 3, 1)) == Values{2});
+  CHECK(linspace(0, 0.3, 4, f64).at({3}) == 0.3);
+  CHECK(values(eye(2, 3, f64)) == Values{1, 0, 0, 0, 1, 0});
+  CHECK(zeros_like(ones({2}, f64)).dtype() == f64);
+  const std::vector<float> floats{1, 2};
+  CHECK(from_buffer(floats, {1, 2}).dtype() == f32);
+}
+
+TEST_CASE("what cannot be made says why") {
+  CHECK_THROWS_WITH_AS(tensor({1, 2, 3}, {2}), "tensor: got 3 values for shape {2}, needs 2", Error);
+  CHECK_THROWS_AS(tensor({300}, {1}, u8), Error);
+  CHECK_THROWS_AS(full({1}, NAN, i64), Error);
+  CHECK_THROWS_AS(full({1}, 1e30, i64), Error);
+  CHECK_THROWS_AS(zeros({-1}), Error);
+  CHECK_THROWS_AS(zeros({std::int64_t{1} << 40, std::int64_t{1} << 40}), Error);
+  CHECK_THROWS_AS(arange(0, 1, 0), Error);
+  CHECK_THROWS_AS(arange(0, 1, -1), Error);
+  CHECK_THROWS_AS(eye(-1), Error);
+  CHECK_THROWS_AS(rand({2}, i64), Error);
+  CHECK_THROWS_AS(randint(3, 3, {1}), Error);
+  CHECK_THROWS_AS(randint(0, 300, {1}, u8), Error);
+  CHECK_THROWS_AS(bernoulli({1}, 1.5), Error);
+  CHECK_THROWS_AS(parameter(ones({2}, i64)), Error);
+}
+
+TEST_CASE("a parameter is a leaf of its own") {
+  Tensor t = ones({2});
+  Tensor p = parameter(t);
+  {
+    const NoGrad off;
+    p.fill_(5);
+  }
+  CHECK(values(t) == Values{1, 1});
+  CHECK(p.requires_grad());
+  CHECK(p.is_leaf());
+  CHECK_FALSE(t.requires_grad());
+}
+
+TEST_CASE_TEMPLATE("uniform and normal draws have their moments", T, float, double) {
+  manual_seed(3);
+  const std::int64_t n = 400000;
+  double mean = 0, variance = 0, fourth = 0;
+  const Tensor normals = randn({n}, dtype_of<T>);
+  for (T x : normals.data<T>()) {
+    mean += x;
+    variance += x * x;
+    fourth += x * x * x * x;
+  }
+  CHECK(std::abs(mean / n) < 0.01);
+  CHECK(std::abs(variance / n - 1) < 0.01);
+  CHECK(std::abs(fourth / n - 3) < 0.1);
+  mean = variance = 0;
+  const Tensor uniforms = rand({n}, dtype_of<T>);
+  for (T x : uniforms.data<T>()) {
+    REQUIRE(x >= 0);
+    REQUIRE(x < 1);
+    mean += x;
+    variance += (x - 0.5) * (x - 0.5);
+  }
+  CHECK(std::abs(mean / n - 0.5) < 0.003);
+  CHECK(std::abs(variance / n * 12 - 1) < 0.01);
+}
+
+TEST_CASE("draws repeat from a seed or a state, whatever the number of threads") {
+  manual_seed(9);
+  const int threads = num_threads();
+  const Values first = values(randn({100003}));
+  const GeneratorState state = default_generator().state();
+  const Values second = values(rand({77}, f64));
+  manual_seed(9);
+  set_num_threads(1);
+  CHECK(values(randn({100003})) == first);
+  set_num_threads(threads);
+  CHECK(values(rand({77}, f64)) == second);
+  default_generator().set_state(state);
+  CHECK(values(rand({77}, f64)) == second);
+  CHECK(values(rand({77}, f64)) != second);
+  Generator a(5), b(5);
+  CHECK(values(randn({9}, f32, a)) == values(randn({9}, f32, b)));
+  CHECK(a.state() == b.state());
+}
+
+TEST_CASE("the published stream: Philox 4x32-10 of counter and key zero") {
+  // Known answer of the Random123 library: 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
+  Generator g(0);
+  const Tensor u = rand({64}, f32, g);
+  CHECK(u.at({0}) == (0x6627e8d5U >> 8) * 0x1p-24);
+  CHECK(u.at({16}) == (0xe169c58dU >> 8) * 0x1p-24);
+  CHECK(u.at({32}) == (0xbc57ac4cU >> 8) * 0x1p-24);
+  CHECK(u.at({48}) == (0x9b00dbd8U >> 8) * 0x1p-24);
+}
+
+TEST_CASE("integers, coins and permutations") {
+  manual_seed(4);
+  const Tensor dice = randint(1, 7, {6000});
+  CHECK(dice.dtype() == i64);
+  std::vector<int> counts(7);
+  for (auto d : dice.data<std::int64_t>()) ++counts.at(static_cast<std::size_t>(d));
+  for (std::size_t face = 1; face < 7; ++face) CHECK(std::abs(counts[face] - 1000) < 150);
+  CHECK(randint(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(), {3}).size() == 3);
+  double ones = 0;
+  for (double v : values(bernoulli({10000}, 0.3))) ones += v;
+  CHECK(std::abs(ones - 3000) < 200);
+  CHECK(values(bernoulli({3}, 1.0, u8)) == Values{1, 1, 1});
+  CHECK(values(bernoulli(tensor({0, 1}, {2}))) == Values{0, 1});
+  const Values order = values(randperm(1000));
+  CHECK(std::set<double>(order.begin(), order.end()).size() == 1000);
+  CHECK(order != values(arange(1000)));
+}
+
+TEST_CASE("tensors in a stream") {
+  CHECK(printed(tensor({1, 2, 3, 4}, {2, 2})) == "[[1., 2.],\n [3., 4.]]\nf32 {2, 2}");
+  CHECK(printed(tensor({1, -20}, {2}, i64)) == "[  1, -20] i64 {2}");
+  CHECK(printed(tensor({0.5, 1.25}, {2}, f64)) == "[0.50, 1.25] f64 {2}");
+  CHECK(printed(scalar(1e-9, f64)) == "1e-09 f64 {}");
+  CHECK(printed(zeros({0})) == "[] f32 {0}");
+  CHECK(printed(Tensor()) == "undefined tensor");
+  CHECK(printed(tensor({NAN, INFINITY}, {2})) == "[nan, inf] f32 {2}");
+  Tensor p = parameter(scalar(2));
+  p.set_name("scale");
+  CHECK(printed(p) == "2. f32 {} 'scale' requires gradient");
+  CHECK(printed(p + 1.0).find(" from add") != std::string::npos);
+  CHECK(printed(arange(2000)).find("[   0.,    1.,    2., ..., 1997., 1998., 1999.]") == 0);
+  const std::string large = printed(zeros({50, 50}));
+  CHECK(std::count(large.begin(), large.end(), '\n') == 7);
+}
+
+TEST_CASE("xtensor sees a tensor's own memory, and back") {
+  Tensor t = tensor({1, 2, 3, 4, 5, 6}, {2, 3}, f64);
+  const auto view = as_xtensor<double>(t);
+  CHECK(view(1, 2) == 6);
+  CHECK(&view(0, 0) == t.data<double>().data());
+  auto writable = as_mutable_xtensor<double>(t);
+  writable(0, 0) = 10;
+  CHECK(t.at({0, 0}) == 10);
+  const xt::xarray<float> a{{1, 2}, {3, 4}};
+  const Tensor sum = from_xtensor(a + 1.F);
+  CHECK(sum.dtype() == f32);
+  CHECK(sum.shape() == Shape{2, 2});
+  CHECK(values(sum) == Values{2, 3, 4, 5});
+  CHECK(from_xtensor(a > 2.F).dtype() == u8);
+  CHECK_THROWS_AS(as_xtensor<float>(t), Error);
+}
