@@ -91,9 +91,14 @@ void fold_dense(const T* x, std::int64_t rows, std::int64_t width, Value* acc, V
   const std::int64_t groups = rows / repeat, used = groups * repeat;
   if (groups < 2 || repeat == 1) return fold_rows<F>(x, rows, width, width, out);
   fold_rows<F>(x, groups, repeat * width, repeat * width, acc);
-  std::fill_n(out, width, F::identity);
-  for (std::int64_t r = 0; r < repeat; ++r)
-    for (std::int64_t c = 0; c < width; ++c) out[c] = F::join(out[c], acc[r * width + c]);
+  // By halves: joined one after the other, the parts of a short row would cost more than reading it.
+  for (std::int64_t left = repeat; left > 1;) {
+    const std::int64_t half = left / 2;
+    left -= half;
+    WEFT_INDEPENDENT
+    for (std::int64_t i = 0; i < half * width; ++i) acc[i] = F::join(acc[i], acc[left * width + i]);
+  }
+  std::copy_n(acc, width, out);
   for (std::int64_t r = used; r < rows; ++r)
     for (std::int64_t c = 0; c < width; ++c) out[c] = F::step(out[c], x[r * width + c]);
 }
