@@ -20,7 +20,7 @@ add_library(weft_build INTERFACE)
 target_compile_options(weft_build INTERFACE -Wall -Wextra -Wconversion -Wshadow -fno-math-errno)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # Its own AVX-512 intrinsics set these off (GCC bug 105593); Clang still checks our code for them.
-  target_compile_options(weft_build INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
+  target_compile_options(weft_build INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
 endif()
 if(WEFT_WERROR)
   target_compile_options(weft_build INTERFACE -Werror)

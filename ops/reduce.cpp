@@ -207,7 +207,6 @@ Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) 
 Tensor logsumexp(const Tensor& a, const Axes& axes, bool keepdims) {
   detail::check_floating("logsumexp", a);
   const Reduction reduction("logsumexp", a, axes, keepdims);
-  reduction.check_not_empty("logsumexp", a);
   return apply<LogSumExp>(a, reduction);
 }
 

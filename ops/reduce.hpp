@@ -15,7 +15,7 @@ Tensor max(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 Tensor min(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The variance, f32 and f64: squared deviations from the mean over (count - correction); nan where that is 0 or less.
 Tensor var(const Tensor& a, const Axes& axes = {}, bool keepdims = false, double correction = 1);
-/// log(sum(exp(a))), without overflow, f32 and f64.
+/// log(sum(exp(a))), without overflow, f32 and f64. Of nothing: minus infinity.
 Tensor logsumexp(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The position (i64) of the largest (smallest) value along one axis: the first of equal ones, a nan before all.
 Tensor argmax(const Tensor& a, int axis, bool keepdims = false);

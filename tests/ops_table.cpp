@@ -73,7 +73,7 @@ TEST_CASE("every row has what the tests need") {
     const auto is_single = [](const test::Inputs& inputs) {
       return std::all_of(inputs.begin(), inputs.end(), [](const test::Input& i) { return i.shape.size() == 1; });
     };
-    CHECK(std::any_of(row.cases.begin(), row.cases.end(), test::has_empty) == row.no_empty.empty());
+    CHECK((std::any_of(row.cases.begin(), row.cases.end(), test::has_empty) || !row.no_empty.empty()));
     CHECK((std::any_of(row.cases.begin(), row.cases.end(), is_single) || !row.no_single.empty()));
     if (row.sized) {
       for (const std::int64_t n : {1, 1000}) CHECK(!test::has_empty(row.sized(n)));

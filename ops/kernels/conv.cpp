@@ -37,6 +37,8 @@ template <class T>
 void conv2d_forward(const ConvShape& s, const T* x, const T* w, T* y) {
   if (is_product(s)) {
     gemm(false, false, s.n * s.h * s.w, s.cout, s.cin, T(1), x, s.cin, w, s.cout, T(0), y, s.cout);
+  } else if (s.groups == 1) {
+    direct_forward(s, x, w, y);
   } else {
     im2col_forward(s, x, w, y);
   }
@@ -46,6 +48,8 @@ template <class T>
 void conv2d_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
   if (is_product(s)) {
     gemm(false, true, s.n * s.h * s.w, s.cin, s.cout, T(1), gy, s.cout, w, s.cout, T(0), gx, s.cin);
+  } else if (s.groups == 1 && (s.stride_h == 1 || s.dil_h == 1) && (s.stride_w == 1 || s.dil_w == 1)) {
+    direct_backward_input(s, gy, w, gx);
   } else {
     im2col_backward_input(s, gy, w, gx);
   }
@@ -55,6 +59,8 @@ template <class T>
 void conv2d_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) {
   if (is_product(s)) {
     product_backward_weight(s, x, gy, gw);
+  } else if (s.groups == 1) {
+    direct_backward_weight(s, x, gy, gw);
   } else {
     im2col_backward_weight(s, x, gy, gw);
   }

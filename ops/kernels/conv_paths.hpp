@@ -45,6 +45,14 @@ void im2col_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
 template <class T>
 void im2col_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
 
+// Tiles of the result in registers, groups == 1. backward_input needs dilation 1 along an axis with a stride.
+template <class T>
+void direct_forward(const ConvShape& s, const T* x, const T* w, T* y);
+template <class T>
+void direct_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
+template <class T>
+void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
+
 /// into[i] += partials[part][i] for parts 0, 1, ... in this order.
 template <class T>
 void add_partials(std::int64_t parts, std::int64_t count, const T* partials, T* into);

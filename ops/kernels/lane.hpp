@@ -41,11 +41,20 @@ struct Lane {
   friend Lane erf(Lane a) { return xsimd::erf(a.v); }
   friend Lane abs(Lane a) { return xsimd::abs(a.v); }
   friend Lane sigmoid(Lane a) { return Lane(1.0) / (Lane(1.0) + exp(-a)); }
-  friend Lane pow(Lane a, Lane b) { return xsimd::pow(a.v, b.v); }
+  friend Lane pow(Lane a, Lane b) {
+    // xsimd's is right for ordinary values only: where there is a zero, an infinity or a nan, the C library's.
+    const Batch sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
+    if (xsimd::all(sum == Batch(T{0})) && !xsimd::any(product == Batch(T{0}))) return xsimd::pow(a.v, b.v);
+    alignas(64) T base[static_cast<std::size_t>(width)], exponent[static_cast<std::size_t>(width)];
+    a.v.store_aligned(base);
+    b.v.store_aligned(exponent);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(width); ++i) base[i] = std::pow(base[i], exponent[i]);
+    return Lane(Batch::load_aligned(base));
+  }
   // Whole exponents, the common case, are products: exact for squares, and defined for negative bases.
   friend Lane pow(Lane a, double exponent) {
     if (exponent != std::trunc(exponent) || std::abs(exponent) > 32)
-      return xsimd::pow(a.v, Batch(static_cast<T>(exponent)));
+      return pow(a, Lane(exponent));
     Batch result(T{1}), power = a.v;
     for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
       if (n & 1) result = result * power;

@@ -1,0 +1,173 @@
+#pragma once
+// The inner loops of matrix products and convolutions: tiles of the result that stay in registers while scalars of one
+// operand, broadcast, multiply vectors of the other.
+//
+// A tile is `rows` results high and V vectors wide. What limits it is loads: a row costs one broadcast load a step and a
+// vector one load, for rows * V multiply-adds, and the machine makes as many of these as loads. Hence tiles two or three
+// vectors wide where there is room.
+#include <xsimd/xsimd.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+namespace weft::detail {
+
+template <class T>
+using Batch = xsimd::batch<T>;
+template <class T>
+inline constexpr std::int64_t lanes = static_cast<std::int64_t>(Batch<T>::size);
+
+inline constexpr int vector_registers = sizeof(Batch<float>) == 64 ? 32 : 16;
+inline constexpr int max_vectors = 3;
+/// The most rows of a tile V vectors wide: all its sums, one row of vectors and a broadcast fit the registers.
+inline constexpr int max_rows(int v) { return std::min((vector_registers - 1 - v) / v, 16); }
+
+/// The first `count` lanes of a vector in memory; the others are neither read nor written.
+template <class T>
+class Lanes {
+ public:
+#ifdef __AVX512F__
+  explicit Lanes(std::int64_t count) : mask_(static_cast<std::uint16_t>((1U << count) - 1)) {}
+  Batch<T> load(const T* p) const {
+    if constexpr (sizeof(T) == 4) {
+      return _mm512_maskz_loadu_ps(mask_, p);
+    } else {
+      return _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask_), p);
+    }
+  }
+  void store(T* p, const Batch<T>& v) const {
+    if constexpr (sizeof(T) == 4) {
+      _mm512_mask_storeu_ps(p, mask_, v);
+    } else {
+      _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask_), v);
+    }
+  }
+
+ private:
+  std::uint16_t mask_;
+#else
+  explicit Lanes(std::int64_t count) : count_(count) {}
+  Batch<T> load(const T* p) const {
+    if (count_ == lanes<T>) return Batch<T>::load_unaligned(p);
+    std::array<T, Batch<T>::size> copy{};
+    for (std::int64_t i = 0; i < count_; ++i) copy[static_cast<std::size_t>(i)] = p[i];
+    return Batch<T>::load_unaligned(copy.data());
+  }
+  void store(T* p, const Batch<T>& v) const {
+    if (count_ == lanes<T>) return v.store_unaligned(p);
+    std::array<T, Batch<T>::size> copy;
+    v.store_unaligned(copy.data());
+    for (std::int64_t i = 0; i < count_; ++i) p[i] = copy[static_cast<std::size_t>(i)];
+  }
+
+ private:
+  std::int64_t count_;
+#endif
+};
+
+// The loops over a tile's rows and vectors below must be unrolled, or the arrays do not become registers; the pragmas see
+// to it where the compiler's own limits would not.
+
+/// The sums of a tile: beta * c to begin with, stored to c at the end. `last` says which lanes of the last vector exist.
+template <class T, int Rows, int V>
+struct TileSums {
+  Batch<T> at[Rows][V];
+
+  [[gnu::always_inline]] void begin(T beta, const T* c, std::int64_t step, const Lanes<T>& last) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) at[r][v] = Batch<T>(T(0));
+    }
+    if (beta == T(0)) return;
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        const T* p = c + r * step + v * lanes<T>;
+        at[r][v] = Batch<T>(beta) * (v == V - 1 ? last.load(p) : Batch<T>::load_unaligned(p));
+      }
+    }
+  }
+
+  [[gnu::always_inline]] void end(T* c, std::int64_t step, const Lanes<T>& last) const {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V - 1; ++v) at[r][v].store_unaligned(c + r * step + v * lanes<T>);
+      last.store(c + r * step + (V - 1) * lanes<T>, at[r][V - 1]);
+    }
+  }
+};
+
+/// One row of V vectors.
+template <int V, class T>
+[[gnu::always_inline]] inline void load_row(const T* p, const Lanes<T>& last, Batch<T> (&row)[V]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < V - 1; ++v) row[v] = Batch<T>::load_unaligned(p + v * lanes<T>);
+  row[V - 1] = last.load(p + (V - 1) * lanes<T>);
+}
+
+/// Addresses of rows a runtime distance apart. One pointer serves four rows, so that the addressing modes reach all of
+/// them and none is spilled; the empty asm keeps the compiler from working out a pointer a row again.
+template <class T, int Rows>
+class RowPointers {
+ public:
+  [[gnu::always_inline]] RowPointers(const T* first, std::int64_t step) : step_(step), step3_(3 * step) {
+#pragma GCC unroll 5
+    for (int g = 0; g < groups; ++g) {
+      base_[g] = first + 4 * g * step;
+      asm("" : "+r"(base_[g]));
+    }
+    asm("" : "+r"(step3_));
+  }
+  [[gnu::always_inline]] Batch<T> broadcast(int r) const {
+    return Batch<T>(*(base_[r / 4] + (r % 4 == 3 ? step3_ : r % 4 * step_)));
+  }
+  [[gnu::always_inline]] void advance() {
+#pragma GCC unroll 5
+    for (int g = 0; g < groups; ++g) ++base_[g];
+  }
+
+ private:
+  static constexpr int groups = (Rows + 3) / 4;
+  const T* base_[groups];
+  std::int64_t step_, step3_;
+};
+
+/// Kernel<T, rows, v>::run for every size of tile up to MaxV vectors that the registers hold.
+template <class T, template <class, int, int> class Kernel, int MaxV, class Function>
+class TileTable {
+ public:
+  constexpr TileTable() { fill(std::make_integer_sequence<int, MaxV>{}); }
+  Function operator()(std::int64_t rows, std::int64_t v) const {
+    return entries_[static_cast<std::size_t>(v - 1)][static_cast<std::size_t>(rows - 1)];
+  }
+
+ private:
+  template <int... V>
+  constexpr void fill(std::integer_sequence<int, V...>) {
+    (fill_rows<V + 1>(std::make_integer_sequence<int, max_rows(V + 1)>{}), ...);
+  }
+  template <int V, int... R>
+  constexpr void fill_rows(std::integer_sequence<int, R...>) {
+    ((entries_[V - 1][R] = &Kernel<T, R + 1, V>::run), ...);
+  }
+  std::array<std::array<Function, 16>, MaxV> entries_{};
+};
+
+/// How `vectors` columns of vectors are cut into tiles: pairs, and one triple where the number is odd.
+inline std::int64_t tile_vectors(std::int64_t vectors) {
+  return vectors % 2 == 1 && vectors >= 3 ? 3 : std::min<std::int64_t>(vectors, 2);
+}
+
+/// Cuts `rows` into equal parts of at most `most`: the size of the part that begins at `begin`.
+inline std::int64_t even_part(std::int64_t rows, std::int64_t most, std::int64_t begin) {
+  const std::int64_t parts = (rows + most - 1) / most;
+  const std::int64_t index = (begin * parts + rows - 1) / rows;
+  return rows * (index + 1) / parts - begin;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,35 @@
+#pragma once
+// c[row] = beta * c[row] + sum over runs of x[row][run] * b[run]: the tile of a convolution, and of a product a * b.
+#include <cstdint>
+
+namespace weft::detail {
+
+/// The terms of one result are `outer` x `inner` runs of `length` consecutive numbers. b's rows follow one another through
+/// all runs.
+template <class T>
+struct RowTile {
+  const T* x;
+  std::int64_t x_step;                  ///< from one row's numbers to the next row's
+  std::int64_t outer, outer_step;
+  std::int64_t inner, inner_step;
+  std::int64_t length;
+  const T* b;
+  std::int64_t b_step;
+  T* c;
+  std::int64_t c_step;
+  std::int64_t last_lanes;              ///< of the last vector of b and c
+  T beta = T(0);
+  std::int64_t without_first = 0;       ///< the first runs of `inner`, which skip the tile's first row
+  std::int64_t with_last = INT64_MAX;   ///< the runs of `inner` from here on skip the tile's last row
+};
+
+/// Computes a tile of rows (at most max_rows(v)) by v vectors (at most max_vectors).
+template <class T>
+void run_row_tile(std::int64_t rows, std::int64_t v, const RowTile<T>& tile);
+
+/// The same one vector wide for inner == 3 and inner_step == x_step: what is loaded for one row and run serves its
+/// neighbours too. b is packed, so b_step is the vector's length.
+template <class T>
+void run_row_tile3(std::int64_t rows, const RowTile<T>& tile);
+
+}  // namespace weft::detail
