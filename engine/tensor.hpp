@@ -22,7 +22,8 @@ using Tensors = std::vector<Tensor>;
 /// Options of Tensor::backward.
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep what was saved, so that backward can run again
-  bool create_graph = false;  ///< record the gradients' own computation (implies retain_graph)
+  bool create_graph = false;  ///< record the gradients' own computation (implies retain_graph). A leaf's gradient then
+                              ///< refers to the leaf: zero_grad() it when done, or use grad(), or neither is freed
 };
 
 /// Called with a gradient; what it returns replaces the gradient, an undefined tensor leaves it.
