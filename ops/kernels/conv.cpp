@@ -7,12 +7,22 @@ namespace weft::detail {
 
 namespace {
 
-/// A 1x1 convolution at every pixel is one matrix product over all pixels.
-bool is_product(const ConvShape& s) {
-  return s.kh == 1 && s.kw == 1 && s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
+bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.cin == s.groups && s.cout == s.groups; }
+
+bool is_pointwise(const ConvShape& s) {
+  return s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
 }
 
-/// gw = x' gy. The result is small and the pixels many, so threads split the pixels.
+/// A 1x1 convolution knows no rows: longer ones make fuller tiles.
+ConvShape with_long_rows(const ConvShape& s) {
+  if (!is_pointwise(s) || s.n < num_threads()) return s;
+  ConvShape flat = s;
+  flat.w = flat.ow = s.h * s.w;
+  flat.h = flat.oh = 1;
+  return flat;
+}
+
+/// gw = x' gy for a 1x1 convolution. The result is small and the pixels many, so threads split the pixels.
 template <class T>
 void product_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) {
   const std::int64_t pixels = s.n * s.oh * s.ow;
@@ -31,39 +41,36 @@ void product_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw)
   add_partials(parts - 1, count, partials.data(), gw);
 }
 
+/// Whether the product-and-fold path is the faster one: the direct one has its vectors along the input channels, and
+/// where those are few most lanes are idle, which shows once the sums over output channels are long.
+template <class T>
+bool folds(const ConvShape& s) {
+  const bool dilated_strides = (s.stride_h > 1 && s.dil_h > 1) || (s.stride_w > 1 && s.dil_w > 1);
+  return dilated_strides ||
+         (4 * (s.cin / s.groups) <= 64 / static_cast<std::int64_t>(sizeof(T)) && s.cout / s.groups >= 64);
+}
+
 }  // namespace
 
 template <class T>
 void conv2d_forward(const ConvShape& s, const T* x, const T* w, T* y) {
-  if (is_product(s)) {
-    gemm(false, false, s.n * s.h * s.w, s.cout, s.cin, T(1), x, s.cin, w, s.cout, T(0), y, s.cout);
-  } else if (s.groups == 1) {
-    direct_forward(s, x, w, y);
-  } else {
-    im2col_forward(s, x, w, y);
-  }
+  if (is_depthwise(s)) return depthwise_forward(s, x, w, y);
+  direct_forward(with_long_rows(s), x, w, y);
 }
 
 template <class T>
 void conv2d_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
-  if (is_product(s)) {
-    gemm(false, true, s.n * s.h * s.w, s.cin, s.cout, T(1), gy, s.cout, w, s.cout, T(0), gx, s.cin);
-  } else if (s.groups == 1 && (s.stride_h == 1 || s.dil_h == 1) && (s.stride_w == 1 || s.dil_w == 1)) {
-    direct_backward_input(s, gy, w, gx);
-  } else {
-    im2col_backward_input(s, gy, w, gx);
-  }
+  if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, gx);
+  if (folds<T>(s)) return folded_backward_input(s, gy, w, gx);
+  direct_backward_input(with_long_rows(s), gy, w, gx);
 }
 
 template <class T>
 void conv2d_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) {
-  if (is_product(s)) {
-    product_backward_weight(s, x, gy, gw);
-  } else if (s.groups == 1) {
-    direct_backward_weight(s, x, gy, gw);
-  } else {
-    im2col_backward_weight(s, x, gy, gw);
-  }
+  if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
+  // Without taps that read a pixel again, OpenBLAS's packing of wide operands pays.
+  if (is_pointwise(s) && s.groups == 1 && std::min(s.cin, s.cout) >= 64) return product_backward_weight(s, x, gy, gw);
+  direct_backward_weight(with_long_rows(s), x, gy, gw);
 }
 
 template void conv2d_forward(const ConvShape&, const float*, const float*, float*);

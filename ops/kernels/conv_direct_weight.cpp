@@ -1,5 +1,6 @@
-// The weights' gradient, directly: for one tap of the kernel it is the product x' gy over all pixels that the tap joins. A
-// tile of it, some channels of the one operand by some vectors of the other, stays in registers while the pixels go by.
+// The weights' gradient, directly: for one tap of the kernel it is the product x' gy over all pixels that the tap
+// joins. A tile of it, some channels of the one operand by some vectors of the other, stays in registers while the
+// pixels go by.
 #include <weft/engine/parallel.hpp>
 #include <weft/ops/kernels/conv_paths.hpp>
 #include <weft/ops/kernels/outer_tile.hpp>
@@ -31,88 +32,147 @@ class Blocks {
     const std::int64_t row = i % per_image_ * rows_;
     return {i / per_image_, 1, row, std::min(rows_, oh_ - row)};
   }
-  std::int64_t rows() const { return rows_; }
 
  private:
   std::int64_t n_, oh_, images_, rows_, per_image_;
 };
 
-/// The outputs o in [begin, end) for which o * stride - pad + tap lies in [0, size).
-struct Range {
-  std::int64_t begin, end;
-  static Range of(std::int64_t begin, std::int64_t end, std::int64_t stride, std::int64_t pad, std::int64_t tap,
-                  std::int64_t size) {
-    const std::int64_t low = pad - tap;
-    const std::int64_t high = size + pad - tap;  // first input position too far
-    Range r{};
-    r.begin = std::max(begin, low <= 0 ? 0 : (low + stride - 1) / stride);
-    r.end = std::max(r.begin, std::min(end, high <= 0 ? 0 : (high + stride - 1) / stride));
-    return r;
-  }
-};
-
+/// One group's gradient over one block at a time.
 template <class T>
 class DirectWeight {
  public:
-  /// With `swapped`, sum is {kh, kw, cout, cin} and the vectors lie along cin.
-  DirectWeight(const ConvShape& s, const T* x, const T* gy, bool swapped) : s_(s), x_(x), gy_(gy), swapped_(swapped) {}
+  /// The channels of x or of gy that are the rows of tiles, and those that are the columns.
+  struct Operand {
+    const T* data;
+    std::int64_t channels, image, row, pixel;
+  };
+
+  /// With `swapped`, sums are {kh, kw, cout, cin} and the vectors lie along cin; else {kh, kw, cin / groups, cout}.
+  DirectWeight(const ConvShape& s, const T* x, const T* gy, bool swapped, T* patch)
+      : s_(s), x_{x, s.cin / s.groups, s.h * s.w * s.cin, s.w * s.cin, s.cin}, patch_(patch), swapped_(swapped) {
+    gy_ = {gy, s.cout / s.groups, s.oh * s.ow * s.cout, s.ow * s.cout, s.cout};
+  }
+
+  /// Few channels make low tiles. The taps of a row join them to one higher tile, where the input is read through a
+  /// copy with its padding.
+  static bool joins_taps(const ConvShape& s) { return s.cin / s.groups < 8 && s.kw > 1 && s.dil_w == 1; }
+  static std::int64_t patch_size(const ConvShape& s, const Block& block) {
+    return block.images * patch_height(s, block) * patch_width(s) * (s.cin / s.groups);
+  }
 
   /// sum = beta * sum + what a block adds.
   void add(const Block& block, T beta, T* sum) const {
-    const std::int64_t a_channels = swapped_ ? s_.cout : s_.cin;
-    const std::int64_t b_channels = swapped_ ? s_.cin : s_.cout;
-    const std::int64_t vectors = (b_channels + lanes<T> - 1) / lanes<T>;
+    if (!joins_taps(s_) || swapped_) return add_taps(x_, block, s_.kw, beta, sum);
+    copy_patch(block);
+    const std::int64_t channels = x_.channels;
+    const std::int64_t width = patch_width(s_) * channels;
+    add_taps({patch_, s_.kw * channels, patch_height(s_, block) * width, width, channels}, block, 1, beta, sum);
+  }
+
+ private:
+  static std::int64_t patch_height(const ConvShape& s, const Block& block) {
+    return (block.rows - 1) * s.stride_h + (s.kh - 1) * s.dil_h + 1;
+  }
+  static std::int64_t patch_width(const ConvShape& s) { return (s.ow - 1) * s.stride_w + s.kw; }
+
+  void copy_patch(const Block& block) const {
+    const std::int64_t channels = x_.channels;
+    const std::int64_t width = patch_width(s_);
+    const std::int64_t begin = std::min(s_.pad_w, width);
+    const std::int64_t end = std::clamp(s_.w + s_.pad_w, begin, width);
+    T* to = patch_;
+    for (std::int64_t image = block.image; image < block.image + block.images; ++image) {
+      for (std::int64_t i = 0; i < patch_height(s_, block); ++i, to += width * channels) {
+        const std::int64_t iy = block.row * s_.stride_h - s_.pad_h + i;
+        if (iy < 0 || iy >= s_.h) {
+          std::fill_n(to, width * channels, T(0));
+          continue;
+        }
+        std::fill_n(to, begin * channels, T(0));
+        const T* from = x_.data + image * x_.image + iy * x_.row;
+        for (std::int64_t ix = begin; ix < end; ++ix) {
+          for (std::int64_t c = 0; c < channels; ++c) to[ix * channels + c] = from[(ix - begin) * x_.pixel + c];
+        }
+        std::fill_n(to + end * channels, (width - end) * channels, T(0));
+      }
+    }
+  }
+
+  /// `taps` of a kernel row, each `in.channels` high; joined taps read a patch that begins at the block.
+  void add_taps(const Operand& in, const Block& block, std::int64_t taps, T beta, T* sum) const {
+    const Operand& a = swapped_ ? gy_ : in;
+    const Operand& b = swapped_ ? in : gy_;
+    const std::int64_t width = swapped_ ? b.channels : s_.cout;
+    const std::int64_t vectors = (b.channels + lanes<T> - 1) / lanes<T>;
     for (std::int64_t vector = 0; vector < vectors;) {
       const std::int64_t v = tile_vectors(vectors - vector);
-      OuterTile<T> tile{};
-      tile.images = block.images;
-      tile.c_step = b_channels;
-      tile.last_lanes = std::min(lanes<T>, b_channels - (vector + v - 1) * lanes<T>);
-      tile.beta = beta;
       const std::int64_t most = max_rows(static_cast<int>(v));
-      for (std::int64_t a = 0; a < a_channels;) {
-        const std::int64_t rows = even_part(a_channels, most, a);
+      for (std::int64_t channel = 0; channel < a.channels;) {
+        const std::int64_t rows = even_part(a.channels, most, channel);
         for (std::int64_t ky = 0; ky < s_.kh; ++ky) {
-          for (std::int64_t kx = 0; kx < s_.kw; ++kx) {
-            place(tile, block, ky, kx, a, vector * lanes<T>);
-            tile.c = sum + ((ky * s_.kw + kx) * a_channels + a) * b_channels + vector * lanes<T>;
+          for (std::int64_t kx = 0; kx < taps; ++kx) {
+            OuterTile<T> tile = &in == &x_ ? over_image(block, ky, kx) : over_patch(in, block, ky);
+            tile.a += channel;
+            tile.b += vector * lanes<T>;
+            tile.c = sum + ((ky * taps + kx) * a.channels + channel) * width + vector * lanes<T>;
+            tile.c_step = width;
+            tile.last_lanes = std::min(lanes<T>, b.channels - (vector + v - 1) * lanes<T>);
+            tile.beta = beta;
             run_outer_tile(rows, v, tile);
           }
         }
-        a += rows;
+        channel += rows;
       }
       vector += v;
     }
   }
 
- private:
-  void place(OuterTile<T>& tile, const Block& block, std::int64_t ky, std::int64_t kx, std::int64_t a,
-             std::int64_t b) const {
+  /// The pixels that one tap joins, where they are.
+  OuterTile<T> over_image(const Block& block, std::int64_t ky, std::int64_t kx) const {
     const Range y = Range::of(block.row, block.row + block.rows, s_.stride_h, s_.pad_h, ky * s_.dil_h, s_.h);
     const Range x = Range::of(0, s_.ow, s_.stride_w, s_.pad_w, kx * s_.dil_w, s_.w);
-    tile.rows = y.end - y.begin;
-    tile.columns = x.end - x.begin;
     const std::int64_t iy = y.begin * s_.stride_h - s_.pad_h + ky * s_.dil_h;
     const std::int64_t ix = x.begin * s_.stride_w - s_.pad_w + kx * s_.dil_w;
-    const T* in = x_ + ((block.image * s_.h + iy) * s_.w + ix) * s_.cin + (swapped_ ? b : a);
-    const T* out = gy_ + ((block.image * s_.oh + y.begin) * s_.ow + x.begin) * s_.cout + (swapped_ ? a : b);
-    const std::int64_t in_steps[] = {s_.h * s_.w * s_.cin, s_.stride_h * s_.w * s_.cin, s_.stride_w * s_.cin};
-    const std::int64_t out_steps[] = {s_.oh * s_.ow * s_.cout, s_.ow * s_.cout, s_.cout};
-    tile.a = swapped_ ? out : in;
-    tile.b = swapped_ ? in : out;
-    const auto& a_steps = swapped_ ? out_steps : in_steps;
-    const auto& b_steps = swapped_ ? in_steps : out_steps;
-    tile.a_image = a_steps[0];
-    tile.a_row = a_steps[1];
-    tile.a_step = a_steps[2];
-    tile.b_image = b_steps[0];
-    tile.b_row = b_steps[1];
-    tile.b_step = b_steps[2];
+    const T* in = x_.data + block.image * x_.image + iy * x_.row + ix * x_.pixel;
+    const T* out = gy_.data + block.image * gy_.image + y.begin * gy_.row + x.begin * gy_.pixel;
+    OuterTile<T> tile{.images = block.images,
+                      .rows = y.end - y.begin,
+                      .columns = x.end - x.begin,
+                      .a = in,
+                      .a_image = x_.image,
+                      .a_row = s_.stride_h * x_.row,
+                      .a_step = s_.stride_w * x_.pixel,
+                      .b = out,
+                      .b_image = gy_.image,
+                      .b_row = gy_.row,
+                      .b_step = gy_.pixel};
+    if (swapped_) {
+      std::swap(tile.a, tile.b);
+      std::swap(tile.a_image, tile.b_image);
+      std::swap(tile.a_row, tile.b_row);
+      std::swap(tile.a_step, tile.b_step);
+    }
+    return tile;
+  }
+
+  /// All pixels of the block with all taps of kernel row ky.
+  OuterTile<T> over_patch(const Operand& patch, const Block& block, std::int64_t ky) const {
+    return {.images = block.images,
+            .rows = block.rows,
+            .columns = s_.ow,
+            .a = patch.data + ky * s_.dil_h * patch.row,
+            .a_image = patch.image,
+            .a_row = s_.stride_h * patch.row,
+            .a_step = s_.stride_w * patch.pixel,
+            .b = gy_.data + block.image * gy_.image + block.row * gy_.row,
+            .b_image = gy_.image,
+            .b_row = gy_.row,
+            .b_step = gy_.pixel};
   }
 
   ConvShape s_;
-  const T* x_;
-  const T* gy_;
+  Operand x_, gy_;
+  T* patch_;
   bool swapped_;
 };
 
@@ -143,15 +203,16 @@ double vector_waste(std::int64_t channels) {
 
 template <class T>
 void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) {
-  const std::int64_t count = s.kh * s.kw * s.cin * s.cout;
+  const std::int64_t count = s.kh * s.kw * (s.cin / s.groups) * s.cout;
   if (s.n * s.oh * s.ow * count == 0) return static_cast<void>(std::fill_n(gw, count, T(0)));
-  const bool swapped = vector_waste<T>(s.cin) < vector_waste<T>(s.cout);
+  const bool swapped = s.groups == 1 && vector_waste<T>(s.cin) < vector_waste<T>(s.cout);
   std::int64_t parts = conv_parts(s.n * s.oh, conv_flops(s));
   const Blocks blocks(s, count > 256 * 1024 ? 768 : 256, parts);
   parts = std::min(parts, blocks.count());
   const std::int64_t in_scratch = swapped ? parts : parts - 1;
   const Scratch<T> partials(in_scratch * count);
-  const DirectWeight<T> direct(s, x, gy, swapped);
+  const std::int64_t patch = DirectWeight<T>::joins_taps(s) ? DirectWeight<T>::patch_size(s, blocks[0]) : 0;
+  const Scratch<T> patches(parts * patch);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
     for (; part < last; ++part) {
       T* sum = in_scratch == parts ? partials.data() + part * count
@@ -159,7 +220,11 @@ void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) 
                                    : partials.data() + (part - 1) * count;
       const std::int64_t begin = blocks.count() * part / parts;
       const std::int64_t end = blocks.count() * (part + 1) / parts;
-      for (std::int64_t i = begin; i < end; ++i) direct.add(blocks[i], i == begin ? T(0) : T(1), sum);
+      for (std::int64_t g = 0; g < s.groups; ++g) {
+        const std::int64_t out = g * (s.cout / s.groups);
+        const DirectWeight<T> direct(s, x + g * (s.cin / s.groups), gy + out, swapped, patches.data() + part * patch);
+        for (std::int64_t i = begin; i < end; ++i) direct.add(blocks[i], i == begin ? T(0) : T(1), sum + out);
+      }
     }
   });
   if (swapped) {

@@ -37,15 +37,21 @@ inline double conv_flops(const ConvShape& s) {
          static_cast<double>(s.cout);
 }
 
-// Tiles of the unfolded input (im2col) times the weights: right for every shape, fast for many channels a group.
-template <class T>
-void im2col_forward(const ConvShape& s, const T* x, const T* w, T* y);
-template <class T>
-void im2col_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
-template <class T>
-void im2col_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
+/// The outputs o in [begin, end) for which o * stride - pad + tap lies in [0, size).
+struct Range {
+  std::int64_t begin, end;
+  static Range of(std::int64_t begin, std::int64_t end, std::int64_t stride, std::int64_t pad, std::int64_t tap,
+                  std::int64_t size) {
+    const std::int64_t low = pad - tap;
+    const std::int64_t high = size + pad - tap;  // first input position too far
+    Range r{};
+    r.begin = std::max(begin, low <= 0 ? 0 : (low + stride - 1) / stride);
+    r.end = std::max(r.begin, std::min(end, high <= 0 ? 0 : (high + stride - 1) / stride));
+    return r;
+  }
+};
 
-// Tiles of the result in registers, groups == 1. backward_input needs dilation 1 along an axis with a stride.
+// Tiles of the result in registers. backward_input needs dilation 1 along an axis with a stride.
 template <class T>
 void direct_forward(const ConvShape& s, const T* x, const T* w, T* y);
 template <class T>
@@ -53,8 +59,25 @@ void direct_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
 template <class T>
 void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
 
+// By a matrix product and folding: for every shape.
+template <class T>
+void folded_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
+
+// One input and one output channel a group: cin == cout == groups.
+template <class T>
+void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y);
+template <class T>
+void depthwise_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
+template <class T>
+void depthwise_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
+
 /// into[i] += partials[part][i] for parts 0, 1, ... in this order.
 template <class T>
-void add_partials(std::int64_t parts, std::int64_t count, const T* partials, T* into);
+void add_partials(std::int64_t parts, std::int64_t count, const T* partials, T* into) {
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const T* from = partials + part * count;
+    for (std::int64_t i = 0; i < count; ++i) into[i] += from[i];
+  }
+}
 
 }  // namespace weft::detail
