@@ -8,14 +8,14 @@ namespace weft::detail {
 /// The points form a grid of images x rows x columns, a and b each with strides of its own.
 template <class T>
 struct OuterTile {
-  std::int64_t images, rows, columns;
-  const T* a;
-  std::int64_t a_image, a_row, a_step;
-  const T* b;
-  std::int64_t b_image, b_row, b_step;
-  T* c;
-  std::int64_t c_step;
-  std::int64_t last_lanes;  ///< of the last vector of b and c
+  std::int64_t images = 0, rows = 0, columns = 0;
+  const T* a = nullptr;
+  std::int64_t a_image = 0, a_row = 0, a_step = 0;
+  const T* b = nullptr;
+  std::int64_t b_image = 0, b_row = 0, b_step = 0;
+  T* c = nullptr;
+  std::int64_t c_step = 0;
+  std::int64_t last_lanes = 0;  ///< of the last vector of b and c
   T beta = T(0);
 };
 

@@ -2,9 +2,9 @@
 // The inner loops of matrix products and convolutions: tiles of the result that stay in registers while scalars of one
 // operand, broadcast, multiply vectors of the other.
 //
-// A tile is `rows` results high and V vectors wide. What limits it is loads: a row costs one broadcast load a step and a
-// vector one load, for rows * V multiply-adds, and the machine makes as many of these as loads. Hence tiles two or three
-// vectors wide where there is room.
+// A tile is `rows` results high and V vectors wide. What limits it is loads: a row costs one broadcast load a step and
+// a vector one load, for rows * V multiply-adds, and the machine makes as many of these as loads. Hence tiles two or
+// three vectors wide where there is room.
 #include <xsimd/xsimd.hpp>
 
 #include <algorithm>
@@ -67,10 +67,11 @@ class Lanes {
 #endif
 };
 
-// The loops over a tile's rows and vectors below must be unrolled, or the arrays do not become registers; the pragmas see
-// to it where the compiler's own limits would not.
+// The loops over a tile's rows and vectors below must be unrolled, or the arrays do not become registers; the pragmas
+// see to it where the compiler's own limits would not.
 
-/// The sums of a tile: beta * c to begin with, stored to c at the end. `last` says which lanes of the last vector exist.
+/// The sums of a tile: beta * c to begin with, stored to c at the end. `last` says which lanes of the last vector
+/// exist.
 template <class T, int Rows, int V>
 struct TileSums {
   Batch<T> at[Rows][V];

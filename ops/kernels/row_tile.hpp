@@ -4,23 +4,23 @@
 
 namespace weft::detail {
 
-/// The terms of one result are `outer` x `inner` runs of `length` consecutive numbers. b's rows follow one another through
-/// all runs.
+/// The terms of one result are `outer` x `inner` runs of `length` consecutive numbers. b's rows follow one another
+/// through all runs.
 template <class T>
 struct RowTile {
-  const T* x;
-  std::int64_t x_step;                  ///< from one row's numbers to the next row's
-  std::int64_t outer, outer_step;
-  std::int64_t inner, inner_step;
-  std::int64_t length;
-  const T* b;
-  std::int64_t b_step;
-  T* c;
-  std::int64_t c_step;
-  std::int64_t last_lanes;              ///< of the last vector of b and c
+  const T* x = nullptr;
+  std::int64_t x_step = 0;  ///< from one row's numbers to the next row's
+  std::int64_t outer = 0, outer_step = 0;
+  std::int64_t inner = 0, inner_step = 0;
+  std::int64_t length = 0;
+  const T* b = nullptr;
+  std::int64_t b_step = 0;
+  T* c = nullptr;
+  std::int64_t c_step = 0;
+  std::int64_t last_lanes = 0;  ///< of the last vector of b and c
   T beta = T(0);
-  std::int64_t without_first = 0;       ///< the first runs of `inner`, which skip the tile's first row
-  std::int64_t with_last = INT64_MAX;   ///< the runs of `inner` from here on skip the tile's last row
+  std::int64_t without_first = 0;      ///< the first runs of `inner`, which skip the tile's first row
+  std::int64_t with_last = INT64_MAX;  ///< the runs of `inner` from here on skip the tile's last row
 };
 
 /// Computes a tile of rows (at most max_rows(v)) by v vectors (at most max_vectors).
