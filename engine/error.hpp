@@ -17,10 +17,7 @@ namespace detail {
 
 inline std::string to_text(std::string_view text) { return std::string(text); }
 template <class T>
-  requires std::is_integral_v<T>
-std::string to_text(T value) {
-  return std::to_string(value);
-}
+  requires std::is_integral_v<T> std::string to_text(T value) { return std::to_string(value); }
 std::string to_text(double value);  // shortest form that reads back
 
 }  // namespace detail

@@ -19,7 +19,7 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
 #ifdef _OPENMP
   const std::int64_t wanted = std::min<std::int64_t>(num_threads(), n / std::max<std::int64_t>(grain, 1));
   if (wanted > 1 && !omp_in_parallel()) {
-#pragma omp parallel num_threads(static_cast<int>(wanted))
+#pragma omp parallel num_threads(static_cast <int>(wanted))
     {
       const std::int64_t parts = omp_get_num_threads();
       const std::int64_t part = omp_get_thread_num();

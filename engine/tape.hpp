@@ -69,8 +69,8 @@ struct Meta {
   }
 };
 
-/// An input, and where its gradient flows: to an output of a node, or to a leaf. Holds a count on it. (A base class, not a
-/// member: its padding is used.)
+/// An input, and where its gradient flows: to an output of a node, or to a leaf. Holds a count on it. (A base class,
+/// not a member: its padding is used.)
 struct Edge : Meta {
   std::uint32_t output = 0;   // which output of the node
   std::uintptr_t target = 0;  // Node*, or TensorImpl* of a leaf with the lowest bit set; 0: no gradient wanted

@@ -19,9 +19,9 @@ struct ConvOptions {
   std::int64_t groups = 1;
 };
 
-/// Cross-correlation, as every deep-learning library's convolution: x {batch, height, width, in}, w {kernel_h, kernel_w,
-/// in / groups, out} give {batch, out_h, out_w, out} with out_h = (height + 2 padding - dilation (kernel_h - 1) - 1) /
-/// stride + 1. Bias is added by the caller. f32 and f64.
+/// Cross-correlation, as every deep-learning library's convolution: x {batch, height, width, in}, w {kernel_h,
+/// kernel_w, in / groups, out} give {batch, out_h, out_w, out} with out_h = (height + 2 padding - dilation (kernel_h -
+/// 1) - 1) / stride + 1. Bias is added by the caller. f32 and f64.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {});
 
 }  // namespace weft

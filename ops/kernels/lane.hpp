@@ -53,8 +53,7 @@ struct Lane {
   }
   // Whole exponents, the common case, are products: exact for squares, and defined for negative bases.
   friend Lane pow(Lane a, double exponent) {
-    if (exponent != std::trunc(exponent) || std::abs(exponent) > 32)
-      return pow(a, Lane(exponent));
+    if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return pow(a, Lane(exponent));
     Batch result(T{1}), power = a.v;
     for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
       if (n & 1) result = result * power;

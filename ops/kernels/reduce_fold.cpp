@@ -25,6 +25,8 @@ struct Product {
     }
   }
   static Value step(Value a, T x) { return join(a, static_cast<Value>(x)); }
+  static Batch<T> step_lanes(Batch<T> a, Batch<T> x) { return a * x; }
+  static T join_lanes(Batch<T> v) { return fold_lanes<T>(v, join); }
 };
 
 // `x != x` (NaN) replaces, and nothing replaces a NaN. Bitwise operators, so that the loop has no branches.
@@ -36,6 +38,10 @@ struct Largest {
   static bool better(T a, T x) { return x > a; }
   static T step(T a, T x) { return (int{x > a} | int{x != x}) != 0 ? x : a; }
   static T join(T a, T b) { return step(a, b); }
+  static Batch<T> step_lanes(Batch<T> a, Batch<T> x) { return xsimd::select(x > a || xsimd::isnan(x), x, a); }
+  static T join_lanes(Batch<T> v) {
+    return xsimd::any(xsimd::isnan(v)) ? std::numeric_limits<T>::quiet_NaN() : largest_lane<T>(v);
+  }
 };
 template <class T>
 struct Smallest {
@@ -45,6 +51,10 @@ struct Smallest {
   static bool better(T a, T x) { return x < a; }
   static T step(T a, T x) { return (int{x < a} | int{x != x}) != 0 ? x : a; }
   static T join(T a, T b) { return step(a, b); }
+  static Batch<T> step_lanes(Batch<T> a, Batch<T> x) { return xsimd::select(x < a || xsimd::isnan(x), x, a); }
+  static T join_lanes(Batch<T> v) {
+    return xsimd::any(xsimd::isnan(v)) ? std::numeric_limits<T>::quiet_NaN() : -largest_lane<T>(-v);
+  }
 };
 
 template <class T>
@@ -103,6 +113,28 @@ void fold_dense(const T* x, std::int64_t rows, std::int64_t width, Value* acc, V
     for (std::int64_t c = 0; c < width; ++c) out[c] = F::step(out[c], x[r * width + c]);
 }
 
+template <class F>
+concept FoldsLanes = requires {
+  &F::join_lanes;
+};
+
+// A row of floats is folded in registers; of anything else by the compiler's vectors, if it is long side by side.
+template <class F, class T, class Value = typename F::Value>
+Value fold_row(const T* row, std::int64_t n, Value* acc) {
+  if constexpr (std::is_floating_point_v<T> && FoldsLanes<F>) {
+    return F::join_lanes(fold_vectors(
+        0, n, F::identity, [row](auto v) { return v.load(row); }, F::step_lanes));
+  } else {
+    Value value = F::identity;
+    if (n >= 4 * strip) {
+      fold_dense<F>(row, n, 1, acc, &value);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) value = F::step(value, row[i]);
+    }
+    return value;
+  }
+}
+
 template <class F, class T, class Value = typename F::Value>
 void fold(const T* x, Value* out, Collapsed shape) {
   const auto [outer, axis, inner] = shape;
@@ -124,7 +156,11 @@ void fold(const T* x, Value* out, Collapsed shape) {
                      fold_rows<F>(x + o * axis * inner + first, axis, inner, std::min(strip, inner - first),
                                   out + o * inner + first);
                    } else {
-                     const std::int64_t o = k / chunks, first = k % chunks * step;
+                     const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * step;
+                     if (inner == 1) {
+                       results[k] = fold_row<F>(x + o * axis + first, std::min(step, axis - first), acc);
+                       continue;
+                     }
                      fold_dense<F>(x + (o * axis + first) * inner, std::min(step, axis - first), inner, acc,
                                    results + k * inner);
                    }
@@ -144,8 +180,7 @@ void fold(const T* x, Value* out, Collapsed shape) {
 template <class F, class T>
 std::int64_t first_best(const T* row, std::int64_t n) {
   alignas(64) T acc[strip];
-  T best;
-  fold_dense<F>(row, n, 1, acc, &best);
+  const T best = fold_row<F>(row, n, acc);
   if (best != best) return std::find_if(row, row + n, [](T v) { return v != v; }) - row;
   constexpr std::int64_t block = 64;
   std::int64_t i = 0;

@@ -191,7 +191,7 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
         const T* row = x + o * axis;
         const T top = row_max(row, axis), shift = std::isfinite(top) ? top : T{0};
         const Batch<T> about(shift);
-        const double sum = row_sum<T>(axis, [&](auto v) { return xsimd::exp(v.load(row) - about); });
+        const double sum = row_sum<T>(axis, [&](auto v) { return exponential<T>(v.load(row) - about); });
         out[o] = static_cast<T>(std::log(sum) + static_cast<double>(shift));
       }
     });
@@ -211,7 +211,7 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
         for_vectors<T>(width, [&](auto v) { v.store(top, xsimd::max(v.load(from + a * inner), v.load(top))); });
       for (std::int64_t i = 0; i < width; ++i) top[i] = std::isfinite(top[i]) ? top[i] : T{0};
       sum_columns_of_block<T, 1>({0, axis, 0, width, inner, 1}, sums, [&](auto v, std::int64_t row, std::int64_t) {
-        return Batches<T, 1>{xsimd::exp(v.load(from + row) - v.load(top))};
+        return Batches<T, 1>{exponential<T>(v.load(from + row) - v.load(top))};
       });
       for (std::int64_t i = 0; i < width; ++i)
         out[k / strips * inner + first + i] = static_cast<T>(std::log(sums[i]) + static_cast<double>(top[i]));

@@ -135,6 +135,30 @@ inline T largest_lane(Batch<T> v) {
 #endif
 }
 
+/// exp to about 2e-7 relative in f32, in half the instructions of xsimd's where the processor scales by powers of two.
+template <class T>
+inline Batch<T> exponential(Batch<T> x) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(T) == 4) {
+    // The bounds are far beyond 0 and infinity; NaN passes them, being the second operand.
+    const __m512 bounded = _mm512_max_ps(_mm512_set1_ps(-200.0F), _mm512_min_ps(_mm512_set1_ps(200.0F), x));
+    // Adding 1.5 * 2^23 leaves the nearest whole number of halvings n in the low bits.
+    const __m512 magic = _mm512_set1_ps(12582912.0F);
+    const __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(bounded, _mm512_set1_ps(1.44269504F), magic), magic);
+    const __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693147181F), bounded);  // in [-0.35, 0.35]
+    __m512 p = _mm512_set1_ps(1.3997796e-3F);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3955629e-3F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665401e-2F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666277e-1F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0F));
+    return _mm512_scalef_ps(p, n);
+  }
+#endif
+  return xsimd::exp(x);
+}
+
 /// Largest value of a row, NaNs not looked at; -inf if there is none.
 template <class T>
 inline T row_max(const T* x, std::int64_t n) {
