@@ -2,6 +2,7 @@
 // The value that formulas compute on inside kernels: one SIMD register of f32 or f64. A double literal beside it is
 // taken in the element type, so that no formula is promoted.
 #include <weft/engine/dtype.hpp>
+#include <weft/ops/kernels/functions.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -32,13 +33,13 @@ struct Lane {
   friend Lane where(Mask mask, Lane a, Lane b) { return xsimd::select(mask, a.v, b.v); }
 
   friend Lane sqrt(Lane a) { return xsimd::sqrt(a.v); }
-  friend Lane exp(Lane a) { return xsimd::exp(a.v); }
+  friend Lane exp(Lane a) { return exponential(a.v); }
   friend Lane log(Lane a) { return xsimd::log(a.v); }
   friend Lane log1p(Lane a) { return xsimd::log1p(a.v); }
   friend Lane sin(Lane a) { return xsimd::sin(a.v); }
   friend Lane cos(Lane a) { return xsimd::cos(a.v); }
   friend Lane tanh(Lane a) { return xsimd::tanh(a.v); }
-  friend Lane erf(Lane a) { return xsimd::erf(a.v); }
+  friend Lane erf(Lane a) { return error_function(a.v); }
   friend Lane abs(Lane a) { return xsimd::abs(a.v); }
   friend Lane sigmoid(Lane a) { return Lane(1.0) / (Lane(1.0) + exp(-a)); }
   friend Lane pow(Lane a, Lane b) {

@@ -3,6 +3,7 @@
 #include <weft/engine/parallel.hpp>
 #include <weft/ops/kernels/broadcast.hpp>
 #include <weft/ops/kernels/lane.hpp>
+#include <weft/ops/kernels/vectors.hpp>
 
 #include <algorithm>
 #include <array>
@@ -49,11 +50,8 @@ void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& 
     std::int64_t i = 0;
     for (; i + w <= n; i += w) f(L(xsimd::load_unaligned(from[K] + i * step[K]))...).v.store_unaligned(out + i);
     if (i == n) return;
-    alignas(64) T rest[N][static_cast<std::size_t>(w)] = {};
-    for (std::size_t k = 0; k < N; ++k) std::copy_n(from[k] + i * step[k], n - i, rest[k]);
-    alignas(64) T result[static_cast<std::size_t>(w)];
-    f(L(xsimd::load_aligned(rest[K]))...).v.store_aligned(result);
-    std::copy_n(result, n - i, out + i);
+    const PartVector<T> rest{0, n - i};
+    rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
   } else {
     for (std::int64_t i = 0; i < n; ++i) out[i] = f(Whole<T>(in[K][i * step[K]])...).v;
   }

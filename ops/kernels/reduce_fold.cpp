@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace weft::detail {
@@ -25,9 +26,33 @@ struct Product {
     }
   }
   static Value step(Value a, T x) { return join(a, static_cast<Value>(x)); }
-  static Batch<T> step_lanes(Batch<T> a, Batch<T> x) { return a * x; }
-  static T join_lanes(Batch<T> v) { return fold_lanes<T>(v, join); }
+  static T of_row(const T* row, std::int64_t n) {
+    return fold_lanes<T>(fold_vectors<T>(
+                             0, n, Batch<T>(T{1}), [row](auto v) { return v.keep(v.load(row), T{1}); },
+                             [](const Batch<T>& a, const Batch<T>& b) { return a * b; }),
+                         join);
+  }
 };
+
+// Best of a row by the processor's own comparison, which loses NaNs. They show in the sum (as do infinities of both
+// signs, without harm): only then is every element looked at.
+template <class F, class T>
+T best_of_row(const T* row, std::int64_t n) {
+  struct Pair {
+    Batch<T> best, sum;
+  };
+  const Pair found = fold_vectors<T>(
+      0, n, Pair{Batch<T>(F::identity), Batch<T>(T{0})},
+      [row](auto v) {
+        const Batch<T> x = v.load(row);
+        return Pair{v.keep(x, F::identity), x};
+      },
+      [](const Pair& a, const Pair& b) {
+        return Pair{F::join_ordered(a.best, b.best), a.sum + b.sum};
+      });
+  if (!std::isnan(xsimd::hadd(found.sum))) return fold_lanes<T>(found.best, F::join);
+  return std::accumulate(row, row + n, F::identity, F::step);
+}
 
 // `x != x` (NaN) replaces, and nothing replaces a NaN. Bitwise operators, so that the loop has no branches.
 template <class T>
@@ -38,10 +63,8 @@ struct Largest {
   static bool better(T a, T x) { return x > a; }
   static T step(T a, T x) { return (int{x > a} | int{x != x}) != 0 ? x : a; }
   static T join(T a, T b) { return step(a, b); }
-  static Batch<T> step_lanes(Batch<T> a, Batch<T> x) { return xsimd::select(x > a || xsimd::isnan(x), x, a); }
-  static T join_lanes(Batch<T> v) {
-    return xsimd::any(xsimd::isnan(v)) ? std::numeric_limits<T>::quiet_NaN() : largest_lane<T>(v);
-  }
+  static Batch<T> join_ordered(const Batch<T>& a, const Batch<T>& b) { return xsimd::max(a, b); }
+  static T of_row(const T* row, std::int64_t n) { return best_of_row<Largest>(row, n); }
 };
 template <class T>
 struct Smallest {
@@ -51,10 +74,8 @@ struct Smallest {
   static bool better(T a, T x) { return x < a; }
   static T step(T a, T x) { return (int{x < a} | int{x != x}) != 0 ? x : a; }
   static T join(T a, T b) { return step(a, b); }
-  static Batch<T> step_lanes(Batch<T> a, Batch<T> x) { return xsimd::select(x < a || xsimd::isnan(x), x, a); }
-  static T join_lanes(Batch<T> v) {
-    return xsimd::any(xsimd::isnan(v)) ? std::numeric_limits<T>::quiet_NaN() : -largest_lane<T>(-v);
-  }
+  static Batch<T> join_ordered(const Batch<T>& a, const Batch<T>& b) { return xsimd::min(a, b); }
+  static T of_row(const T* row, std::int64_t n) { return best_of_row<Smallest>(row, n); }
 };
 
 template <class T>
@@ -113,17 +134,11 @@ void fold_dense(const T* x, std::int64_t rows, std::int64_t width, Value* acc, V
     for (std::int64_t c = 0; c < width; ++c) out[c] = F::step(out[c], x[r * width + c]);
 }
 
-template <class F>
-concept FoldsLanes = requires {
-  &F::join_lanes;
-};
-
 // A row of floats is folded in registers; of anything else by the compiler's vectors, if it is long side by side.
 template <class F, class T, class Value = typename F::Value>
 Value fold_row(const T* row, std::int64_t n, Value* acc) {
-  if constexpr (std::is_floating_point_v<T> && FoldsLanes<F>) {
-    return F::join_lanes(fold_vectors(
-        0, n, F::identity, [row](auto v) { return v.load(row); }, F::step_lanes));
+  if constexpr (std::is_floating_point_v<T> && std::is_same_v<T, Value>) {
+    return F::of_row(row, n);
   } else {
     Value value = F::identity;
     if (n >= 4 * strip) {

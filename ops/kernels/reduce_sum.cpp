@@ -1,12 +1,14 @@
 // Sums, variance and logsumexp: everything in reduce.hpp that adds.
 #include <weft/engine/parallel.hpp>
 #include <weft/ops/kernels/columns.hpp>
+#include <weft/ops/kernels/functions.hpp>
 #include <weft/ops/kernels/reduce.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace weft::detail {
@@ -44,11 +46,24 @@ struct Square {
 template <class F, class T>
 void sum_floats(const T* x, T* out, Collapsed shape) {
   const auto [outer, axis, inner] = shape;
-  if (inner == 1 && axis < long_row) {
-    parallel_for(outer, grain_for(axis), [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t o = begin; o < end; ++o)
-        out[o] = static_cast<T>(row_sum<T>(axis, [row = x + o * axis](auto v) { return F::apply(v.load(row)); }));
+  if (inner == 1) {
+    const std::int64_t chunks = std::max<std::int64_t>((axis + chunk_elements - 1) / chunk_elements, 1);
+    const std::int64_t each = std::min(axis, chunk_elements);
+    std::vector<double> parts(chunks > 1 ? static_cast<std::size_t>(outer * chunks) : 0);
+    parallel_for(outer * chunks, grain_for(each), [=, sums = parts.data()](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) {
+        const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * each;
+        const double sum = row_sum<T>(std::min(each, axis - first),
+                                      [row = x + o * axis + first](auto v) { return F::apply(v.load(row)); });
+        if (chunks == 1) {
+          out[o] = static_cast<T>(sum);
+        } else {
+          sums[k] = sum;
+        }
+      }
     });
+    for (std::int64_t o = 0; chunks > 1 && o < outer; ++o)
+      out[o] = static_cast<T>(std::accumulate(parts.begin() + o * chunks, parts.begin() + (o + 1) * chunks, 0.0));
     return;
   }
   const std::int64_t repeat = column_repeat<T>(axis, inner);
@@ -191,7 +206,7 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
         const T* row = x + o * axis;
         const T top = row_max(row, axis), shift = std::isfinite(top) ? top : T{0};
         const Batch<T> about(shift);
-        const double sum = row_sum<T>(axis, [&](auto v) { return exponential<T>(v.load(row) - about); });
+        const double sum = row_sum<T>(axis, [&](auto v) { return exponential(v.load(row) - about); });
         out[o] = static_cast<T>(std::log(sum) + static_cast<double>(shift));
       }
     });
@@ -211,7 +226,7 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
         for_vectors<T>(width, [&](auto v) { v.store(top, xsimd::max(v.load(from + a * inner), v.load(top))); });
       for (std::int64_t i = 0; i < width; ++i) top[i] = std::isfinite(top[i]) ? top[i] : T{0};
       sum_columns_of_block<T, 1>({0, axis, 0, width, inner, 1}, sums, [&](auto v, std::int64_t row, std::int64_t) {
-        return Batches<T, 1>{exponential<T>(v.load(from + row) - v.load(top))};
+        return Batches<T, 1>{exponential(v.load(from + row) - v.load(top))};
       });
       for (std::int64_t i = 0; i < width; ++i)
         out[k / strips * inner + first + i] = static_cast<T>(std::log(sums[i]) + static_cast<double>(top[i]));

@@ -1,4 +1,5 @@
 #include <weft/engine/parallel.hpp>
+#include <weft/ops/kernels/functions.hpp>
 #include <weft/ops/kernels/softmax.hpp>
 #include <weft/ops/kernels/vectors.hpp>
 
@@ -55,7 +56,7 @@ void softmax(const T* x, T* y, Collapsed shape) {
       const Batch<T> top(row_max(from, n));
       const double sum = row_sum<T>(n, [&](auto v) {
         __builtin_prefetch(from + n + v.i);  // the next row: prefetchers stop at pages
-        const Batch<T> e = exponential<T>(v.load(from) - top);
+        const Batch<T> e = exponential(v.load(from) - top);
         v.store(to, e);
         return e;
       });
@@ -72,7 +73,7 @@ void softmax(const T* x, T* y, Collapsed shape) {
     std::fill_n(sum, width, T{0});
     for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
       for_vectors<T>(width, [&](auto v) {
-        const Batch<T> e = exponential<T>(v.load(from + row) - v.load(top));
+        const Batch<T> e = exponential(v.load(from + row) - v.load(top));
         v.store(to + row, e);
         v.store(sum, v.load(sum) + e);
       });
@@ -90,7 +91,7 @@ void log_softmax(const T* x, T* y, Collapsed shape) {
       const Batch<T> top(row_max(from, n));
       const double sum = row_sum<T>(n, [&](auto v) {
         __builtin_prefetch(from + n + v.i);  // the next row: prefetchers stop at pages
-        return exponential<T>(v.load(from) - top);
+        return exponential(v.load(from) - top);
       });
       const Batch<T> log_sum(static_cast<T>(std::log(sum)));
       for_vectors<T>(n, [&](auto v) { v.store(y + at, v.load(from) - top - log_sum); });
@@ -103,8 +104,7 @@ void log_softmax(const T* x, T* y, Collapsed shape) {
     strip_max(from, shape, width, top);
     std::fill_n(sum, width, T{0});
     for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width,
-                     [&](auto v) { v.store(sum, v.load(sum) + exponential<T>(v.load(from + row) - v.load(top))); });
+      for_vectors<T>(width, [&](auto v) { v.store(sum, v.load(sum) + exponential(v.load(from + row) - v.load(top))); });
     for (std::int64_t i = 0; i < width; ++i) sum[i] = std::log(sum[i]);
     for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
       for_vectors<T>(width, [&](auto v) { v.store(y + at + row, v.load(from + row) - v.load(top) - v.load(sum)); });
@@ -135,7 +135,7 @@ void log_softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
   if (shape.inner == 1) {
     for_rows(shape, [=, n = shape.axis](std::int64_t at) {
       const Batch<T> sum(static_cast<T>(row_sum<T>(n, [&](auto v) { return v.load(dy + at); })));
-      for_vectors<T>(n, [&](auto v) { v.store(dx + at, v.load(dy + at) - exponential<T>(v.load(y + at)) * sum); });
+      for_vectors<T>(n, [&](auto v) { v.store(dx + at, v.load(dy + at) - exponential(v.load(y + at)) * sum); });
     });
     return;
   }
@@ -144,8 +144,8 @@ void log_softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
     for (std::int64_t a = 0, row = at; a < shape.axis; ++a, row += shape.inner)
       for_vectors<T>(width, [&](auto v) { v.store(sum, v.load(sum) + v.load(dy + row)); });
     for (std::int64_t a = 0, row = at; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(
-          width, [&](auto v) { v.store(dx + row, v.load(dy + row) - exponential<T>(v.load(y + row)) * v.load(sum)); });
+      for_vectors<T>(width,
+                     [&](auto v) { v.store(dx + row, v.load(dy + row) - exponential(v.load(y + row)) * v.load(sum)); });
   });
 }
 
@@ -159,7 +159,7 @@ void cross_entropy(const T* logits, const std::int64_t* labels, T* losses, T* ls
     const T top = row_max(row, classes), shift = std::isfinite(top) ? top : T{0};
     const Batch<T> about(shift);
     // Everything relative to the shift, so that large logits of one size leave no rounding in the loss.
-    const double sum = row_sum<T>(classes, [&](auto v) { return exponential<T>(v.load(row) - about); });
+    const double sum = row_sum<T>(classes, [&](auto v) { return exponential(v.load(row) - about); });
     const T log_sum = static_cast<T>(std::log(sum));
     lse[r] = log_sum + shift;
     if (label == options.ignore_index) {
@@ -190,7 +190,7 @@ void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T
     const T scale = dloss[r * dloss_stride];
     const Batch<T> factor(scale), log_sum(lse[r]), even(smoothing / static_cast<T>(classes));
     for_vectors<T>(classes,
-                   [&](auto v) { v.store(dx + at, factor * (exponential<T>(v.load(logits + at) - log_sum) - even)); });
+                   [&](auto v) { v.store(dx + at, factor * (exponential(v.load(logits + at) - log_sum) - even)); });
     dx[at + label] -= scale * (T{1} - smoothing);
   });
 }

@@ -89,14 +89,14 @@ inline void for_vectors(std::int64_t n, F&& f) {
   if (i < n) f(PartVector<T>{i, n - i});
 }
 
-/// Folds f(vector) over elements [begin, end) of a row into one vector, on four chains so that latency does not show.
-/// `identity` fills the lanes past the end.
-template <class T, class F, class Join>
-inline Batch<T> fold_vectors(std::int64_t begin, std::int64_t end, T identity, F&& f, Join&& join) {
+/// Folds f(vector) over elements [begin, end) of a row, on four chains so that latency does not show. What f makes of
+/// the lanes past the end must leave a fold as it is: `keep` puts the identity there.
+template <class T, class Value, class F, class Join>
+inline Value fold_vectors(std::int64_t begin, std::int64_t end, Value identity, F&& f, Join&& join) {
   std::int64_t i = begin;
-  Batch<T> a(identity);
+  Value a = identity;
   if (i + 4 * lanes<T> <= end) {
-    Batch<T> b = a, c = a, d = a;
+    Value b = a, c = a, d = a;
     for (; i + 4 * lanes<T> <= end; i += 4 * lanes<T>) {
       a = join(a, f(WholeVector<T>{i}));
       b = join(b, f(WholeVector<T>{i + lanes<T>}));
@@ -106,10 +106,7 @@ inline Batch<T> fold_vectors(std::int64_t begin, std::int64_t end, T identity, F
     a = join(join(a, b), join(c, d));
   }
   for (; i + lanes<T> <= end; i += lanes<T>) a = join(a, f(WholeVector<T>{i}));
-  if (i < end) {
-    const PartVector<T> part{i, end - i};
-    a = join(a, part.keep(f(part), identity));
-  }
+  if (i < end) a = join(a, f(PartVector<T>{i, end - i}));
   return a;
 }
 
@@ -135,36 +132,13 @@ inline T largest_lane(Batch<T> v) {
 #endif
 }
 
-/// exp to about 2e-7 relative in f32, in half the instructions of xsimd's where the processor scales by powers of two.
-template <class T>
-inline Batch<T> exponential(Batch<T> x) {
-#ifdef __AVX512F__
-  if constexpr (sizeof(T) == 4) {
-    // The bounds are far beyond 0 and infinity; NaN passes them, being the second operand.
-    const __m512 bounded = _mm512_max_ps(_mm512_set1_ps(-200.0F), _mm512_min_ps(_mm512_set1_ps(200.0F), x));
-    // Adding 1.5 * 2^23 leaves the nearest whole number of halvings n in the low bits.
-    const __m512 magic = _mm512_set1_ps(12582912.0F);
-    const __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(bounded, _mm512_set1_ps(1.44269504F), magic), magic);
-    const __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693147181F), bounded);  // in [-0.35, 0.35]
-    __m512 p = _mm512_set1_ps(1.3997796e-3F);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3955629e-3F));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665401e-2F));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666277e-1F));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5F));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0F));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0F));
-    return _mm512_scalef_ps(p, n);
-  }
-#endif
-  return xsimd::exp(x);
-}
-
 /// Largest value of a row, NaNs not looked at; -inf if there is none.
 template <class T>
 inline T row_max(const T* x, std::int64_t n) {
-  return largest_lane<T>(fold_vectors(
-      0, n, -std::numeric_limits<T>::infinity(), [x](auto v) { return v.load(x); },
-      [](Batch<T> a, Batch<T> b) { return xsimd::max(b, a); }));
+  constexpr T least = -std::numeric_limits<T>::infinity();
+  return largest_lane<T>(fold_vectors<T>(
+      0, n, Batch<T>(least), [x](auto v) { return v.keep(v.load(x), least); },
+      [](const Batch<T>& a, const Batch<T>& b) { return xsimd::max(b, a); }));
 }
 
 /// Sum of f(vector) over a row, in blocks short enough for T and in double between them.
@@ -174,8 +148,9 @@ inline double row_sum(std::int64_t n, F&& f) {
   double sum = 0;
   for (std::int64_t begin = 0; begin < n; begin += block) {
     const std::int64_t end = n - begin > block ? begin + block : n;
-    sum += static_cast<double>(
-        xsimd::hadd(fold_vectors(begin, end, T{0}, f, [](Batch<T> a, Batch<T> b) { return a + b; })));
+    sum += static_cast<double>(xsimd::hadd(fold_vectors<T>(
+        begin, end, Batch<T>(T{0}), [&f](auto v) { return v.keep(f(v), T{0}); },
+        [](const Batch<T>& a, const Batch<T>& b) { return a + b; })));
   }
   return sum;
 }
