@@ -1,6 +1,6 @@
 #include <weft/engine/checkpoint.hpp>
 
-#include <unordered_set>
+#include <set>
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
@@ -25,46 +25,42 @@ Tensors enter(const Tensors& inputs) {
   return entered;
 }
 
-// A tensor with the place of an edge's end but without its value: enough to lead a gradient there.
-Tensor place_of(const detail::Edge& edge) {
-  if (edge.is_leaf()) return Tensor(detail::Ref<detail::TensorImpl>::share(edge.leaf()));
-  Tensor place = detail::alias(empty({0}, edge.dtype), edge.shape());
-  place.impl()->node = detail::Ref<Node>::share(edge.node()).take();
-  place.impl()->output_index = edge.output;
+// A tensor with the place of a computed one but without its value: enough to lead a gradient there.
+Tensor place_of(Node* node, std::uint32_t output, const detail::Meta& meta) {
+  Tensor place = detail::alias(empty({0}, meta.dtype), meta.shape());
+  place.impl()->node = detail::Ref<Node>::share(node).take();
+  place.impl()->output_index = output;
   return place;
 }
 
 // What the outputs depend on that was there before `floor`, other than the entrances.
 Tensors captured_by(const Tensors& outputs, const Tensors& entrances, std::uint64_t floor) {
-  struct Key {
-    std::uintptr_t target;
-    std::uint32_t output;
-    bool operator==(const Key&) const = default;
-  };
-  struct Hash {
-    std::size_t operator()(const Key& key) const { return std::hash<std::uintptr_t>()(key.target) * 31 + key.output; }
-  };
-  std::unordered_set<Key, Hash> seen;
+  std::set<std::pair<const void*, std::uint32_t>> seen;
   for (const Tensor& entrance : entrances)
-    if (const Node* node = entrance.impl()->node) seen.insert({reinterpret_cast<std::uintptr_t>(node), 0});
+    if (const Node* node = entrance.impl()->node) seen.insert({node, 0});
   Tensors captured;
-  const auto look_at = [&](const detail::Edge& edge) {
-    if (edge.target == 0 || (!edge.is_leaf() && edge.node()->stamp() >= floor)) return;
-    if (seen.insert({edge.target, edge.is_leaf() ? 0 : edge.output}).second) captured.push_back(place_of(edge));
+  const auto add_leaf = [&](detail::TensorImpl* leaf) {
+    if (seen.insert({leaf, 0}).second) captured.emplace_back(detail::Ref<detail::TensorImpl>::share(leaf));
   };
-  for (const Node* node : detail::nodes_behind(outputs, floor))
-    for (int i = 0; i < node->input_count(); ++i) look_at(node->edge(i));
+  const auto add_computed = [&](Node* node, std::uint32_t output, const detail::Meta& meta) {
+    if (node->stamp() < floor && seen.insert({node, output}).second) captured.push_back(place_of(node, output, meta));
+  };
+  for (const Node* node : detail::nodes_behind(outputs, floor)) {
+    for (int i = 0; i < node->input_count(); ++i) {
+      const detail::Edge& edge = node->edge(i);
+      if (edge.target == 0) continue;
+      if (edge.is_leaf())
+        add_leaf(edge.leaf());
+      else
+        add_computed(edge.node(), edge.output, edge);
+    }
+  }
   for (const Tensor& output : outputs) {  // one that f hands through
-    detail::Edge edge;
-    if (const Node* node = output.impl()->node)
-      edge.target = reinterpret_cast<std::uintptr_t>(node);
+    const std::uint32_t index = output.impl()->output_index;
+    if (Node* node = output.impl()->node)
+      add_computed(node, index, node->output(static_cast<int>(index)));
     else if (output.requires_grad())
-      edge.target = reinterpret_cast<std::uintptr_t>(output.impl()) + 1;
-    edge.output = output.impl()->output_index;
-    edge.dtype = output.dtype();
-    edge.sizes = output.shape().begin();
-    edge.rank = static_cast<std::uint8_t>(output.rank());
-    look_at(edge);
+      add_leaf(output.impl());
   }
   return captured;
 }

@@ -1,7 +1,9 @@
 #include <weft/engine/tape.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include <weft/engine/tensor_extras.hpp>
 
@@ -13,24 +15,29 @@ thread_local constinit bool checking_anomalies = false;
 
 std::atomic<std::uint64_t> next_stamp{1};
 
-const detail::Meta make_meta(const Tensor& t, std::int64_t*& sizes) {
-  detail::Meta meta;
-  meta.sizes = sizes;
+// The inputs and the output that have the first input's shape, in most ops all, share its sizes.
+std::size_t sizes_of_inputs(const Tensor* const* inputs, int count) {
+  std::size_t sizes = 0;
+  for (int i = 0; i < count; ++i)
+    if (i == 0 || inputs[i]->shape() != inputs[0]->shape()) sizes += static_cast<std::size_t>(inputs[i]->rank());
+  return sizes;
+}
+
+// Describes a tensor; its sizes are written at `sizes` and that moved on, unless `same` has them.
+void describe(detail::Meta& meta, const Tensor& t, const detail::Meta* same, std::int64_t*& sizes) {
   meta.dtype = t.dtype();
-  meta.rank = static_cast<std::uint8_t>(t.rank());
-  sizes = std::copy(t.shape().begin(), t.shape().end(), sizes);
-  return meta;
+  meta.rank = static_cast<std::uint8_t>(t.rank()) & 0xFU;
+  const std::int64_t* at = sizes;
+  if (same != nullptr && same->has_shape(t.shape()))
+    at = same->sizes();
+  else
+    sizes = std::copy(t.shape().begin(), t.shape().end(), sizes);
+  meta.sizes_at =
+      static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(at) - reinterpret_cast<const std::byte*>(&meta));
 }
 
-// Room for the sizes of an output in the node's block: most have no more axes than the inputs.
-int output_room(const Tensor* const* inputs, int count) {
-  int rank = 0;
-  for (int i = 0; i < count; ++i) rank = std::max(rank, inputs[i]->rank());
-  return rank;
-}
-
-std::size_t outputs_bytes(std::size_t count, std::size_t ranks) {
-  return count * sizeof(detail::Meta) + ranks * sizeof(std::int64_t);
+std::size_t outputs_bytes(std::size_t count, std::size_t sizes) {
+  return count * sizeof(detail::Meta) + sizes * sizeof(std::int64_t);
 }
 
 // Nodes whose last holder went away while another is being destroyed: they wait here, so that no chain recurses.
@@ -48,6 +55,26 @@ Node::~Node() = default;
 bool grad_enabled() { return recording; }
 
 namespace detail {
+
+void SavedList::push_back(Saved saved) {
+  if (block_ == nullptr || block_->count == block_->capacity) {
+    // Three fill a block of one cache line.
+    const std::uint32_t capacity = block_ != nullptr ? 2 * block_->capacity + 1 : 3;
+    auto* larger = new (allocate_block(Block::bytes(capacity))) Block{0, capacity};
+    for (Saved& item : *this) new (larger->items() + larger->count++) Saved(std::move(item));
+    clear();
+    block_ = larger;
+  }
+  new (block_->items() + block_->count++) Saved(std::move(saved));
+}
+
+void SavedList::clear() noexcept {
+  Block* block = std::exchange(block_, nullptr);
+  if (block == nullptr) return;
+  std::destroy_n(block->items(), block->count);
+  free_block(block, Block::bytes(block->capacity));
+}
+
 GradMode::GradMode(bool enabled) : before_(recording) { recording = enabled; }
 GradMode::~GradMode() { recording = before_; }
 
@@ -80,9 +107,7 @@ Anomaly::~Anomaly() { checking_anomalies = before_; }
 std::uint64_t NodeAccess::next_stamp() { return weft::next_stamp.load(std::memory_order_relaxed); }
 
 std::size_t NodeAccess::tail_bytes(const Tensor* const* inputs, int count) {
-  std::size_t ranks = static_cast<std::size_t>(output_room(inputs, count));
-  for (int i = 0; i < count; ++i) ranks += static_cast<std::size_t>(inputs[i]->rank());
-  return static_cast<std::size_t>(count) * sizeof(detail::Edge) + outputs_bytes(1, ranks);
+  return static_cast<std::size_t>(count) * sizeof(detail::Edge) + outputs_bytes(1, sizes_of_inputs(inputs, count));
 }
 
 void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes, const Tensor* const* inputs,
@@ -93,14 +118,14 @@ void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes
   node->stamp_ = weft::next_stamp.fetch_add(1, std::memory_order_relaxed);
   node->edges_ = reinterpret_cast<detail::Edge*>(tail);
   node->outputs_ = reinterpret_cast<detail::Meta*>(node->edges_ + count);
-  auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + 1) + output_room(inputs, count);
+  auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + 1);
   for (int i = 0; i < count; ++i) {
     auto* edge = new (node->edges_ + i) detail::Edge;
     detail::TensorImpl* impl = inputs[i]->impl();
-    static_cast<detail::Meta&>(*edge) = make_meta(*inputs[i], sizes);
+    describe(*edge, *inputs[i], i > 0 ? node->edges_ : nullptr, sizes);
     if (impl->node != nullptr) {
       edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<Node>::share(impl->node).take());
-      edge->output = impl->output_index;
+      edge->output = impl->output_index & detail::max_outputs;
     } else if (impl->leaf_requires_grad) {
       edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<detail::TensorImpl>::share(impl).take()) + 1;
     }
@@ -112,14 +137,24 @@ void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes
 }
 
 void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tensor* const* inputs) {
-  const int room = output_room(inputs, static_cast<int>(node->input_count_));
-  std::size_t ranks = 0;
-  for (int i = 0; i < count; ++i) ranks += static_cast<std::size_t>(outputs[i].rank());
-  if (count != 1 || outputs[0].rank() > room)
-    node->outputs_ =
-        static_cast<detail::Meta*>(detail::allocate_block(outputs_bytes(static_cast<std::size_t>(count), ranks)));
-  node->output_count_ = static_cast<std::uint32_t>(count);
-  auto* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + count);
+  using detail::Meta;
+  const auto number = static_cast<std::size_t>(count);
+  if (number > detail::max_outputs)
+    fail(node->op_name(), ": got ", count, " outputs, needs at most ", detail::max_outputs);
+  const Meta* same = node->edges_;
+  std::int64_t* sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + 1) +
+                        sizes_of_inputs(inputs, static_cast<int>(node->input_count_));
+  std::size_t needed = 0;
+  for (int i = 0; i < count; ++i) needed += static_cast<std::size_t>(outputs[i].rank());
+  const auto* end = reinterpret_cast<std::byte*>(node) + (node->block_bytes_ + 63) / 64 * 64;  // blocks are whole lines
+  const bool fits = reinterpret_cast<std::byte*>(sizes + needed) <= end;
+  if (count != 1 || !(fits || same->has_shape(outputs[0].shape()))) {
+    node->outputs_ = static_cast<Meta*>(detail::allocate_block(outputs_bytes(number, needed)));
+    sizes = reinterpret_cast<std::int64_t*>(node->outputs_ + count);
+    same = nullptr;
+  }
+  node->output_count_ = static_cast<std::uint32_t>(number) & detail::max_outputs;
+  for (int i = 0; i < count; ++i) describe(*new (node->outputs_ + i) Meta, outputs[i], same, sizes);
   for (int i = 0; i < count; ++i) {
     Tensor& output = outputs[i];
     // What forward passed through keeps its own place on the tape: the output is another handle on the same storage.
@@ -127,7 +162,6 @@ void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tenso
     for (std::uint32_t k = 0; k < node->input_count_ && !foreign; ++k) foreign = inputs[k]->impl() == output.impl();
     for (int k = 0; k < i && !foreign; ++k) foreign = outputs[k].impl() == output.impl();
     if (foreign) output = output.detach();
-    new (node->outputs_ + i) detail::Meta(make_meta(output, sizes));
     if (!is_floating(output.dtype())) continue;
     for (detail::Saved& saved : node->saved_) {
       if (saved.tensor.impl() != output.impl()) continue;
@@ -140,7 +174,7 @@ void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tenso
 }
 
 void NodeAccess::release_saved(Node* node) {
-  node->saved_ = {};
+  node->saved_.clear();
   node->released_ = true;
 }
 

@@ -2,6 +2,7 @@
 // The tape: nodes, what they save, and the one function that records them.
 #include <weft/engine/tensor.hpp>
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <tuple>
@@ -54,36 +55,67 @@ class Context;
 
 namespace detail {
 
-/// Shape and dtype of an input or output; the sizes stand in the node's own block.
+/// Shape and dtype of an input or output of a node, and which output of its node it is. The sizes stand in the same
+/// block of memory, so that a node is two cache lines.
 struct Meta {
-  const std::int64_t* sizes = nullptr;
-  DType dtype = DType::f32;
-  std::uint8_t rank = 0;
+  std::uint32_t sizes_at = 0;  // bytes from here to the sizes
+  std::uint32_t output : 24 = 0;
+  std::uint8_t rank : 4 = 0;
+  DType dtype : 4 = DType::f32;
 
-  Shape shape() const { return {sizes, rank}; }
-  bool has_shape(const Shape& shape) const {
-    if (shape.rank() != rank) return false;
-    for (int i = 0; i < rank; ++i)
-      if (shape[i] != sizes[i]) return false;
-    return true;
+  Meta() = default;
+  Meta(const Meta&) = delete;
+  Meta& operator=(const Meta&) = delete;
+
+  const std::int64_t* sizes() const {
+    return reinterpret_cast<const std::int64_t*>(reinterpret_cast<const std::byte*>(this) + sizes_at);
   }
+  Shape shape() const { return {sizes(), rank}; }
+  bool has_shape(const Shape& shape) const { return std::equal(shape.begin(), shape.end(), sizes(), sizes() + rank); }
 };
+inline constexpr std::size_t max_outputs = (1U << 24U) - 1;
 
-/// An input, and where its gradient flows: to an output of a node, or to a leaf. Holds a count on it. (A base class,
-/// not a member: its padding is used.)
+/// An input, and where its gradient flows: to an output of a node, or to a leaf. Holds a count on it.
 struct Edge : Meta {
-  std::uint32_t output = 0;   // which output of the node
   std::uintptr_t target = 0;  // Node*, or TensorImpl* of a leaf with the lowest bit set; 0: no gradient wanted
 
   bool is_leaf() const { return (target & 1U) != 0; }
   Node* node() const { return reinterpret_cast<Node*>(target); }
   TensorImpl* leaf() const { return reinterpret_cast<TensorImpl*>(target - 1); }
 };
+static_assert(sizeof(Edge) == 16);
 
 struct Saved {
   Tensor tensor;
   std::uint32_t version = 0;
   std::int32_t output = -1;  // which output of its own node it is, -1: not an output
+};
+
+/// What a node saved: one word in the node, and a block once there is something.
+class SavedList {
+ public:
+  SavedList() = default;
+  ~SavedList() { clear(); }
+  SavedList(const SavedList&) = delete;
+  SavedList& operator=(const SavedList&) = delete;
+
+  std::size_t size() const { return block_ != nullptr ? block_->count : 0; }
+  Saved* begin() { return block_ != nullptr ? block_->items() : nullptr; }
+  Saved* end() { return begin() + size(); }
+  const Saved* begin() const { return block_ != nullptr ? block_->items() : nullptr; }
+  const Saved* end() const { return begin() + size(); }
+  const Saved& operator[](std::size_t i) const { return begin()[i]; }
+
+  void push_back(Saved saved);
+  void clear() noexcept;
+
+ private:
+  struct Block {
+    std::uint32_t count, capacity;
+    Saved* items() { return reinterpret_cast<Saved*>(this + 1); }
+    static std::size_t bytes(std::size_t capacity) { return sizeof(Block) + capacity * sizeof(Saved); }
+  };
+  Block* block_ = nullptr;
 };
 
 struct NodeExtras;
@@ -119,15 +151,16 @@ class Node {
   friend class Context;
   friend struct NodeAccess;
 
-  bool released_ = false;
-  bool traced_ = false;  // recorded under Anomaly
   std::uint32_t block_bytes_ = 0;
-  std::uint32_t input_count_ = 0, output_count_ = 0;
   std::uint64_t stamp_ = 0;
   detail::Edge* edges_ = nullptr;    // in the node's own block, then room for one output and the sizes
   detail::Meta* outputs_ = nullptr;  // there if it fits, else in a block of its own
-  std::vector<detail::Saved, detail::PoolAllocator<detail::Saved>> saved_;
+  detail::SavedList saved_;
   std::unique_ptr<detail::NodeExtras> extras_;
+  std::uint32_t input_count_ = 0;
+  std::uint32_t output_count_ : 30 = 0;
+  bool released_ : 1 = false;
+  bool traced_ : 1 = false;  // recorded under Anomaly
 };
 
 /// What an op's forward and backward are given besides tensors.
@@ -163,19 +196,16 @@ struct Op {};
 
 /// The engine's access to Node and Context; ops and users do not need it.
 struct NodeAccess {
-  using SavedList = std::vector<detail::Saved, detail::PoolAllocator<detail::Saved>>;
-
   /// The stamp that the next recorded node will have at least.
   static std::uint64_t next_stamp();
   static Context no_context() { return {}; }
   static Context context(Node* node, const bool* mask = nullptr) { return Context(node, mask); }
-  /// Bytes behind a node for its edges, one output and their sizes.
+  /// Bytes behind a node for its edges, one output and the sizes of the inputs.
   static std::size_t tail_bytes(const Tensor* const* inputs, int count);
   static void add_inputs(Node* node, std::byte* tail, std::size_t block_bytes, const Tensor* const* inputs, int count);
   static void add_outputs(Node* node, Tensor* outputs, int count, const Tensor* const* inputs);
   static void release_saved(Node* node);
   static void destroy(Node* node) noexcept;
-  static SavedList& saved(Node* node) { return node->saved_; }
   static detail::NodeExtras& make_extras(Node* node);
   static detail::NodeExtras* extras(const Node* node) { return node->extras_.get(); }
   static bool traced(const Node* node) { return node->traced_; }
@@ -245,7 +275,7 @@ auto record(const Args&... args) {
   (list_inputs(args, next), ...);
 
   using Made = OpNode<O>;
-  const std::size_t head = (sizeof(Made) + 15) / 16 * 16;
+  const std::size_t head = (sizeof(Made) + 7) / 8 * 8;
   const std::size_t bytes = head + NodeAccess::tail_bytes(inputs, count);
   auto* block = static_cast<std::byte*>(allocate_block(bytes));
   auto* node = new (block) Made;
