@@ -1,19 +1,45 @@
 #include <weft/ops/arithmetic.hpp>
 
+#include <cmath>
+
+#include <weft/engine/create.hpp>
 #include <weft/ops/detail/formulas.hpp>
+#include <weft/ops/detail/number.hpp>
 
 namespace weft {
 
 using namespace detail;  // NOLINT(google-build-using-namespace): the op structs
 
+void detail::check_number(const char* op, const Tensor& t, double number) {
+  if (is_floating(t.dtype())) return;
+  const bool fits = t.dtype() == u8 ? number >= 0 && number <= 255 : number >= -0x1p63 && number < 0x1p63;
+  if (!fits || number != std::trunc(number))
+    fail(op, ": got ", number, " beside ", t.dtype(), " ", t.shape(), ", needs a whole number that ", t.dtype(),
+         " can hold");
+}
+
 Tensor add(const Tensor& a, const Tensor& b) { return apply<Add>(a, b); }
 Tensor sub(const Tensor& a, const Tensor& b) { return apply<Sub>(a, b); }
 Tensor mul(const Tensor& a, const Tensor& b) { return apply<Mul>(a, b); }
 Tensor div(const Tensor& a, const Tensor& b) { return apply<Div>(a, b); }
-Tensor add(const Tensor& a, double b) { return apply<AddScalar>(a, b); }
-Tensor mul(const Tensor& a, double b) { return apply<MulScalar>(a, b); }
+Tensor add(const Tensor& a, double b) {
+  check_number("add", a, b);
+  return apply<AddScalar>(a, b);
+}
+Tensor sub(const Tensor& a, double b) {
+  if (is_floating(a.dtype())) return apply<AddScalar>(a, -b);
+  check_number("sub", a, b);
+  return apply<Sub>(a, scalar(b, a.dtype()));
+}
+Tensor mul(const Tensor& a, double b) {
+  check_number("mul", a, b);
+  return apply<MulScalar>(a, b);
+}
 Tensor div(const Tensor& a, double b) { return apply<DivScalar>(a, b); }
-Tensor sub(double a, const Tensor& b) { return apply<SubFromScalar>(b, a); }
+Tensor sub(double a, const Tensor& b) {
+  check_number("sub", b, a);
+  return apply<SubFromScalar>(b, a);
+}
 Tensor div(double a, const Tensor& b) { return apply<DivideScalar>(b, a); }
 Tensor neg(const Tensor& a) { return apply<Neg>(a); }
 Tensor pow(const Tensor& a, const Tensor& b) { return apply<Pow>(a, b); }
@@ -23,6 +49,8 @@ Tensor minimum(const Tensor& a, const Tensor& b) { return apply<Minimum>(a, b); 
 
 Tensor clamp(const Tensor& a, double low, double high) {
   if (!(low <= high)) fail("clamp: got low ", low, " and high ", high, ", needs low <= high");
+  // Among integers the bounds that count are the nearest whole numbers inside; beyond the type's range they saturate.
+  if (!is_floating(a.dtype())) return apply<Clamp>(a, std::ceil(low), std::floor(high));
   return apply<Clamp>(a, low, high);
 }
 

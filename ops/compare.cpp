@@ -6,6 +6,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/detail/number.hpp>
 #include <weft/ops/kernels/broadcast.hpp>
 
 namespace weft {
@@ -43,7 +44,9 @@ Tensor compared(const char* op, const Tensor& a, const Tensor& b, F f) {
 
 template <class F>
 Tensor compared(const char* op, const Tensor& a, double b, F f) {
-  return compared(op, a, scalar(b, a.dtype()), f);
+  // Integers are compared with a number as numbers: 0.5 lies between 0 and 1, -1 below every byte.
+  const Tensor values = is_floating(a.dtype()) ? a : a.to(f64);
+  return compared(op, values, scalar(b, values.dtype()), f);
 }
 
 constexpr auto is_equal = [](auto a, auto b) -> std::uint8_t { return a == b; };
@@ -147,14 +150,24 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
     using T = decltype(zero);
     const T* pa = data_of<T>(a);
     return std::equal(pa, pa + a.size(), data_of<T>(b), [&](T x, T y) {
+      if (x == y) return true;
       const auto dx = static_cast<double>(x), dy = static_cast<double>(y);
-      return dx == dy || std::abs(dx - dy) <= atol + rtol * std::abs(dy);
+      if (!std::isfinite(dx) || !std::isfinite(dy)) return false;
+      // Integers that differ do so by 1 at least, even where doubles no longer show it.
+      const double apart = std::max(std::abs(dx - dy), std::is_integral_v<T> ? 1.0 : 0.0);
+      return apart <= atol + rtol * std::abs(dy);
     });
   });
 }
 
 Tensor where(const Tensor& mask, const Tensor& a, const Tensor& b) { return apply<Where>(mask, a, b); }
-Tensor where(const Tensor& mask, const Tensor& a, double b) { return where(mask, a, scalar(b, a.dtype())); }
-Tensor where(const Tensor& mask, double a, const Tensor& b) { return where(mask, scalar(a, b.dtype()), b); }
+Tensor where(const Tensor& mask, const Tensor& a, double b) {
+  detail::check_number("where", a, b);
+  return where(mask, a, scalar(b, a.dtype()));
+}
+Tensor where(const Tensor& mask, double a, const Tensor& b) {
+  detail::check_number("where", b, a);
+  return where(mask, scalar(a, b.dtype()), b);
+}
 
 }  // namespace weft

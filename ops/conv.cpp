@@ -1,5 +1,7 @@
 #include <weft/ops/conv.hpp>
 
+#include <algorithm>
+
 #include <weft/engine/tape.hpp>
 #include <weft/ops/detail/factors.hpp>
 #include <weft/ops/kernels/conv.hpp>
@@ -95,9 +97,11 @@ Tensor gradient_of_weight(const Tensor& x, const Tensor& gy, const ConvShape& s)
   return apply<Conv2dBackwardWeight>(x, gy, s);
 }
 
-void check_at_least(const char* what, Pair got, std::int64_t least) {
-  if (got.height < least || got.width < least)
-    fail("conv2d: got ", what, " {", got.height, ", ", got.width, "}, needs at least ", least);
+// Up to 2^31, so that no size computed from these overflows.
+void check_range(const char* what, Pair got, std::int64_t least) {
+  constexpr std::int64_t most = std::int64_t{1} << 31U;
+  if (std::min(got.height, got.width) < least || std::max(got.height, got.width) > most)
+    fail("conv2d: got ", what, " {", got.height, ", ", got.width, "}, needs ", least, " to 2^31");
 }
 
 ConvShape checked_shape(const Tensor& x, const Tensor& w, const ConvOptions& o) {
@@ -106,9 +110,9 @@ ConvShape checked_shape(const Tensor& x, const Tensor& w, const ConvOptions& o) 
   if (x.rank() != 4 || w.rank() != 4)
     fail("conv2d: got x ", x.shape(), " and w ", w.shape(),
          ", needs {batch, height, width, in} and {kernel_h, kernel_w, in / groups, out}");
-  check_at_least("stride", o.stride, 1);
-  check_at_least("padding", o.padding, 0);
-  check_at_least("dilation", o.dilation, 1);
+  check_range("stride", o.stride, 1);
+  check_range("padding", o.padding, 0);
+  check_range("dilation", o.dilation, 1);
   if (o.groups < 1) fail("conv2d: got ", o.groups, " groups, needs at least 1");
   const std::int64_t in = x.size(3), out = w.size(3);
   if (in % o.groups != 0 || out % o.groups != 0 || w.size(2) != in / o.groups)

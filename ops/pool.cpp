@@ -1,5 +1,6 @@
 #include <weft/ops/pool.hpp>
 
+#include <algorithm>
 #include <limits>
 
 #include <weft/engine/parallel.hpp>
@@ -176,9 +177,11 @@ void check_image(const char* op, const Tensor& x) {
 PoolShape checked_shape(const char* op, const Tensor& x, const PoolOptions& o) {
   check_image(op, x);
   const Pair kernel = o.kernel, stride = o.stride.value_or(o.kernel), padding = o.padding;
-  if (kernel.height < 1 || kernel.width < 1 || stride.height < 1 || stride.width < 1)
+  constexpr std::int64_t most = std::int64_t{1} << 31U;  // no size computed from these overflows
+  const auto [least, greatest] = std::minmax({kernel.height, kernel.width, stride.height, stride.width});
+  if (least < 1 || greatest > most)
     fail(op, ": got kernel {", kernel.height, ", ", kernel.width, "} and stride {", stride.height, ", ", stride.width,
-         "}, needs at least 1");
+         "}, needs 1 to 2^31");
   if (padding.height < 0 || padding.width < 0 || 2 * padding.height > kernel.height || 2 * padding.width > kernel.width)
     fail(op, ": got padding {", padding.height, ", ", padding.width, "}, needs at most half the kernel {",
          kernel.height, ", ", kernel.width, "} and at least 0");

@@ -1,5 +1,7 @@
 #include <weft/ops/reduce.hpp>
 
+#include <limits>
+
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
@@ -61,16 +63,16 @@ Tensor by_groups(const Tensor& a, const Reduction& reduction, Kernel kernel) {
 // The gradient of a sum: g beside every value that was added.
 Tensor spread(const Tensor& g, const Shape& kept, const Shape& shape) { return broadcast_to(reshape(g, kept), shape); }
 
-// The sum of everything reduced, times a factor.
+// The sum of everything reduced, divided by a number.
 template <class Self>
 struct Total : Op<Self> {
   Shape in, kept;
-  double scale = 1;
+  double divisor = 1;
 
-  Tensor forward(Context&, const Tensor& a, const Reduction& reduction, double factor) {
+  Tensor forward(Context&, const Tensor& a, const Reduction& reduction, double by) {
     in = a.shape();
     kept = reduction.kept;
-    scale = factor;
+    divisor = by;
     Tensor total = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
       Tensor out = make_tensor(Self::name, {group.outer, group.inner}, is_floating(t.dtype()) ? t.dtype() : i64);
       detail::visit_dtype(t.dtype(), [&](auto zero) {
@@ -79,10 +81,10 @@ struct Total : Op<Self> {
       });
       return out;
     });
-    if (scale != 1.0) total.mul_(scale);
+    if (divisor != 1.0) total = total / divisor;  // a product with 1 / n would round twice
     return total;
   }
-  Tensor backward(Context&, const Tensor& g) const { return spread(scale == 1.0 ? g : g * scale, kept, in); }
+  Tensor backward(Context&, const Tensor& g) const { return spread(divisor == 1.0 ? g : g / divisor, kept, in); }
 };
 struct Sum : Total<Sum> {
   static constexpr const char* name = "sum";
@@ -153,8 +155,8 @@ struct LogSumExp : Op<LogSumExp> {
   Tensor backward(Context& ctx, const Tensor& g) const {
     const Tensor y = ctx.saved(1);
     // A row of minus infinities: no slope, rather than infinity minus infinity.
-    const Tensor finite = reshape(where(isfinite(y), y, 0.0), kept);
-    return reshape(g, kept) * exp(ctx.saved(0) - finite);
+    const Tensor level = reshape(where(equal(y, -std::numeric_limits<double>::infinity()), 0.0, y), kept);
+    return reshape(g, kept) * exp(ctx.saved(0) - level);
   }
 };
 
@@ -181,7 +183,7 @@ Tensor mean(const Tensor& a, const Axes& axes, bool keepdims) {
   detail::check_floating("mean", a);
   const Reduction reduction("mean", a, axes, keepdims);
   reduction.check_not_empty("mean", a);
-  return apply<Mean>(a, reduction, 1.0 / static_cast<double>(reduction.count));
+  return apply<Mean>(a, reduction, static_cast<double>(reduction.count));
 }
 
 Tensor max(const Tensor& a, const Axes& axes, bool keepdims) {

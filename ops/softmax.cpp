@@ -4,6 +4,7 @@
 
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/detail/axis.hpp>
 #include <weft/ops/kernels/softmax.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
@@ -12,18 +13,10 @@
 namespace weft {
 namespace {
 
-using detail::Collapsed;
+using detail::around;
 using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
-
-Collapsed around(const Shape& shape, int axis) {
-  Collapsed c;
-  for (int i = 0; i < axis; ++i) c.outer *= shape[i];
-  c.axis = shape[axis];
-  for (int i = axis + 1; i < shape.rank(); ++i) c.inner *= shape[i];
-  return c;
-}
 
 struct Softmax : Op<Softmax> {
   static constexpr const char* name = "softmax";
@@ -151,6 +144,7 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double 
          ", needs {rows, classes} and i64 {rows}");
   if (!(smoothing >= 0.0 && smoothing <= 1.0)) fail(op, ": got smoothing ", smoothing, ", needs 0 <= smoothing <= 1");
   const std::int64_t classes = logits.size(1);
+  if (classes == 0) fail(op, ": got logits ", logits.shape(), ", needs at least one class");
   for (const std::int64_t label : labels.data<std::int64_t>())
     if ((label < 0 || label >= classes) && label != ignore_index)
       fail(op, ": got label ", label, ", needs 0 <= label < ", classes, " or the ignored ", ignore_index);

@@ -301,6 +301,16 @@ TEST_CASE("negative sizes and sizes beyond memory") {
   });
 }
 
+TEST_CASE("sizes that would overflow") {
+  const std::int64_t vast = std::int64_t{1} << 62U;
+  CHECK_THROWS_WITH_AS(conv2d(ones({1, 3, 3, 1}), ones({5, 5, 1, 1}), {.dilation = vast}),
+                       doctest::Contains("conv2d: got dilation"), Error);
+  CHECK_THROWS_WITH_AS(max_pool2d(ones({1, 3, 3, 1}), {.kernel = vast, .padding = vast / 2}),
+                       doctest::Contains("max_pool2d: got kernel"), Error);
+  CHECK_THROWS_WITH_AS(softmax_cross_entropy(ones({3, 0}), full({3}, -100, i64)),
+                       doctest::Contains("needs at least one class"), Error);
+}
+
 TEST_CASE("undefined tensors are refused") {
   const Tensor none, a = parameter(ones({2}));
   for (const auto& f : std::vector<std::function<void()>>{[&] { (void)(a + none); }, [&] { (void)tanh(none); },

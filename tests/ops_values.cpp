@@ -3,9 +3,13 @@
 #include <tests/support/op_table.hpp>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/error.hpp>
+#include <weft/ops/fused.hpp>
+#include <weft/ops/ops.hpp>
 
 using namespace weft;
 using weft::test::Array;
@@ -89,4 +93,73 @@ TEST_CASE("a nan or an infinity in the first floating input comes out where it s
       check_values(row, inputs, row.tolerance);
     }
   }
+}
+
+TEST_CASE("numbers beside integers") {
+  const Tensor bytes = tensor({0, 5, 200}, {3}, u8), whole = tensor({-3, 5, 200}, {3}, i64);
+  CHECK(allclose(clamp(bytes, -1, 300), bytes, 0, 0));
+  CHECK(allclose(clamp(whole, 0, infinity), tensor({0, 5, 200}, {3}, i64), 0, 0));
+  CHECK(allclose(clamp(whole, 0.5, 5.5), tensor({1, 5, 5}, {3}, i64), 0, 0));
+  CHECK(allclose(less(whole, 5.5), tensor({1, 1, 0}, {3}, u8), 0, 0));
+  CHECK(allclose(equal(whole, 4.5), tensor({0, 0, 0}, {3}, u8), 0, 0));
+  CHECK(allclose(greater(bytes, -1), tensor({1, 1, 1}, {3}, u8), 0, 0));
+  CHECK(allclose(bytes - 1.0, tensor({255, 4, 199}, {3}, u8), 0, 0));
+  for (const auto& f : std::initializer_list<std::function<Tensor()>>{
+           [&] { return whole * 0.5; }, [&] { return bytes + 300.0; }, [&] { return where(bytes, whole, 0.7); }})
+    CHECK_THROWS_WITH_AS(f(), doctest::Contains("needs a whole number"), Error);
+}
+
+TEST_CASE("allclose tells infinities and neighbouring integers apart") {
+  const Tensor one = tensor({1.0}, {1}), top = tensor({infinity}, {1});
+  CHECK_FALSE(allclose(one, top));
+  CHECK_FALSE(allclose(top, -top));
+  CHECK(allclose(top, top));
+  const std::int64_t large = std::int64_t{1} << 53;
+  CHECK_FALSE(allclose(tensor({large}, {1}, i64), tensor({large + 1}, {1}, i64), 0, 0));
+}
+
+TEST_CASE("f32 exp, erf and pow beside the C library in double") {
+  const Tensor x = linspace(-88, 88.7, 20001);
+  const Tensor up = exp(x), bent = erf(x / 20.0), power = pow(full({20001}, 2.5), x);
+  double worst[3] = {};
+  for (std::int64_t i = 0; i < x.size(); ++i) {
+    const double v = static_cast<double>(x.data<float>()[static_cast<std::size_t>(i)]);
+    const auto miss = [&](const Tensor& got, double exact) {
+      return exact == 0 ? 0.0
+                        : std::abs(static_cast<double>(got.data<float>()[static_cast<std::size_t>(i)]) / exact - 1);
+    };
+    if (v > -87) worst[0] = std::max(worst[0], miss(up, std::exp(v)));
+    worst[1] = std::max(worst[1], miss(bent, std::erf(static_cast<double>(static_cast<float>(v) / 20.0F))));
+    worst[2] = std::max(worst[2], miss(power, std::pow(2.5, v)));
+  }
+  CHECK(worst[0] < 4e-7);
+  CHECK(worst[1] < 4e-7);
+  CHECK(worst[2] < 2e-7);
+}
+
+TEST_CASE("no value of pow depends on its neighbours") {
+  Tensor base = full({16}, 7.7), exponent = full({16}, 40.3);
+  const float alone = pow(base, exponent).data<float>()[0];
+  base.mutable_data<float>()[9] = 0;
+  CHECK(pow(base, exponent).data<float>()[0] == alone);
+}
+
+TEST_CASE("sums of long columns keep their digits") {
+  const Tensor x = zeros({1'000'000, 2});
+  CHECK(std::abs(sum(softmax(x, 0)).to(f64).item() / 2 - 1) < 1e-6);
+  CHECK(allclose(log_softmax(x, 0), full({1'000'000, 2}, -std::log(1e6)), 1e-6));
+}
+
+TEST_CASE("slopes at special values") {
+  const Tensor a = parameter(tensor({infinity, 1.0, not_a_number, 2.0}, {2, 2}));
+  sum(logsumexp(a, 1)).backward();
+  CHECK(std::isnan(a.grad().at({0, 0})));
+  CHECK(a.grad().at({0, 1}) == 0.0);
+  CHECK(std::isnan(a.grad().at({1, 1})));
+  const Tensor b = parameter(tensor({0.0, 2.0}, {2}));
+  sum(pow(b, zeros({2}))).backward();
+  CHECK(allclose(b.grad(), zeros({2})));
+  CHECK(mean(ones({49}, f64)).item() == 1.0);
+  const Tensor both = fused([](auto x) { return x / 0.0 + x / -0.0; })(ones({1}));
+  CHECK(std::isnan(both.item()));
 }

@@ -89,7 +89,11 @@ struct Minimum : Elementwise<Minimum, 2> {
 struct Pow : Elementwise<Pow, 2> {
   static constexpr const char* name = "pow";
   static auto value(auto a, auto b) { return pow(a, b); }
-  static constexpr auto d0(auto g, auto a, auto b, auto) { return g * b * pow(a, b - 1.0); }
+  // a^0 is 1 for every a: no slope, where pow would give 0 times infinity at a = 0.
+  static constexpr auto d0(auto g, auto a, auto b, auto) {
+    const auto slope = g * b * pow(a, b - 1.0);
+    return where(b > 0.0, slope, where(b < 0.0, slope, 0.0));
+  }
   // 0^b is 0 for every b > 0: no slope along b, where log would give minus infinity times 0.
   static constexpr auto d1(auto g, auto a, auto, auto y) {
     return where(a > 0.0, g * y * log(where(a > 0.0, a, 1.0)), where(a < 0.0, g * y * log(a), 0.0));
@@ -100,7 +104,7 @@ struct PowScalar : Elementwise<PowScalar, 1> {
   double exponent = 2;
   auto value(auto x) const { return pow(x, exponent); }
   constexpr auto d0(auto g, auto x, auto) const {
-    return g * (exponent * pow(x, exponent == 0 ? 1.0 : exponent - 1.0));
+    return g * (exponent * pow(x, exponent == 0 ? 0.0 : exponent - 1.0));
   }
 };
 

@@ -3,6 +3,8 @@
 #include <weft/ops/fused.hpp>
 
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <vector>
 
 namespace weft::detail {
@@ -13,7 +15,11 @@ struct Step {
   std::array<int, 3> operands = {-1, -1, -1};
   double number = 0;  // a constant's value, an input's position, pow_scalar's exponent
 
-  bool operator==(const Step&) const = default;
+  /// Numbers by their bits: 0 and -0 are two constants, and a nan is itself.
+  bool operator==(const Step& other) const {
+    return function == other.function && operands == other.operands &&
+           std::bit_cast<std::uint64_t>(number) == std::bit_cast<std::uint64_t>(other.number);
+  }
 };
 
 /// Straight-line code: each step makes one value, the results are some of them.

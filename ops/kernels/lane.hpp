@@ -4,8 +4,10 @@
 #include <weft/engine/dtype.hpp>
 #include <weft/ops/kernels/functions.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <xsimd/xsimd.hpp>
 
 namespace weft::detail {
@@ -43,14 +45,28 @@ struct Lane {
   friend Lane abs(Lane a) { return xsimd::abs(a.v); }
   friend Lane sigmoid(Lane a) { return Lane(1.0) / (Lane(1.0) + exp(-a)); }
   friend Lane pow(Lane a, Lane b) {
-    // xsimd's is right for ordinary values only: where there is a zero, an infinity or a nan, the C library's.
-    const Batch sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
-    if (xsimd::all(sum == Batch(T{0})) && !xsimd::any(product == Batch(T{0}))) return xsimd::pow(a.v, b.v);
     alignas(64) T base[static_cast<std::size_t>(width)], exponent[static_cast<std::size_t>(width)];
+    alignas(64) T power[static_cast<std::size_t>(width)];
     a.v.store_aligned(base);
     b.v.store_aligned(exponent);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(width); ++i) base[i] = std::pow(base[i], exponent[i]);
-    return Lane(Batch::load_aligned(base));
+    // In double, where the logarithm times the exponent keeps the digits that exp needs.
+    using Wide = xsimd::batch<double>;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(width); i += Wide::size) {
+      alignas(64) double x[Wide::size], y[Wide::size];
+      std::copy_n(base + i, Wide::size, x);
+      std::copy_n(exponent + i, Wide::size, y);
+      xsimd::pow(Wide::load_aligned(x), Wide::load_aligned(y)).store_aligned(x);
+      for (std::size_t k = 0; k < Wide::size; ++k) power[i + k] = static_cast<T>(x[k]);
+    }
+    // xsimd's is right for ordinary values only: beside a zero, an infinity or a nan the C library's, lane by lane, so
+    // that no value depends on its neighbours.
+    const Batch sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
+    if (!xsimd::all(sum == Batch(T{0})) || xsimd::any(product == Batch(T{0}))) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(width); ++i)
+        if (!std::isfinite(base[i]) || !std::isfinite(exponent[i]) || base[i] == T{0} || exponent[i] == T{0})
+          power[i] = std::pow(base[i], exponent[i]);
+    }
+    return Lane(Batch::load_aligned(power));
   }
   // Whole exponents, the common case, are products: exact for squares, and defined for negative bases.
   friend Lane pow(Lane a, double exponent) {
@@ -68,8 +84,16 @@ struct Whole {
   T v;
 
   Whole() : v(0) {}
-  Whole(T value) : v(value) {}                       // NOLINT(google-explicit-constructor)
-  Whole(double value) : v(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
+  Whole(T value) : v(value) {}                  // NOLINT(google-explicit-constructor)
+  Whole(double value) : v(saturated(value)) {}  // NOLINT(google-explicit-constructor)
+
+  /// The nearest value of the type: bounds may lie beyond it.
+  static T saturated(double value) {
+    constexpr auto least = static_cast<double>(std::numeric_limits<T>::min());
+    constexpr auto most = static_cast<double>(std::numeric_limits<T>::max());
+    if (value >= most) return std::numeric_limits<T>::max();
+    return value > least ? static_cast<T>(value) : std::numeric_limits<T>::min();
+  }
 
   friend Whole operator+(Whole a, Whole b) { return static_cast<T>(a.v + b.v); }
   friend Whole operator-(Whole a, Whole b) { return static_cast<T>(a.v - b.v); }

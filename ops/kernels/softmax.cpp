@@ -45,6 +45,26 @@ void strip_max(const T* x, Collapsed shape, std::int64_t width, T* top) {
     for_vectors<T>(width, [&](auto v) { v.store(top, xsimd::max(v.load(x + a * shape.inner), v.load(top))); });
 }
 
+// sum = sum of f(vector, row) down each column of a strip, in blocks short enough for T and in double between them.
+template <class T, class F>
+void strip_sum(Collapsed shape, std::int64_t width, T* sum, F&& f) {
+  constexpr std::int64_t block = 256;
+  double total[strip] = {};
+  for (std::int64_t begin = 0; begin < shape.axis; begin += block) {
+    std::fill_n(sum, width, T{0});
+    for (std::int64_t a = begin; a < std::min(begin + block, shape.axis); ++a)
+      for_vectors<T>(width, [&](auto v) { v.store(sum, v.load(sum) + f(v, a * shape.inner)); });
+    for (std::int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(sum[i]);
+  }
+  for (std::int64_t i = 0; i < width; ++i) sum[i] = static_cast<T>(total[i]);
+}
+
+// Calls f(vector, row) for every vector of a strip.
+template <class T, class F>
+void map_strip(Collapsed shape, std::int64_t width, F&& f) {
+  for (std::int64_t a = 0; a < shape.axis; ++a) for_vectors<T>(width, [&](auto v) { f(v, a * shape.inner); });
+}
+
 }  // namespace
 
 template <class T>
@@ -70,16 +90,13 @@ void softmax(const T* x, T* y, Collapsed shape) {
     const T* from = x + at;
     T* to = y + at;
     strip_max(from, shape, width, top);
-    std::fill_n(sum, width, T{0});
-    for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) {
-        const Batch<T> e = exponential(v.load(from + row) - v.load(top));
-        v.store(to + row, e);
-        v.store(sum, v.load(sum) + e);
-      });
+    strip_sum(shape, width, sum, [&](auto v, std::int64_t row) {
+      const Batch<T> e = exponential(v.load(from + row) - v.load(top));
+      v.store(to + row, e);
+      return e;
+    });
     for (std::int64_t i = 0; i < width; ++i) sum[i] = T{1} / sum[i];
-    for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) { v.store(to + row, v.load(to + row) * v.load(sum)); });
+    map_strip<T>(shape, width, [&](auto v, std::int64_t row) { v.store(to + row, v.load(to + row) * v.load(sum)); });
   });
 }
 
@@ -102,12 +119,12 @@ void log_softmax(const T* x, T* y, Collapsed shape) {
     alignas(64) T top[strip], sum[strip];
     const T* from = x + at;
     strip_max(from, shape, width, top);
-    std::fill_n(sum, width, T{0});
-    for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) { v.store(sum, v.load(sum) + exponential(v.load(from + row) - v.load(top))); });
+    strip_sum(shape, width, sum,
+              [&](auto v, std::int64_t row) { return exponential(v.load(from + row) - v.load(top)); });
     for (std::int64_t i = 0; i < width; ++i) sum[i] = std::log(sum[i]);
-    for (std::int64_t a = 0, row = 0; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) { v.store(y + at + row, v.load(from + row) - v.load(top) - v.load(sum)); });
+    map_strip<T>(shape, width, [&](auto v, std::int64_t row) {
+      v.store(y + at + row, v.load(from + row) - v.load(top) - v.load(sum));
+    });
   });
 }
 
@@ -122,11 +139,12 @@ void softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
     return;
   }
   for_strips(shape, [=](std::int64_t at, std::int64_t width) {
-    alignas(64) T dot[strip] = {};
-    for (std::int64_t a = 0, row = at; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) { v.store(dot, v.load(dot) + v.load(y + row) * v.load(dy + row)); });
-    for (std::int64_t a = 0, row = at; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) { v.store(dx + row, v.load(y + row) * (v.load(dy + row) - v.load(dot))); });
+    alignas(64) T dot[strip];
+    strip_sum(shape, width, dot,
+              [&](auto v, std::int64_t row) { return v.load(y + at + row) * v.load(dy + at + row); });
+    map_strip<T>(shape, width, [&](auto v, std::int64_t row) {
+      v.store(dx + at + row, v.load(y + at + row) * (v.load(dy + at + row) - v.load(dot)));
+    });
   });
 }
 
@@ -140,12 +158,11 @@ void log_softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
     return;
   }
   for_strips(shape, [=](std::int64_t at, std::int64_t width) {
-    alignas(64) T sum[strip] = {};
-    for (std::int64_t a = 0, row = at; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width, [&](auto v) { v.store(sum, v.load(sum) + v.load(dy + row)); });
-    for (std::int64_t a = 0, row = at; a < shape.axis; ++a, row += shape.inner)
-      for_vectors<T>(width,
-                     [&](auto v) { v.store(dx + row, v.load(dy + row) - exponential(v.load(y + row)) * v.load(sum)); });
+    alignas(64) T sum[strip];
+    strip_sum(shape, width, sum, [&](auto v, std::int64_t row) { return v.load(dy + at + row); });
+    map_strip<T>(shape, width, [&](auto v, std::int64_t row) {
+      v.store(dx + at + row, v.load(dy + at + row) - exponential(v.load(y + at + row)) * v.load(sum));
+    });
   });
 }
 
