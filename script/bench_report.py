@@ -67,8 +67,16 @@ def compare(old_path, new_path):
             print(f"{title}: {', '.join(sorted(names))}")
 
 
+def blas_core():
+    """The OpenBLAS kernels that weft picks for a processor its table does not know; both peers get the same."""
+    flags = pathlib.Path("/proc/cpuinfo").read_text()
+    return "SkylakeX" if "avx512bw" in flags else "Haswell" if "avx2" in flags else ""
+
+
 def run_peer(program, threads, group):
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    if blas_core():
+        environment.setdefault("OPENBLAS_CORETYPE", blas_core())
     done = subprocess.run([program, str(threads), group], capture_output=True, text=True, env=environment, timeout=900)
     if done.returncode != 0:
         sys.exit(f"{program} {threads} {group}: exit {done.returncode}\n{done.stderr}")
@@ -124,7 +132,8 @@ def peers(weft, libtorch, page, threads="1"):
             "(below 1: weft is faster). Peak memory is the process's, libraries included.", "",
             f"- Processor: {processor()}, {os.cpu_count()} cores", f"- Compiler: {version(['c++', '--version'])}",
             f"- libtorch: {version(['dpkg-query', '-W', '-f=${Version}', 'libtorch-dev'])} (Debian); "
-            f"OpenBLAS: {version(['dpkg-query', '-W', '-f=${Version}', 'libopenblas-openmp-dev'])}"]
+            f"OpenBLAS: {version(['dpkg-query', '-W', '-f=${Version}', 'libopenblas-openmp-dev'])}, "
+            f"{blas_core() or 'its own choice of'} kernels for both"]
     for count in threads.split(","):
         lines = peer_table(measure(weft, libtorch, int(count)))
         print("\n".join(lines))
