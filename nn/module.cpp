@@ -80,10 +80,10 @@ std::vector<std::pair<std::string, Module*>> Module::named_modules() {
 
 Module& Module::at(std::string_view path) {
   Module* here = this;
-  for (std::string_view rest = path; !rest.empty();) {
-    const std::size_t dot = std::min(rest.find('.'), rest.size());
-    const std::string_view name = rest.substr(0, dot);
-    rest.remove_prefix(std::min(dot + 1, rest.size()));
+  for (std::size_t begin = 0; !path.empty() && begin <= path.size();) {
+    const std::size_t dot = std::min(path.find('.', begin), path.size());
+    const std::string_view name = path.substr(begin, dot - begin);
+    begin = dot + 1;
     const auto found = std::find_if(here->entries_.begin(), here->entries_.end(),
                                     [&](const Entry& e) { return e.kind == Kind::child && e.name == name; });
     if (found == here->entries_.end())
@@ -106,7 +106,9 @@ void Module::to(DType dtype) {
       if (!is_floating(tensor.dtype()) || tensor.dtype() == dtype) continue;
       const Tensor gradient = tensor.grad();
       const Tensor converted = tensor.detach().to(dtype);
-      // The object behind the handles changes, so that an optimiser's handles stay those of this module.
+      // The object behind the handles changes, so that an optimiser's handles stay those of this module. To a graph
+      // that has saved the tensor this is a write in place.
+      converted.impl()->storage->version = tensor.impl()->storage->version + 1;
       tensor.impl()->storage = converted.impl()->storage;
       tensor.impl()->dtype = dtype;
       if (gradient.defined()) tensor.set_grad(gradient.detach().to(dtype));
@@ -135,8 +137,9 @@ ForwardHookHandle Module::register_forward_hook(std::string_view path, ForwardHo
 std::int64_t Module::multiply_adds(const Shape&, const Shape&) const { return 0; }
 
 void Module::add(Entry entry) {
-  if (entry.name.empty() || entry.name.find('.') != std::string::npos)
-    fail(type_name(*this), ": got \"", entry.name, "\" as a member's name, needs one without dots");
+  // Dots join names, and in a checkpoint a slash follows "optimizer" and "schedule".
+  if (entry.name.empty() || entry.name.find_first_of("./") != std::string::npos)
+    fail(type_name(*this), ": got \"", entry.name, "\" as a member's name, needs one without dots and slashes");
   for (const Entry& other : entries_)
     if (other.name == entry.name) fail(type_name(*this), ": the name \"", entry.name, "\" is taken");
   entries_.push_back(std::move(entry));

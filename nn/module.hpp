@@ -62,7 +62,8 @@ class Module {
   void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const { return training_; }
-  /// Converts parameters, their gradients and floating buffers to f32 or f64, in place: handles elsewhere see it too.
+  /// Converts parameters, their gradients and floating buffers to f32 or f64, in place: handles elsewhere see it too,
+  /// and backward through a graph that was recorded before throws Error.
   void to(DType dtype);
   /// Forgets the gradients of all parameters.
   void zero_grad();
@@ -80,7 +81,7 @@ class Module {
   Module(Module&&) = default;
   Module& operator=(Module&&) = default;
 
-  // Under a name that is new here, not empty and without dots. An undefined tensor is not registered.
+  // Under a name that is new here, not empty, without dots and slashes. An undefined tensor is not registered.
   void add_child(std::string name, ModulePtr child);
   void add_parameter(std::string name, Tensor parameter);
   void add_buffer(std::string name, Tensor buffer);

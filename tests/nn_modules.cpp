@@ -109,8 +109,14 @@ TEST_CASE("names are checked") {
   struct Dotted : nn::Module {
     nn::Child<nn::ReLU> a{this, "a.b"};
   };
+  struct Slashed : nn::Module {
+    nn::Param w{this, "optimizer/w", zeros({1})};
+  };
   CHECK_THROWS_AS(Twice(), Error);
   CHECK_THROWS_AS(Dotted(), Error);
+  CHECK_THROWS_AS(Slashed(), Error);
+  nn::Sequential net(nn::make<nn::Linear>(2, 2));
+  for (const char* path : {"0.", ".", ".0", "0..0"}) CHECK_THROWS_AS(net.at(path), Error);
   CHECK_THROWS_AS(nn::Residual(nullptr), Error);
   CHECK(message_of([] { Twice(); }).find("\"a\"") != std::string::npos);
 }
@@ -135,6 +141,14 @@ TEST_CASE("modes, freezing and conversion reach everything below") {
   net->zero_grad();
   for (const Tensor& p : before) CHECK(!p.grad().defined());
   CHECK_THROWS_AS(net->to(i64), Error);
+}
+
+TEST_CASE("conversion between forward and backward is refused") {
+  nn::Linear layer(3, 2);
+  const Tensor x = parameter(randn({4, 3}));
+  const Tensor y = sum(layer(x));
+  layer.to(f64);
+  CHECK_THROWS_WITH_AS(y.backward(), doctest::Contains("changed in place"), Error);
 }
 
 TEST_CASE("forward hooks see and replace outputs, by name") {
