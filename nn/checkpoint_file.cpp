@@ -33,12 +33,6 @@ NamedTensors with_prefix(const NamedTensors& tensors, std::string_view prefix) {
   return state;
 }
 
-NamedTensors copied(const NamedTensors& tensors) {
-  NamedTensors copies;
-  for (const auto& [name, t] : tensors) copies.emplace_back(name, t.clone());
-  return copies;
-}
-
 struct Assignment {
   Tensor to, from;
 };
@@ -102,15 +96,15 @@ Notes load(const std::string& path, Module& module, Optimizer* optimizer, Schedu
   const NamedTensors schedule_state = with_prefix(file.tensors, schedule_prefix);
   if (optimizer != nullptr) check_state(path, optimizer_prefix, optimizer_state, optimizer->state());
   if (schedule != nullptr) check_state(path, schedule_prefix, schedule_state, schedule->state());
-  // Values may still be refused: then what has been taken over is put back.
-  const NamedTensors before = optimizer != nullptr ? copied(optimizer->state()) : NamedTensors();
   try {
-    if (optimizer != nullptr) optimizer->load_state(optimizer_state);
-    if (schedule != nullptr) schedule->load_state(schedule_state);
+    if (optimizer != nullptr) optimizer->check_state(optimizer_state);
+    if (schedule != nullptr) schedule->check_state(schedule_state);
   } catch (const Error& e) {
-    if (optimizer != nullptr) optimizer->load_state(before);
     fail("load: ", path, ": ", e.what());
   }
+  // From here on nothing is refused.
+  if (optimizer != nullptr) optimizer->load_state(optimizer_state);
+  if (schedule != nullptr) schedule->load_state(schedule_state);
   for (auto [to, from] : assignments) to.copy_(from);
   return std::move(file.notes);
 }

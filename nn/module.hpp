@@ -1,6 +1,6 @@
 #pragma once
 // Modules: structs whose declared children, parameters and buffers register themselves.
-#include <weft/engine/tensor.hpp>
+#include <weft/nn/named_tensors.hpp>
 
 #include <concepts>
 #include <functional>
@@ -14,8 +14,6 @@ namespace weft::nn {
 
 class Module;
 using ModulePtr = std::shared_ptr<Module>;
-/// Tensors with their names, in order.
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;

@@ -1,10 +1,12 @@
 #include <weft/nn/optim.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/parallel.hpp>
 #include <weft/engine/tape.hpp>
+#include <weft/nn/checks.hpp>
 
 namespace weft::nn {
 namespace {
@@ -33,27 +35,24 @@ std::vector<std::string> sgd_slots(const std::vector<ParamGroup<SgdOptions>>& gr
   return {};
 }
 
-void check_fraction(const char* name, const char* what, double value) {
-  if (!(value >= 0 && value < 1)) fail(name, ": got ", what, " ", value, ", needs 0 <= ", what, " < 1");
-}
-
-void check_not_negative(const char* name, const char* what, double value) {
-  if (!(value >= 0)) fail(name, ": got ", what, " ", value, ", needs 0 or more");
-}
+void check_sgd_momentum(double momentum) { weft::detail::check_not_negative("Sgd", "momentum", momentum); }
 
 void check(const SgdOptions& o) {
-  check_not_negative("Sgd", "momentum", o.momentum);
-  check_not_negative("Sgd", "weight_decay", o.weight_decay);
+  check_sgd_momentum(o.momentum);
+  weft::detail::check_not_negative("Sgd", "weight_decay", o.weight_decay);
+  if (!std::isfinite(o.dampening)) fail("Sgd: got dampening ", o.dampening, ", needs a finite number");
   if (o.nesterov && (o.momentum == 0 || o.dampening != 0))
     fail("Sgd: got nesterov with momentum ", o.momentum, " and dampening ", o.dampening,
          ", needs momentum and no dampening");
 }
 
+void check_beta1(const char* name, double beta1) { weft::detail::check_fraction(name, "beta1", beta1); }
+
 void check(const char* name, const AdamOptions& o) {
-  check_fraction(name, "beta1", o.beta1);
-  check_fraction(name, "beta2", o.beta2);
-  check_not_negative(name, "eps", o.eps);
-  check_not_negative(name, "weight_decay", o.weight_decay);
+  check_beta1(name, o.beta1);
+  weft::detail::check_fraction(name, "beta2", o.beta2);
+  weft::detail::check_not_negative(name, "eps", o.eps);
+  weft::detail::check_not_negative(name, "weight_decay", o.weight_decay);
 }
 
 template <class T>
@@ -111,7 +110,7 @@ std::vector<ParamGroup<AdamOptions>> as_adam(const std::vector<ParamGroup<AdamWO
 Optimizer::Optimizer(const char* name, const std::vector<const Tensors*>& groups, const std::vector<double>& lrs,
                      std::vector<std::string> slots)
     : name_(name), lrs_(lrs), slot_names_(std::move(slots)) {
-  for (const double lr : lrs) check_not_negative(name, "lr", lr);
+  for (const double lr : lrs) weft::detail::check_not_negative(name, "lr", lr);
   for (std::size_t group = 0; group < groups.size(); ++group) {
     for (const Tensor& p : *groups[group]) {
       weft::detail::check_floating(name, p);
@@ -141,18 +140,14 @@ void Optimizer::step() {
     Tensor& p = parameters_[i];
     const Tensor g = p.grad();
     if (!g.defined()) continue;
-    const std::int64_t step = ++steps_[i];
-    weft::detail::visit_floating(p.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      T* state[4] = {};
-      for (std::size_t s = 0; s < slots_[i].size(); ++s) {
-        // The module may have been converted since.
-        slots_[i][s] = slots_[i][s].to(p.dtype());
-        state[s] = slots_[i][s].template mutable_data<T>().data();
-      }
-      update(p.mutable_data<T>().data(), g.data<T>().data(), state, p.size(), group_of_[i], step);
-    });
+    for (std::size_t s = 0; s < slots_[i].size(); ++s) slots_[i][s] = slot(i, s);
+    update(p, g, slots_[i], group_of_[i], ++steps_[i]);
   }
+}
+
+// A state tensor in the dtype of its parameter, whose module may have been converted since.
+Tensor Optimizer::slot(std::size_t parameter, std::size_t number) const {
+  return slots_[parameter][number].to(parameters_[parameter].dtype());
 }
 
 void Optimizer::zero_grad() {
@@ -174,11 +169,24 @@ void Optimizer::set_lr(double lr) {
 
 void Optimizer::set_lr(double lr, int group) {
   check_group(group);
-  check_not_negative(name_, "lr", lr);
+  weft::detail::check_not_negative(name_, "lr", lr);
   lrs_[static_cast<std::size_t>(group)] = lr;
 }
 
+void Optimizer::set_momentum(double momentum, int group) {
+  check_group(group);
+  check_momentum(momentum);
+  assign_momentum(momentum, group);
+}
+
+void Optimizer::check_rates(double lr, double momentum, int group) const {
+  check_group(group);
+  weft::detail::check_not_negative(name_, "lr", lr);
+  check_momentum(momentum);
+}
+
 NamedTensors Optimizer::state() const {
+  const NoGrad off;
   std::vector<double> momenta;
   for (int group = 0; group < group_count(); ++group) momenta.push_back(momentum(group));
   NamedTensors result;
@@ -188,11 +196,13 @@ NamedTensors Optimizer::state() const {
                       from_buffer(std::span<const std::int64_t>(steps_), {static_cast<std::int64_t>(steps_.size())}));
   for (std::size_t s = 0; s < slot_names_.size(); ++s)
     for (std::size_t i = 0; i < parameters_.size(); ++i)
-      result.emplace_back(slot_names_[s] + "." + std::to_string(i), slots_[i][s]);
+      result.emplace_back(slot_names_[s] + "." + std::to_string(i), slot(i, s));
   return result;
 }
 
-void Optimizer::load_state(const NamedTensors& saved) {
+// The saved tensors in the order and the dtypes of state().
+Tensors Optimizer::matched(const NamedTensors& saved) const {
+  const NoGrad off;
   const NamedTensors now = state();
   if (saved.size() != now.size()) fail(name_, ": got a state of ", saved.size(), " tensors, needs ", now.size());
   Tensors found;
@@ -201,20 +211,33 @@ void Optimizer::load_state(const NamedTensors& saved) {
     for (const auto& [other, value] : saved)
       if (other == name) match = &value;
     if (match == nullptr) fail(name_, ": the saved state has no \"", name, "\"");
-    if (match->shape() != tensor.shape())
-      fail(name_, ": the saved \"", name, "\" has shape ", match->shape(), ", needs ", tensor.shape());
+    if (match->shape() != tensor.shape() || is_floating(match->dtype()) != is_floating(tensor.dtype()))
+      fail(name_, ": the saved \"", name, "\" is ", match->dtype(), " ", match->shape(), ", needs ", tensor.dtype(),
+           " ", tensor.shape());
     found.push_back(match->to(tensor.dtype()));
   }
+  for (int group = 0; group < group_count(); ++group) check_rates(found[0].at({group}), found[1].at({group}), group);
+  for (const std::int64_t steps : found[2].data<std::int64_t>()) weft::detail::check_steps(name_, steps);
+  return found;
+}
+
+void Optimizer::check_state(const NamedTensors& saved) const { matched(saved); }
+
+void Optimizer::load_state(const NamedTensors& saved) {
   const NoGrad off;
-  for (int group = 0; group < group_count(); ++group) {
-    set_lr(found[0].at({group}), group);
-    set_momentum(found[1].at({group}), group);
-  }
-  const auto steps = found[2].data<std::int64_t>();
-  steps_.assign(steps.begin(), steps.end());
+  const Tensors found = matched(saved);
+  std::vector<Tensors> slots(parameters_.size());
   std::size_t next = 3;
   for (std::size_t s = 0; s < slot_names_.size(); ++s)
-    for (Tensors& slots : slots_) slots[s].copy_(found[next++]);
+    for (Tensors& of_parameter : slots) of_parameter.push_back(found[next++].clone());
+  // From here on nothing fails.
+  slots_ = std::move(slots);
+  for (int group = 0; group < group_count(); ++group) {
+    lrs_[static_cast<std::size_t>(group)] = found[0].at({group});
+    assign_momentum(found[1].at({group}), group);
+  }
+  const auto steps = found[2].data<std::int64_t>();
+  std::copy(steps.begin(), steps.end(), steps_.begin());
 }
 
 Sgd::Sgd(const Tensors& parameters, SgdOptions options)
@@ -228,21 +251,25 @@ Sgd::Sgd(const std::vector<ParamGroup<SgdOptions>>& groups)
   }
 }
 
-double Sgd::momentum(int group) const { return options_.at(static_cast<std::size_t>(group)).momentum; }
+double Sgd::momentum(int group) const {
+  check_group(group);
+  return options_[static_cast<std::size_t>(group)].momentum;
+}
 
-void Sgd::set_momentum(double momentum, int group) {
+void Sgd::check_momentum(double momentum) const { check_sgd_momentum(momentum); }
+
+void Sgd::assign_momentum(double momentum, int group) {
   // Without a buffer there is nothing that momentum could act on.
-  if (options_.at(static_cast<std::size_t>(group)).momentum != 0)
-    options_[static_cast<std::size_t>(group)].momentum = momentum;
+  if (has_slots()) options_[static_cast<std::size_t>(group)].momentum = momentum;
 }
 
-void Sgd::update(float* p, const float* g, float* const* slots, std::int64_t size, int group, std::int64_t step) const {
-  sgd_update(p, g, slots[0], size, options_[static_cast<std::size_t>(group)], lr(group), step == 1);
-}
-
-void Sgd::update(double* p, const double* g, double* const* slots, std::int64_t size, int group,
-                 std::int64_t step) const {
-  sgd_update(p, g, slots[0], size, options_[static_cast<std::size_t>(group)], lr(group), step == 1);
+void Sgd::update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const {
+  weft::detail::visit_floating(p.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* const buffer = slots.empty() ? nullptr : slots[0].mutable_data<T>().data();
+    sgd_update(p.mutable_data<T>().data(), g.data<T>().data(), buffer, p.size(),
+               options_[static_cast<std::size_t>(group)], lr(group), step == 1);
+  });
 }
 
 Adam::Adam(const Tensors& parameters, AdamOptions options)
@@ -258,18 +285,22 @@ Adam::Adam(const char* name, const std::vector<ParamGroup<AdamOptions>>& groups,
   }
 }
 
-double Adam::momentum(int group) const { return options_.at(static_cast<std::size_t>(group)).beta1; }
-
-void Adam::set_momentum(double momentum, int group) { options_.at(static_cast<std::size_t>(group)).beta1 = momentum; }
-
-void Adam::update(float* p, const float* g, float* const* slots, std::int64_t size, int group,
-                  std::int64_t step) const {
-  adam_update(p, g, slots[0], slots[1], size, options_[static_cast<std::size_t>(group)], lr(group), decoupled_, step);
+double Adam::momentum(int group) const {
+  check_group(group);
+  return options_[static_cast<std::size_t>(group)].beta1;
 }
 
-void Adam::update(double* p, const double* g, double* const* slots, std::int64_t size, int group,
-                  std::int64_t step) const {
-  adam_update(p, g, slots[0], slots[1], size, options_[static_cast<std::size_t>(group)], lr(group), decoupled_, step);
+void Adam::check_momentum(double momentum) const { check_beta1(decoupled_ ? "AdamW" : "Adam", momentum); }
+
+void Adam::assign_momentum(double momentum, int group) { options_[static_cast<std::size_t>(group)].beta1 = momentum; }
+
+void Adam::update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const {
+  weft::detail::visit_floating(p.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    adam_update(p.mutable_data<T>().data(), g.data<T>().data(), slots[0].mutable_data<T>().data(),
+                slots[1].mutable_data<T>().data(), p.size(), options_[static_cast<std::size_t>(group)], lr(group),
+                decoupled_, step);
+  });
 }
 
 AdamW::AdamW(const Tensors& parameters, AdamWOptions options)

@@ -30,29 +30,40 @@ class Optimizer {
   void set_lr(double lr);
   void set_lr(double lr, int group);
   int group_count() const { return static_cast<int>(lrs_.size()); }
-  /// Momentum (Adam's beta1), as schedules see it, and whether there is any.
+  /// Momentum (Adam's beta1) of a group, as schedules see it.
   virtual double momentum(int group = 0) const = 0;
-  virtual void set_momentum(double momentum, int group) = 0;
+  /// Sets it. Sgd made without momentum in any group has no buffers for it and leaves it at 0.
+  void set_momentum(double momentum, int group);
+  /// Throws Error unless set_lr and set_momentum would take these.
+  void check_rates(double lr, double momentum, int group) const;
 
   const Tensors& parameters() const { return parameters_; }
   /// Everything needed to go on, by name: copies of the numbers, handles to the rest ("momentum.0" belongs to the first
-  /// parameter).
+  /// parameter and has its dtype).
   NamedTensors state() const;
-  /// Takes over a saved state. Throws Error, and changes nothing, unless names and shapes are those of state().
+  /// Throws Error unless load_state would take this: names and shapes are those of state(), numbers are valid.
+  void check_state(const NamedTensors& state) const;
+  /// Takes over a saved state. Throws Error, and changes nothing, unless check_state accepts it.
   void load_state(const NamedTensors& state);
 
  protected:
   /// `slots` are the names of the state tensors that each parameter has.
   Optimizer(const char* name, const std::vector<const Tensors*>& groups, const std::vector<double>& lrs,
             std::vector<std::string> slots);
-  /// Updates a parameter of `size` elements. `step` counts its updates from 1; `slots` are its state tensors' elements.
-  virtual void update(float* p, const float* g, float* const* slots, std::int64_t size, int group,
-                      std::int64_t step) const = 0;
-  virtual void update(double* p, const double* g, double* const* slots, std::int64_t size, int group,
-                      std::int64_t step) const = 0;
+  /// Updates a parameter by its gradient. `step` counts its updates from 1; `slots` are its state tensors, all of the
+  /// parameter's dtype.
+  virtual void update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const = 0;
+  /// Throws Error unless a group may have this momentum.
+  virtual void check_momentum(double momentum) const = 0;
+  /// Sets a momentum that has been checked.
+  virtual void assign_momentum(double momentum, int group) = 0;
+  /// Throws Error unless there is such a group.
+  void check_group(int group) const;
+  bool has_slots() const { return !slot_names_.empty(); }
 
  private:
-  void check_group(int group) const;
+  Tensor slot(std::size_t parameter, std::size_t number) const;
+  Tensors matched(const NamedTensors& saved) const;
 
   const char* name_;
   Tensors parameters_;
@@ -79,13 +90,11 @@ class Sgd : public Optimizer {
   explicit Sgd(const Tensors& parameters, SgdOptions options = {});
   explicit Sgd(const std::vector<ParamGroup<SgdOptions>>& groups);
   double momentum(int group = 0) const override;
-  void set_momentum(double momentum, int group) override;
 
  protected:
-  void update(float* p, const float* g, float* const* slots, std::int64_t size, int group,
-              std::int64_t step) const override;
-  void update(double* p, const double* g, double* const* slots, std::int64_t size, int group,
-              std::int64_t step) const override;
+  void update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const override;
+  void check_momentum(double momentum) const override;
+  void assign_momentum(double momentum, int group) override;
 
  private:
   std::vector<SgdOptions> options_;
@@ -105,14 +114,12 @@ class Adam : public Optimizer {
   explicit Adam(const Tensors& parameters, AdamOptions options = {});
   explicit Adam(const std::vector<ParamGroup<AdamOptions>>& groups);
   double momentum(int group = 0) const override;
-  void set_momentum(double momentum, int group) override;
 
  protected:
   Adam(const char* name, const std::vector<ParamGroup<AdamOptions>>& groups, bool decoupled);
-  void update(float* p, const float* g, float* const* slots, std::int64_t size, int group,
-              std::int64_t step) const override;
-  void update(double* p, const double* g, double* const* slots, std::int64_t size, int group,
-              std::int64_t step) const override;
+  void update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const override;
+  void check_momentum(double momentum) const override;
+  void assign_momentum(double momentum, int group) override;
 
  private:
   std::vector<AdamOptions> options_;

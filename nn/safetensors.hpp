@@ -1,15 +1,9 @@
 #pragma once
 // The safetensors format: tensors by name, and text by name, in one file. https://github.com/huggingface/safetensors
-#include <weft/engine/tensor.hpp>
-
-#include <string>
-#include <utility>
-#include <vector>
+#include <weft/nn/named_tensors.hpp>
 
 namespace weft::nn {
 
-/// Tensors with their names, in order.
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 /// Short texts with their names.
 using Notes = std::vector<std::pair<std::string, std::string>>;
 

@@ -5,6 +5,8 @@
 #include <numbers>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/nn/checks.hpp>
 
 namespace weft::nn {
 
@@ -14,14 +16,29 @@ Schedule::Schedule(Optimizer& optimizer) : optimizer_(optimizer) {
 
 Schedule::~Schedule() = default;
 
-void Schedule::step() {
-  ++steps_;
-  set();
+std::optional<double> Schedule::momentum(std::int64_t) const { return std::nullopt; }
+
+void Schedule::step() { move_to({steps_ + 1, bases_}); }
+
+// Throws unless the optimiser may have all the rates of that place.
+Schedule::Place Schedule::checked(Place place) const {
+  weft::detail::check_steps("schedule", place.steps);
+  for (int group = 0; group < optimizer_.group_count(); ++group) {
+    const double base = place.bases[static_cast<std::size_t>(group)];
+    weft::detail::check_not_negative("schedule", "base_lr", base);
+    optimizer_.check_rates(rate(base, place.steps), momentum(place.steps).value_or(optimizer_.momentum(group)), group);
+  }
+  return place;
 }
 
-void Schedule::set() {
-  for (int group = 0; group < optimizer_.group_count(); ++group)
+void Schedule::move_to(Place place) {
+  place = checked(std::move(place));
+  steps_ = place.steps;
+  bases_ = std::move(place.bases);
+  for (int group = 0; group < optimizer_.group_count(); ++group) {
     optimizer_.set_lr(rate(bases_[static_cast<std::size_t>(group)], steps_), group);
+    if (const auto value = momentum(steps_)) optimizer_.set_momentum(*value, group);
+  }
 }
 
 NamedTensors Schedule::state() const {
@@ -30,23 +47,29 @@ NamedTensors Schedule::state() const {
           {"base_lr", from_buffer(std::span<const double>(bases_), {static_cast<std::int64_t>(bases_.size())})}};
 }
 
-void Schedule::load_state(const NamedTensors& saved) {
+Schedule::Place Schedule::read(const NamedTensors& saved) const {
   Tensor steps, bases;
   for (const auto& [name, tensor] : saved) {
     if (name == "steps") steps = tensor;
     if (name == "base_lr") bases = tensor;
   }
-  if (!steps.defined() || !bases.defined() || steps.size() != 1 ||
-      bases.size() != static_cast<std::int64_t>(bases_.size()))
-    fail("schedule: the saved state needs \"steps\" and a \"base_lr\" of ", bases_.size(), " groups");
-  steps_ = static_cast<std::int64_t>(steps.item());
+  const auto groups = static_cast<std::int64_t>(bases_.size());
+  if (!steps.defined() || !bases.defined() || steps.size() != 1 || steps.dtype() != i64 || bases.size() != groups ||
+      !is_floating(bases.dtype()))
+    fail("schedule: the saved state needs \"steps\" (i64) and a \"base_lr\" of ", groups, " groups");
+  const NoGrad off;
   const Tensor wide = bases.to(f64);
-  bases_.assign(wide.data<double>().begin(), wide.data<double>().end());
-  set();
+  const auto values = wide.data<double>();
+  return checked({steps.data<std::int64_t>()[0], {values.begin(), values.end()}});
 }
 
+void Schedule::check_state(const NamedTensors& saved) const { read(saved); }
+
+void Schedule::load_state(const NamedTensors& saved) { move_to(read(saved)); }
+
 MultiStepLr::MultiStepLr(Optimizer& of, MultiStepLrOptions options) : Schedule(of), options_(std::move(options)) {
-  MultiStepLr::set();
+  weft::detail::check_not_negative("MultiStepLr", "gamma", options_.gamma);
+  start();
 }
 
 double MultiStepLr::rate(double base, std::int64_t steps) const {
@@ -57,7 +80,8 @@ double MultiStepLr::rate(double base, std::int64_t steps) const {
 
 CosineLr::CosineLr(Optimizer& of, CosineLrOptions options) : Schedule(of), options_(options) {
   if (options.total_steps <= 0) fail("CosineLr: got total_steps ", options.total_steps, ", needs a positive number");
-  CosineLr::set();
+  weft::detail::check_not_negative("CosineLr", "min_lr", options.min_lr);
+  start();
 }
 
 double CosineLr::rate(double base, std::int64_t steps) const {
@@ -66,10 +90,17 @@ double CosineLr::rate(double base, std::int64_t steps) const {
 }
 
 OneCycleLr::OneCycleLr(Optimizer& of, OneCycleLrOptions options) : Schedule(of), options_(options) {
-  if (options.total_steps <= 0 || !(options.max_lr > 0) || !(options.rise >= 0 && options.rise <= 1))
-    fail("OneCycleLr: got max_lr ", options.max_lr, ", total_steps ", options.total_steps, " and rise ", options.rise,
-         ", needs positive numbers and 0 <= rise <= 1");
-  OneCycleLr::set();
+  const char* const name = "OneCycleLr";
+  if (options.total_steps <= 0) fail(name, ": got total_steps ", options.total_steps, ", needs a positive number");
+  if (!(options.rise >= 0 && options.rise <= 1)) fail(name, ": got rise ", options.rise, ", needs 0 <= rise <= 1");
+  weft::detail::check_above_zero(name, "max_lr", options.max_lr);
+  weft::detail::check_above_zero(name, "start_divisor", options.start_divisor);
+  weft::detail::check_above_zero(name, "end_divisor", options.end_divisor);
+  weft::detail::check_not_negative(name, "max_lr / start_divisor", options.max_lr / options.start_divisor);
+  weft::detail::check_not_negative(name, "the last rate", options.max_lr / options.start_divisor / options.end_divisor);
+  weft::detail::check_fraction(name, "base_momentum", options.base_momentum);
+  weft::detail::check_fraction(name, "max_momentum", options.max_momentum);
+  start();
 }
 
 double OneCycleLr::between(std::int64_t steps, double start, double top, double end) const {
@@ -89,11 +120,9 @@ double OneCycleLr::rate(double, std::int64_t steps) const {
   return between(steps, start, options_.max_lr, start / options_.end_divisor);
 }
 
-void OneCycleLr::set() {
-  Schedule::set();
-  if (!options_.cycle_momentum) return;
-  const double momentum = between(steps(), options_.max_momentum, options_.base_momentum, options_.max_momentum);
-  for (int group = 0; group < optimizer().group_count(); ++group) optimizer().set_momentum(momentum, group);
+std::optional<double> OneCycleLr::momentum(std::int64_t steps) const {
+  if (!options_.cycle_momentum) return std::nullopt;
+  return between(steps, options_.max_momentum, options_.base_momentum, options_.max_momentum);
 }
 
 }  // namespace weft::nn

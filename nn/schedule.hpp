@@ -2,6 +2,8 @@
 // Schedules of the learning rate. Each sets the rates of the start when made; step() moves on by one epoch or batch.
 #include <weft/nn/optim.hpp>
 
+#include <optional>
+
 namespace weft::nn {
 
 /// Base of the schedules. The optimiser must outlive it. Rates are a function of the number of steps, so they repeat
@@ -12,23 +14,34 @@ class Schedule {
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
 
-  /// Moves on and sets the optimiser's learning rates.
+  /// Moves on and sets the optimiser's learning rates. Throws Error, and changes nothing, where a rate overflows.
   void step();
   std::int64_t steps() const { return steps_; }
   /// What has to be saved: the number of steps and the groups' rates that it started from.
   NamedTensors state() const;
-  /// Takes over a saved state and sets the rates. Throws Error, and changes nothing, unless it is of this kind.
+  /// Throws Error unless load_state would take this: a state of as many groups, with valid numbers.
+  void check_state(const NamedTensors& state) const;
+  /// Takes over a saved state and sets the rates. Throws Error, and changes nothing, unless check_state accepts it.
   void load_state(const NamedTensors& state);
 
  protected:
   explicit Schedule(Optimizer& optimizer);
   /// The rate after `steps` steps of a group that started at `base`.
   virtual double rate(double base, std::int64_t steps) const = 0;
-  /// Sets everything for the present step; called by constructors at their end.
-  virtual void set();
-  Optimizer& optimizer() { return optimizer_; }
+  /// The momentum of every group after `steps` steps; nothing: schedules leave it alone.
+  virtual std::optional<double> momentum(std::int64_t steps) const;
+  /// Sets everything for the start; called by constructors at their end.
+  void start() { move_to({0, bases_}); }
 
  private:
+  struct Place {
+    std::int64_t steps;
+    std::vector<double> bases;
+  };
+  Place checked(Place place) const;
+  Place read(const NamedTensors& state) const;
+  void move_to(Place place);
+
   Optimizer& optimizer_;
   std::vector<double> bases_;
   std::int64_t steps_ = 0;
@@ -77,7 +90,7 @@ struct OneCycleLrOptions {
   Anneal anneal = Anneal::cosine;
   double start_divisor = 25.0;  ///< starts at max_lr / start_divisor
   double end_divisor = 1e4;     ///< ends at that / end_divisor
-  bool cycle_momentum = true;   ///< momentum goes the other way, if there is any
+  bool cycle_momentum = true;   ///< momentum goes the other way (Sgd: if any group was made with momentum)
   double base_momentum = 0.85;
   double max_momentum = 0.95;
 };
@@ -90,7 +103,7 @@ class OneCycleLr : public Schedule {
 
  protected:
   double rate(double base, std::int64_t steps) const override;
-  void set() override;
+  std::optional<double> momentum(std::int64_t steps) const override;
 
  private:
   double between(std::int64_t steps, double start, double top, double end) const;

@@ -3,6 +3,7 @@
 #include <tests/support/temp_dir.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 #include <weft/weft.hpp>
 
@@ -109,6 +110,8 @@ TEST_CASE("what does not fit names the tensor and changes nothing") {
       CHECK(text.find(name) != std::string::npos);
       CHECK(text.find('\n') == std::string::npos);
     }
+    CHECK(other.schedule.steps() == twin.schedule.steps());
+    CHECK(other.optimizer.lr() == twin.optimizer.lr());
     other.steps(7, 9);
     twin.steps(7, 9);
     CHECK(other.values() == twin.values());
@@ -121,6 +124,19 @@ TEST_CASE("what does not fit names the tensor and changes nothing") {
     tensors.erase(tensors.begin() + static_cast<std::ptrdiff_t>(i));
     refused(tensors, name.c_str());
   }
+  const auto with = [&](const char* name, double value) {
+    nn::NamedTensors tensors = good.tensors;
+    for (auto& [other, t] : tensors)
+      if (other == name) t = full_like(t, value);
+    return tensors;
+  };
+  for (const double bad : {-1.0, static_cast<double>(INFINITY)}) {
+    refused(with("schedule/base_lr", bad), "base_lr");
+    refused(with("optimizer/lr", bad), "lr");
+    refused(with("optimizer/momenta", bad), "momentum");
+  }
+  refused(with("schedule/steps", -1), "steps");
+  refused(with("optimizer/steps", -1), "steps");
   nn::NamedTensors more = good.tensors;
   more.emplace_back("stranger", zeros({1}));
   refused(more, "stranger");
@@ -129,6 +145,22 @@ TEST_CASE("what does not fit names the tensor and changes nothing") {
     if (name == "first.weight") t = t.to(f64);
   refused(wide, "first.weight");
   CHECK_THROWS_AS(nn::load(dir / "none", saved.net), Error);
+}
+
+TEST_CASE("an optimiser's state is saved and loaded in the dtype that its module has by then") {
+  const TempDir dir;
+  for (const bool stepped : {false, true}) {
+    const nn::AdamOptions options{.lr = 0.01};
+    WithAdam saved(options), other(options);
+    if (stepped) saved.steps(0, 2);
+    saved.net.to(f64);
+    nn::save(dir / "a", saved.net, &saved.optimizer);
+    for (const auto& [name, t] : saved.optimizer.state())
+      if (name.starts_with("mean")) CHECK(t.dtype() == f64);
+    other.net.to(f64);
+    nn::load(dir / "a", other.net, &other.optimizer);
+    CHECK(other.values() == saved.values());
+  }
 }
 
 TEST_CASE("weights alone, and what two modules have in common") {

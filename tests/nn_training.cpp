@@ -150,6 +150,39 @@ TEST_CASE("parameter groups have options of their own") {
   CHECK(!a.grad().defined());
 }
 
+TEST_CASE("optimisers and schedules check every number they are given") {
+  const double inf = INFINITY;
+  const Tensor p = leaf({1});
+  for (const double bad : {-1.0, inf, std::nan("")}) {
+    CHECK_THROWS_AS(nn::Sgd({p}, {.lr = bad}), Error);
+    CHECK_THROWS_AS(nn::Sgd({p}, {.momentum = bad}), Error);
+    CHECK_THROWS_AS(nn::Sgd({p}, {.weight_decay = bad}), Error);
+    CHECK_THROWS_AS(nn::Adam({p}, {.lr = bad}), Error);
+    CHECK_THROWS_AS(nn::Adam({p}, {.beta1 = bad}), Error);
+    CHECK_THROWS_AS(nn::AdamW({p}, {.eps = bad}), Error);
+  }
+  CHECK_THROWS_AS(nn::Sgd({p}, {.dampening = inf}), Error);
+
+  nn::Sgd sgd({p}, {.lr = 0.1, .momentum = 0.9});
+  nn::Adam adam({p});
+  CHECK_THROWS_AS(sgd.set_lr(inf), Error);
+  CHECK_THROWS_AS(sgd.set_momentum(-5, 0), Error);
+  CHECK_THROWS_AS(adam.set_momentum(1, 0), Error);
+  CHECK_THROWS_AS(sgd.momentum(7), Error);
+  CHECK_THROWS_AS(adam.momentum(-1), Error);
+  CHECK_THROWS_AS(adam.set_momentum(0.5, 1), Error);
+
+  CHECK_THROWS_AS(nn::CosineLr(sgd, {.total_steps = 4, .min_lr = -0.5}), Error);
+  CHECK_THROWS_AS(nn::MultiStepLr(sgd, {.milestones = {}, .gamma = -1}), Error);
+  CHECK_THROWS_AS(nn::OneCycleLr(sgd, {.max_lr = 0.1, .total_steps = 4, .start_divisor = 0}), Error);
+  CHECK_THROWS_AS(nn::OneCycleLr(sgd, {.max_lr = 0.1, .total_steps = 4, .end_divisor = 0}), Error);
+  CHECK_THROWS_AS(nn::OneCycleLr(sgd, {.max_lr = inf, .total_steps = 4}), Error);
+  CHECK_THROWS_AS(nn::OneCycleLr(sgd, {.max_lr = 0.1, .total_steps = 4, .max_momentum = 1}), Error);
+  CHECK(sgd.lr() == 0.1);
+  CHECK(sgd.momentum() == 0.9);
+  CHECK(adam.momentum() == 0.9);
+}
+
 TEST_CASE("a loaded optimiser goes on bit for bit") {
   Tensor p = leaf({1, -2, 0.5});
   nn::Adam first({p}, {.lr = 0.01});
@@ -200,6 +233,13 @@ TEST_CASE("schedules are PyTorch's") {
     CHECK(optimizer.momentum() == doctest::Approx(momenta[i]).epsilon(1e-12));
   }
   CHECK(optimizer.lr() == doctest::Approx(lrs[9]));
+
+  nn::Sgd deep({p}, {.lr = 0.1, .momentum = 0.9});  // momentum that reaches 0 rises again
+  nn::OneCycleLr down(deep, {.max_lr = 0.2, .total_steps = 10, .anneal = nn::Anneal::linear, .base_momentum = 0});
+  for (const double m : {0.95, 0.475, 0.0, 0.95 / 7, 1.9 / 7}) {
+    CHECK(deep.momentum() == doctest::Approx(m).epsilon(1e-12));
+    down.step();
+  }
 
   nn::Sgd other({p}, {.lr = 0.1});
   nn::CosineLr cosine(other, {.total_steps = 4, .min_lr = 0.01});
