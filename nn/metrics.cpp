@@ -5,10 +5,12 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include <weft/engine/error.hpp>
 #include <weft/nn/input_file.hpp>
 #include <weft/nn/output_file.hpp>
+#include <weft/nn/text.hpp>
 
 namespace weft::nn {
 namespace {
@@ -23,6 +25,36 @@ std::vector<std::string> cells_of(const std::string& line) {
   return cells;
 }
 
+std::vector<double> csv_row(const std::string& where, const std::string& line) {
+  std::vector<double> row;
+  for (const std::string& cell : cells_of(line)) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (error != std::errc() || end != cell.data() + cell.size())
+      fail(where, ": ", detail::quoted(cell), " is not a number");
+    row.push_back(value);
+  }
+  return row;
+}
+
+// The first line also says what the columns are.
+std::vector<double> json_row(const std::string& where, const std::string& line, MetricsTable& table) {
+  const auto object = nlohmann::ordered_json::parse(line, nullptr, false);
+  if (!object.is_object()) fail(where, " is not a JSON object");
+  std::vector<std::string> columns;
+  std::vector<double> row;
+  for (const auto& [name, value] : object.items()) {
+    if (!value.is_number() && !value.is_null()) fail(where, ": ", detail::quoted(name), " is not a number");
+    columns.push_back(name);
+    row.push_back(value.is_null() ? std::nan("") : value.get<double>());
+  }
+  if (table.rows.empty()) table.columns = columns;
+  if (columns != table.columns) fail(where, " has other columns than the first");
+  return row;
+}
+
+bool is_json(const std::string& path) { return path.ends_with(".jsonl"); }
+
 std::string header_line(const std::vector<std::string>& columns) {
   return fmt::format("{}\n", fmt::join(columns, ","));
 }
@@ -31,44 +63,44 @@ std::string header_line(const std::vector<std::string>& columns) {
 
 std::size_t MetricsTable::column(const std::string& name) const {
   const auto found = std::find(columns.begin(), columns.end(), name);
-  if (found == columns.end()) fail("metrics: there is no column ", name);
+  if (found == columns.end()) fail("metrics: there is no column ", detail::quoted(name));
   return static_cast<std::size_t>(found - columns.begin());
 }
 
-MetricsTable read_metrics(const std::string& path) {
+MetricsTable read_metrics(const std::string& path, std::size_t rows) {
   std::ifstream file(path);
-  std::string line;
-  if (!file || !std::getline(file, line)) fail("read_metrics: cannot read ", path);
+  if (!file) fail("read_metrics: cannot read ", path);
+  const bool json = is_json(path);
   MetricsTable table;
-  table.columns = cells_of(line);
-  for (std::size_t number = 2; std::getline(file, line); ++number) {
-    std::vector<double> row;
-    for (const std::string& cell : cells_of(line)) {
-      double value = 0;
-      const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-      if (error != std::errc() || end != cell.data() + cell.size())
-        fail("read_metrics: ", path, " line ", number, ": \"", cell, "\" is not a number");
-      row.push_back(value);
-    }
-    if (row.size() != table.columns.size())
-      fail("read_metrics: ", path, " line ", number, " has ", row.size(), " values, needs ", table.columns.size());
+  std::string line;
+  std::size_t number = 1;
+  if (!json) {
+    if (!std::getline(file, line)) fail("read_metrics: ", path, " is empty");
+    table.columns = cells_of(line);
+    ++number;
+  }
+  for (; table.rows.size() < rows && std::getline(file, line); ++number) {
+    const std::string where = fmt::format("read_metrics: {} line {}", path, number);
+    auto row = json ? json_row(where, line, table) : csv_row(where, line);
+    if (row.size() != table.columns.size()) fail(where, " has ", row.size(), " values, needs ", table.columns.size());
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
 Metrics::Metrics(std::string path, std::vector<std::string> columns, std::size_t keep)
-    : path_(std::move(path)), columns_(std::move(columns)), json_(path_.ends_with(".jsonl")) {
+    : path_(std::move(path)), columns_(std::move(columns)), json_(is_json(path_)) {
   if (columns_.empty()) fail("Metrics: got no columns, needs at least one");
   for (const std::string& name : columns_)
     if (name.empty() || name.find_first_of(",\"\\\n\r") != std::string::npos)
-      fail("Metrics: got column name \"", name, "\", needs one without commas, quotes and line ends");
+      fail("Metrics: got column name ", detail::quoted(name), ", needs one without commas, quotes and line ends");
   std::string text = json_ ? std::string() : header_line(columns_);
-  if (keep > 0 && !json_ && detail::file_exists(path_)) {
-    const MetricsTable before = read_metrics(path_);
-    if (before.columns != columns_)
+  if (keep > 0 && detail::file_exists(path_)) {
+    // What follows may be half a row: the run may have been ended while it wrote.
+    const MetricsTable before = read_metrics(path_, keep);
+    if (before.columns != columns_ && !(json_ && before.rows.empty()))
       fail("Metrics: ", path_, " has other columns, needs ", fmt::format("{}", fmt::join(columns_, ",")));
-    for (std::size_t i = 0; i < std::min(keep, before.rows.size()); ++i) text += line(before.rows[i]);
+    for (const auto& row : before.rows) text += line(row);
   }
   detail::OutputFile file("Metrics", path_);
   file.write(text.data(), text.size());

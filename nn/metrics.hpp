@@ -1,6 +1,7 @@
 #pragma once
 // Numbers of a training run, a row an epoch or so, in a file that other programs read.
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,14 @@ struct MetricsTable {
   std::size_t column(const std::string& name) const;
 };
 
-/// Reads a CSV file that Metrics wrote. Throws Error if it is missing, or a row does not fit the header.
-MetricsTable read_metrics(const std::string& path);
+/// Reads what Metrics wrote, at most so many rows; null in JSON lines comes back as nan. Throws Error if the file is
+/// missing, or a row that is read does not fit the columns.
+MetricsTable read_metrics(const std::string& path, std::size_t rows = std::numeric_limits<std::size_t>::max());
 
 /// Writes rows of numbers, each at once: CSV with a header line, or JSON lines if the path ends in .jsonl.
 class Metrics {
  public:
-  /// Starts the file anew; of a CSV file with these columns the first `keep` rows stay (a run that is taken up again).
+  /// Starts the file anew; of one with these columns the first `keep` rows stay (a run that is taken up again).
   Metrics(std::string path, std::vector<std::string> columns, std::size_t keep = 0);
   /// One value a column. Throws Error on another number of values, or if the file cannot be written.
   void add(const std::vector<double>& values);

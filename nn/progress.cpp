@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include <weft/nn/text.hpp>
+
 namespace weft {
 namespace {
 
@@ -15,13 +17,6 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 int terminal_width() {
   winsize size = {};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-std::string grouped(std::int64_t n) {
-  std::string text = std::to_string(n);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<std::size_t>(at), 1, ',');
-  return text;
 }
 
 std::string clock_time(double seconds) {
@@ -36,10 +31,11 @@ std::string detail::progress_line(const std::string& label, std::int64_t total, 
                                   double seconds, const nn::Progress::Values& values, int width) {
   const double part = total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 1.0;
   const double rate = seconds > 0 ? static_cast<double>(done - before) / seconds : 0;
-  std::string after = fmt::format(" {:3.0f}% {}/{}", part * 100, grouped(done), grouped(total));
+  std::string after = fmt::format(" {:3.0f}% {}/{}", part * 100, detail::grouped(done), detail::grouped(total));
   if (rate > 0) after += fmt::format("  {:.{}f}/s", rate, rate < 10 ? 1 : 0);
   for (const auto& [name, value] : values) after += fmt::format("  {} {:.3f}", name, value);
-  if (rate > 0) after += fmt::format("  {} left", clock_time(static_cast<double>(total - done) / rate));
+  if (rate > 0)
+    after += fmt::format("  {} left", clock_time(static_cast<double>(std::max<std::int64_t>(total - done, 0)) / rate));
 
   std::string line = label;
   const int room = std::min(30, width - static_cast<int>(label.size() + after.size()) - 3);

@@ -7,18 +7,12 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/nn/module_access.hpp>
+#include <weft/nn/text.hpp>
 
 namespace weft::nn {
 namespace {
 
 using Row = std::array<std::string, 5>;
-
-// 1234567 as 1,234,567.
-std::string grouped(std::int64_t n) {
-  std::string text = std::to_string(n);
-  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
-  return text;
-}
 
 std::string table_of(const std::vector<Row>& rows) {
   std::array<std::size_t, 5> width{};
@@ -72,7 +66,7 @@ std::string summary(Module& module, const Shape& shape) {
           const bool first = !std::exchange(called[&layer], true);
           multiply_adds += work;
           rows.push_back({name.empty() ? "(itself)" : name, type_name(layer), weft::detail::to_text(output.shape()),
-                          first ? grouped(own) : "shared", grouped(work)});
+                          first ? weft::detail::grouped(own) : "shared", weft::detail::grouped(work)});
           return Tensor();
         }));
   }
@@ -80,12 +74,13 @@ std::string summary(Module& module, const Shape& shape) {
   const Tensor y = module(zeros(shape, parameters.empty() ? f32 : parameters[0].second.dtype()));
   for (auto& [path, part] : visit.modules) {
     const std::int64_t own = ModuleAccess::own_parameters(*part);
-    if (own > 0 && !called[part]) rows.push_back({path, type_name(*part), "not called", grouped(own), ""});
+    if (own > 0 && !called[part])
+      rows.push_back({path, type_name(*part), "not called", weft::detail::grouped(own), ""});
   }
   std::int64_t count = 0;
   for (const auto& [name, p] : parameters) count += p.size();
-  rows.push_back(
-      {"total", type_name(module), weft::detail::to_text(y.shape()), grouped(count), grouped(multiply_adds)});
+  rows.push_back({"total", type_name(module), weft::detail::to_text(y.shape()), weft::detail::grouped(count),
+                  weft::detail::grouped(multiply_adds)});
   return table_of(rows);
 }
 

@@ -31,16 +31,35 @@ TEST_CASE("CSV rows are written at once and read back") {
   nn::Metrics(path, {"epoch", "loss"}, 2).add({3, 0.5});
   CHECK(file_bytes(path) == "epoch,loss\n1,0.1\n2,1e-09\n3,0.5\n");
   CHECK_THROWS_WITH_AS(nn::Metrics(path, {"epoch"}, 2), doctest::Contains("other columns"), Error);
+  put_file(path, file_bytes(path) + "4,0.");  // cut while it was written
+  nn::Metrics(path, {"epoch", "loss"}, 3).add({4, 0.25});
+  CHECK(file_bytes(path) == "epoch,loss\n1,0.1\n2,1e-09\n3,0.5\n4,0.25\n");
   nn::Metrics(path, {"a"});
   CHECK(file_bytes(path) == "a\n");
 }
 
-TEST_CASE("JSON lines") {
+TEST_CASE("JSON lines are written, read back and gone on with") {
   const TempDir dir;
-  nn::Metrics metrics(dir / "m.jsonl", {"epoch", "loss"});
+  const std::string path = dir / "m.jsonl";
+  nn::Metrics metrics(path, {"epoch", "loss"});
   metrics.add({1, 0.25});
   metrics.add({2, INFINITY});
-  CHECK(file_bytes(dir / "m.jsonl") == "{\"epoch\": 1, \"loss\": 0.25}\n{\"epoch\": 2, \"loss\": null}\n");
+  CHECK(file_bytes(path) == "{\"epoch\": 1, \"loss\": 0.25}\n{\"epoch\": 2, \"loss\": null}\n");
+  const nn::MetricsTable table = nn::read_metrics(path);
+  CHECK(table.columns == std::vector<std::string>{"epoch", "loss"});
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0] == std::vector<double>{1, 0.25});
+  CHECK(std::isnan(table.rows[1][1]));
+
+  put_file(path, file_bytes(path) + "{\"epoch\": 3, ");
+  CHECK_THROWS_WITH_AS(nn::read_metrics(path), doctest::Contains("line 3"), Error);
+  nn::Metrics(path, {"epoch", "loss"}, 1).add({2, 0.5});
+  CHECK(file_bytes(path) == "{\"epoch\": 1, \"loss\": 0.25}\n{\"epoch\": 2, \"loss\": 0.5}\n");
+  CHECK_THROWS_WITH_AS(nn::Metrics(path, {"epoch"}, 2), doctest::Contains("other columns"), Error);
+  for (const char* line : {"3\n", "{\"a\": \"b\"}\n", "{\"a\": 1}\n{\"b\": 1}\n"}) {
+    put_file(path, line);
+    CHECK_THROWS_AS(nn::read_metrics(path), Error);
+  }
 }
 
 TEST_CASE("metrics that cannot be are refused") {
@@ -51,6 +70,14 @@ TEST_CASE("metrics that cannot be are refused") {
   CHECK_THROWS_AS(nn::read_metrics(dir / "missing"), Error);
   put_file(dir / "bad.csv", "a,b\n1,2\n1,x\n");
   CHECK_THROWS_WITH_AS(nn::read_metrics(dir / "bad.csv"), doctest::Contains("line 3"), Error);
+  put_file(dir / "bad.csv", "a,b\n1,\x1b[31m" + std::string(1000, 'x') + "\n");
+  try {
+    nn::read_metrics(dir / "bad.csv");
+  } catch (const Error& e) {
+    const std::string text = e.what();
+    CHECK(text.find("\\x1b[31mxx") != std::string::npos);
+    CHECK(text.size() < 200);
+  }
   put_file(dir / "bad.csv", "a,b\n1\n");
   CHECK_THROWS_AS(nn::read_metrics(dir / "bad.csv"), Error);
   CHECK(dir.count() == 1);
@@ -67,6 +94,7 @@ TEST_CASE("the progress line fits its width") {
   for (const int width : {0, 1, 20, 60, 70, 80}) CHECK(static_cast<int>(line(30000, width).size()) <= width);
   CHECK(detail::progress_line("x", 1000, 500, 600, 1, {}, 80).find("100/s") != std::string::npos);
   CHECK(detail::progress_line("x", 10, 0, 1, 1000, {}, 80).find("2:30:00 left") != std::string::npos);
+  CHECK(detail::progress_line("x", 100, 0, 150, 2, {}, 80).find("0:00 left") != std::string::npos);  // more than said
   nn::Progress quiet("x", 10);  // standard error of a test is no terminal: nothing to be seen
   quiet.update(5, {{"loss", 1}});
 }
