@@ -1,7 +1,6 @@
 // Trains an image classifier from the command line: which shortcuts does a deep net need? See --help.
 #include <fmt/format.h>
 
-#include <csignal>
 #include <filesystem>
 
 #include <weft/weft.hpp>
@@ -22,21 +21,25 @@ std::vector<RunDir> runs_of(const Options& options) {
   return runs;
 }
 
-int run(int argc, char** argv) {
-  const auto options = read_options(argc, argv);
-  if (!options) return 0;
-  for (const std::string& dir : options->compare) weft::nn::read_metrics(dir + "/metrics.csv");  // before the work
-  if (!train(*options)) {
-    fmt::print("Stopped. To go on: {} --resume {}\n", argv[0], checkpoint_path(*options));
-    return 0;
-  }
-  const auto runs = runs_of(*options);
+void report(const Options& options) {
+  const auto runs = runs_of(options);
   print_table(runs);
-  const std::string picture = options->out + "/curves.png";
+  const std::string picture = options.out + "/curves.png";
   if (draw_curves(runs, picture))
     fmt::print("\nPicture: {}\n", picture);
   else
     fmt::print(stderr, "fashion: no picture: gnuplot is missing or failed on {}.gp\n", picture);
+}
+
+int run(int argc, char** argv) {
+  const auto options = read_options(argc, argv);
+  if (!options) return 0;
+  for (const std::string& dir : options->compare) check_run(dir);  // before the work
+  if (train(*options))
+    report(*options);
+  else
+    fmt::print("Stopped. To go on: {}\n", resume_command(argv[0], *options));
+  end_if_interrupted();
   return 0;
 }
 

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
+#include <cstring>
 #include <filesystem>
 
 #include <weft/engine/error.hpp>
@@ -16,6 +18,15 @@ const char* const about =
     "weight decay 5e-4, one-cycle learning rate, images mirrored at random. Writes OUT/metrics.csv, "
     "OUT/checkpoint.safetensors\n"
     "after each epoch and OUT/curves.png. Ctrl-C finishes the step, saves and ends; --resume goes on from there.";
+
+// A whole number from 0, checked as text: what converts it takes "-1" for the largest there is.
+const CLI::Validator whole(
+    [](std::string& text) {
+      return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos
+                 ? ""
+                 : "got " + text + ", needs a whole number from 0";
+    },
+    "");
 
 void declare(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default();
@@ -34,9 +45,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--data", o.data, "fashion or cifar10")->check(CLI::IsMember({"fashion", "cifar10"}))->group("Data");
   app.add_option("--dir", o.dir, "where the data's files are [Debian's dataset-fashion-mnist, or data/cifar10]")
       ->group("Data");
-  app.add_option("--limit", o.limit, "train on the first so many images only; 0: on all")
-      ->check(CLI::NonNegativeNumber)
-      ->group("Data");
+  app.add_option("--limit", o.limit, "train on the first so many images only; 0: on all")->check(whole)->group("Data");
   app.add_option("--crop", o.crop, "shift images by up to so many pixels at random")
       ->check(CLI::Range(0, 16))
       ->group("Data");
@@ -50,7 +59,7 @@ void declare(CLI::App& app, Options& o) {
       },
       "");
   app.add_option("--lr", o.lr, "highest learning rate")->check(positive)->group("Training");
-  app.add_option("--seed", o.seed, "of weights, order and mirroring")->group("Training");
+  app.add_option("--seed", o.seed, "of weights, order and mirroring")->check(whole)->group("Training");
   app.add_option("--threads", o.threads, "0: as many as the machine has")
       ->check(CLI::Range(0, 4096))
       ->group("Training");
@@ -76,27 +85,42 @@ void check(const Options& o) {
 // Takes the checkpoint's settings; what the command line says besides must agree.
 void take_up(Options& o, const CLI::App& app) {
   const auto file = weft::nn::read_safetensors(o.resume);
+  const auto noted = [&](const std::string& name) -> const std::string& {
+    const auto note =
+        std::find_if(file.notes.begin(), file.notes.end(), [&](const auto& n) { return n.first == name; });
+    if (note == file.notes.end()) weft::fail("--resume: ", o.resume, " was not written by this program: no ", name);
+    return note->second;
+  };
   Options stored;
   CLI::App reader;
   declare(reader, stored);
   const auto given = o.settings();
   std::vector<std::string> arguments;
   for (const auto& [name, value] : given) {
-    const auto note =
-        std::find_if(file.notes.begin(), file.notes.end(), [&](const auto& n) { return n.first == name; });
-    if (note == file.notes.end()) weft::fail("--resume: ", o.resume, " was not written by this program: no ", name);
-    if (app.get_option("--" + name)->count() > 0 && note->second != value)
-      weft::fail("--", name, ": the run of ", o.resume, " has ", note->second, ", got ", value);
-    arguments.insert(arguments.begin(), "--" + name + "=" + note->second);  // CLI11 takes them from the back
+    const std::string& before = noted(name);
+    if (app.get_option("--" + name)->count() > 0 && before != value)
+      weft::fail("--", name, ": the run of ", o.resume, " has ", before, ", got ", value);
+    arguments.insert(arguments.begin(), "--" + name + "=" + before);  // CLI11 takes them from the back
   }
   reader.parse(arguments);
-  stored.dir = o.dir;
+  stored.dir = o.dir.empty() ? noted("dir") : o.dir;
   stored.out = o.out.empty() ? std::filesystem::path(o.resume).parent_path().string() : o.out;
   if (stored.out.empty()) stored.out = ".";
   stored.resume = o.resume;
   stored.compare = o.compare;
   stored.threads = o.threads;
   o = stored;
+}
+
+// As one word of a shell's command line.
+std::string shell_quoted(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::strchr("/._-+:,@%", c) != nullptr;
+  });
+  if (plain) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
 }
 
 }  // namespace
@@ -140,4 +164,12 @@ std::optional<Options> read_options(int argc, const char* const* argv) {
   if (o.dir.empty()) o.dir = o.data == "fashion" ? "/usr/share/datasets/fashion-mnist" : "data/cifar10";
   if (o.out.empty()) o.out = "runs/" + o.data + "-" + o.label();
   return o;
+}
+
+std::string resume_command(const std::string& program, const Options& o) {
+  std::string text = shell_quoted(program) + " --resume " + shell_quoted(o.checkpoint());
+  if (o.threads > 0) text += fmt::format(" --threads {}", o.threads);
+  if (!o.compare.empty()) text += " --compare";
+  for (const std::string& dir : o.compare) text += " " + shell_quoted(dir);
+  return text;
 }

@@ -29,8 +29,13 @@ struct Options {
   std::string label() const;
   /// The settings by name.
   weft::nn::Notes settings() const;
+  /// Where the run keeps its checkpoint.
+  std::string checkpoint() const { return out + "/checkpoint.safetensors"; }
 };
 
 /// The options that the command line gives, filled up from the checkpoint if there is one to take up. Nothing where
 /// all that was asked for was help. Throws weft::Error in one line on a mistake.
 std::optional<Options> read_options(int argc, const char* const* argv);
+
+/// The command, for a shell, that goes on with a run that was interrupted.
+std::string resume_command(const std::string& program, const Options& options);

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include <weft/engine/error.hpp>
 #include <weft/nn/metrics.hpp>
 
 namespace {
@@ -34,6 +35,13 @@ std::string curves(const std::vector<RunDir>& runs, const std::string& train, co
 
 }  // namespace
 
+void check_run(const std::string& dir) {
+  const auto table = weft::nn::read_metrics(csv_of({dir, ""}));
+  for (const std::string& name : metrics_columns)
+    if (std::find(table.columns.begin(), table.columns.end(), name) == table.columns.end())
+      weft::fail("--compare: ", csv_of({dir, ""}), " has no column ", name);
+}
+
 void print_table(const std::vector<RunDir>& runs) {
   std::size_t width = 3;
   for (const RunDir& run : runs) width = std::max(width, run.label.size());
@@ -55,11 +63,18 @@ void print_table(const std::vector<RunDir>& runs) {
 }
 
 bool draw_curves(const std::vector<RunDir>& runs, const std::string& png) {
+  double epochs = 0;
+  for (const RunDir& run : runs) {
+    const auto table = weft::nn::read_metrics(csv_of(run));
+    if (!table.rows.empty()) epochs = std::max(epochs, table.rows.back()[table.column("epoch")]);
+  }
+  // Over few epochs gnuplot would mark halves; over one it needs a range.
+  const std::string axis = epochs > 20 ? "" : fmt::format("set xtics 1\nset xrange [{}:{}]\n", 0.9, epochs + 0.1);
   const std::string script = fmt::format(
-      "set terminal pngcairo size 1200,500\nset output {}\nset datafile separator ','\nset grid\nset xlabel 'epoch'\n"
+      "set terminal pngcairo size 1200,500\nset output {}\nset datafile separator ','\nset grid\nset xlabel 'epoch'\n{}"
       "set key noenhanced\nset multiplot layout 1,2\nset title 'loss'\n{}set title 'accuracy'\nset key bottom right\n{}"
       "unset multiplot\n",
-      quoted(png), curves(runs, "train_loss", "test_loss"), curves(runs, "train_accuracy", "test_accuracy"));
+      quoted(png), axis, curves(runs, "train_loss", "test_loss"), curves(runs, "train_accuracy", "test_accuracy"));
   std::ofstream(png + ".gp") << script;
   const auto before = std::signal(SIGPIPE, SIG_IGN);  // a missing gnuplot is no reason to die
   std::FILE* const gnuplot = popen("gnuplot 2>/dev/null", "w");

@@ -2,31 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 
 #include <weft/weft.hpp>
+
+#include "report.hpp"
 
 namespace nn = weft::nn;
 using weft::Tensor;
 
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+using Clock = std::chrono::steady_clock;
+
+volatile std::sig_atomic_t interrupted = 0;  // the signal
 
 // The first interrupt asks for an end after the step under way, a second one ends at once.
 void watch_interrupts() {
   struct sigaction action = {};
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_handler = [](int signal) { interrupted = signal; };
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+void make_directory(const std::string& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) weft::fail("--out: cannot make the directory ", out, ": ", error.message());
+}
 
 struct Data {
   nn::Dataset train, test;
@@ -35,6 +45,7 @@ struct Data {
 Data read_data(const Options& o) {
   const auto read = o.data == "fashion" ? nn::fashion_mnist : nn::cifar10;
   Data data = {read(o.dir, nn::Split::train), read(o.dir, nn::Split::test)};
+  if (o.limit > data.train.size()) weft::fail("--limit: got ", o.limit, ", needs at most ", data.train.size());
   if (o.limit > 0) data.train = nn::head(data.train, o.limit);
   if (data.train.size() < o.batch) weft::fail("--batch: got ", o.batch, ", needs at most ", data.train.size());
   return data;
@@ -65,13 +76,17 @@ struct Totals {
   double accuracy() const { return correct / examples; }
 };
 
-Totals evaluate(nn::Module& net, nn::DataLoader& loader) {
+// Loss and accuracy on the test images; nothing if interrupted.
+std::optional<Totals> evaluate(nn::Module& net, nn::DataLoader& loader, std::int64_t images) {
   const weft::NoGrad off;
   net.eval();
   Totals totals;
+  nn::Progress bar("test", images);
   for (const auto& batch : loader) {
     const Tensor logits = net(batch.x);
     totals.add(nn::cross_entropy(logits, batch.y), logits, batch.y);
+    bar.update(static_cast<std::int64_t>(totals.examples));
+    if (interrupted != 0) return std::nullopt;
   }
   net.train();
   return totals;
@@ -87,13 +102,16 @@ void bring_metrics(const std::filesystem::path& from, const std::filesystem::pat
 
 // Where a run is, beyond what net, optimizer and schedule hold.
 struct Position {
-  std::int64_t epoch = 0, batch = 0;  // done in whole, and of the one under way
-  Totals totals;                      // of the epoch under way
-  double seconds = 0;                 // of training, evaluation not counted
+  std::int64_t images = 0, steps = 0;  // of an epoch
+  std::int64_t epoch = 0, batch = 0;   // done in whole, and of the one under way
+  Totals totals;                       // of the epoch under way
+  double seconds = 0;                  // of training, evaluation not counted
 
   nn::Notes notes() const {
     const auto generator = weft::default_generator().state();
-    return {{"at-epoch", fmt::format("{}", epoch)},
+    return {{"images", fmt::format("{}", images)},
+            {"steps", fmt::format("{}", steps)},
+            {"at-epoch", fmt::format("{}", epoch)},
             {"at-batch", fmt::format("{}", batch)},
             {"at-loss", fmt::format("{}", totals.loss)},
             {"at-correct", fmt::format("{}", totals.correct)},
@@ -109,6 +127,12 @@ struct Position {
         if (key == name && std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc()) return;
       weft::fail("--resume: the checkpoint does not say \"", name, "\"");
     };
+    const std::int64_t images_here = images, steps_here = steps;
+    get("images", images);
+    get("steps", steps);
+    if (images != images_here || steps != steps_here)
+      weft::fail("--resume: the run had ", images, " images and ", steps, " steps an epoch, the data here gives ",
+                 images_here, " and ", steps_here);
     weft::GeneratorState generator;
     get("at-epoch", epoch);
     get("at-batch", batch);
@@ -124,11 +148,10 @@ struct Position {
 
 }  // namespace
 
-std::string checkpoint_path(const Options& options) { return options.out + "/checkpoint.safetensors"; }
-
 bool train(const Options& o) {
   if (o.threads > 0) weft::set_num_threads(o.threads);
   weft::manual_seed(o.seed);
+  make_directory(o.out);
   const Data data = read_data(o);
   const nn::ChannelStats stats = nn::channel_stats(data.train.x);
   nn::DataLoader loader(
@@ -149,29 +172,29 @@ bool train(const Options& o) {
   nn::OneCycleLr schedule(optimizer, {.max_lr = o.lr, .total_steps = o.epochs * loader.batches()});
 
   Position at;
+  at.images = data.train.size();
+  at.steps = loader.batches();
   if (!o.resume.empty()) at.read(nn::load(o.resume, *net, &optimizer, &schedule));
   if (at.epoch > o.epochs) weft::fail("--resume: the checkpoint is at epoch ", at.epoch, " of ", o.epochs);
-  std::filesystem::create_directories(o.out);
+  watch_interrupts();
   if (!o.resume.empty()) bring_metrics(std::filesystem::path(o.resume).parent_path(), o.out);
-  nn::Metrics metrics(
-      o.out + "/metrics.csv",
-      {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds"},
-      static_cast<std::size_t>(at.epoch));
+  nn::Metrics metrics(o.out + "/metrics.csv", metrics_columns, static_cast<std::size_t>(at.epoch));
   const auto checkpoint = [&] {
     nn::Notes notes = o.settings();
+    notes.emplace_back("dir", std::filesystem::absolute(o.dir).string());
     for (auto& note : at.notes()) notes.push_back(std::move(note));
-    nn::save(checkpoint_path(o), *net, &optimizer, &schedule, notes);
+    nn::save(o.checkpoint(), *net, &optimizer, &schedule, notes);
   };
 
-  watch_interrupts();
   net->train();
   while (at.epoch < o.epochs) {
     loader.seek(at.epoch, at.batch);
-    const double before = at.seconds, started = now();
-    const auto steps = static_cast<double>(loader.batches() - at.batch);
+    const auto started = Clock::now();
+    const double before = at.seconds;
+    const std::int64_t steps = at.steps - at.batch;  // none where only the evaluation is left
     {
       const std::string label = fmt::format("epoch {}/{}", at.epoch + 1, o.epochs);
-      nn::Progress bar(label, loader.batches() * o.batch, at.batch * o.batch);
+      nn::Progress bar(label, at.steps * o.batch, at.batch * o.batch);
       for (const auto& batch : loader) {
         optimizer.zero_grad();
         const Tensor logits = (*net)(batch.x);
@@ -184,16 +207,17 @@ bool train(const Options& o) {
         optimizer.step();
         schedule.step();
         ++at.batch;
-        at.seconds = before + now() - started;
+        at.seconds = before + std::chrono::duration<double>(Clock::now() - started).count();
         bar.update(at.batch * o.batch, {{"loss", at.totals.mean_loss()}, {"accuracy", at.totals.accuracy()}});
-        if (interrupted != 0 && at.batch < loader.batches()) {
-          checkpoint();
-          return false;
-        }
+        if (interrupted != 0) break;
       }
     }
-    const double ms_a_step = 1e3 * (at.seconds - before) / steps;
-    const Totals tested = evaluate(*net, test_loader);
+    checkpoint();
+    if (interrupted != 0) return false;
+    const auto result = evaluate(*net, test_loader, data.test.size());
+    if (!result) return false;
+    const Totals& tested = *result;
+    const double ms_a_step = 1e3 * (at.seconds - before) / static_cast<double>(std::max<std::int64_t>(steps, 1));
     ++at.epoch;
     metrics.add({static_cast<double>(at.epoch), at.totals.mean_loss(), at.totals.accuracy(), tested.mean_loss(),
                  tested.accuracy(), optimizer.lr(), at.seconds});
@@ -209,4 +233,11 @@ bool train(const Options& o) {
     if (interrupted != 0 && at.epoch < o.epochs) return false;
   }
   return true;
+}
+
+void end_if_interrupted() {
+  if (interrupted == 0) return;
+  std::fflush(nullptr);
+  std::signal(interrupted, SIG_DFL);
+  std::raise(interrupted);
 }
