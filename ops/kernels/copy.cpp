@@ -3,6 +3,7 @@
 #include <weft/ops/kernels/copy_block.hpp>
 
 #include <algorithm>
+#include <cstddef>
 
 namespace weft::detail {
 
@@ -244,10 +245,26 @@ void slice_scatter(const void* x, void* y, Collapsed y_shape, std::int64_t start
 
 void concat(const void* const* parts, const std::int64_t* axes, int count, void* y, std::int64_t outer,
             std::int64_t inner, int width) {
-  std::int64_t axis = 0, start = 0;
+  std::int64_t axis = 0;
   for (int k = 0; k < count; ++k) axis += axes[k];
-  for (int k = 0; k < count; start += axes[k++])
-    if (axes[k] > 0) copy_part(parts[k], axes[k], at(y, start * inner, width), axis, outer, axes[k], inner, width);
+  if (outer == 1) {  // whole buffers, each cut for the threads
+    std::int64_t start = 0;
+    for (int k = 0; k < count; start += axes[k++])
+      if (axes[k] > 0) copy_part(parts[k], axes[k], at(y, start * inner, width), axis, 1, axes[k], inner, width);
+    return;
+  }
+  const std::int64_t row = axis * inner * width;
+  // Row by row, so that the result is written from front to back.
+  parallel_for(outer, std::max<std::int64_t>(grain_bytes / std::max<std::int64_t>(row, 1), 1),
+               [=](std::int64_t begin, std::int64_t end) {
+                 auto* to = static_cast<std::byte*>(y) + begin * row;
+                 for (std::int64_t o = begin; o < end; ++o)
+                   for (int k = 0; k < count; ++k) {
+                     const std::int64_t bytes = axes[k] * inner * width;
+                     copy_block(to, static_cast<const std::byte*>(parts[k]) + o * bytes, bytes);
+                     to += bytes;
+                   }
+               });
 }
 
 void split(const void* x, void* const* parts, const std::int64_t* axes, int count, std::int64_t outer,
