@@ -96,7 +96,8 @@ struct DataLoader::Source {
   LoaderOptions options;
 
   std::int64_t batches() const {
-    return (data.size() + (options.drop_last ? 0 : options.batch_size - 1)) / options.batch_size;
+    // Without the sum that overflows for the largest batch sizes.
+    return options.drop_last ? data.size() / options.batch_size : (data.size() - 1) / options.batch_size + 1;
   }
   std::vector<std::int64_t> order(std::int64_t epoch) const {
     std::vector<std::int64_t> order(static_cast<std::size_t>(data.size()));

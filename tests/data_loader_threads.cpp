@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -65,6 +66,9 @@ TEST_CASE("without shuffling the examples come in order, the last batch smaller"
   nn::DataLoader full(numbered(10), {.batch_size = 4, .drop_last = true});
   CHECK(full.batches() == 2);
   CHECK(labels(full).size() == 8);
+  nn::DataLoader huge(numbered(10), {.batch_size = std::numeric_limits<std::int64_t>::max()});
+  CHECK(huge.batches() == 1);
+  CHECK(labels(huge).size() == 10);
   nn::DataLoader none(numbered(3), {.batch_size = 4, .drop_last = true});
   CHECK(labels(none).empty());
 }
