@@ -62,7 +62,7 @@ Tensor read_idx(const std::string& path) {
     file.read(size, sizeof size);
     shape.append(big_endian(size));
   }
-  const std::int64_t count = detail::checked_size("read_idx", shape, size_of(kind.dtype));
+  const std::int64_t count = detail::checked_size(("read_idx: " + path).c_str(), shape, size_of(kind.dtype));
   const auto bytes = static_cast<std::size_t>(count) * kind.bytes;
   file.expect(bytes);
   Tensor t = detail::make_tensor("read_idx", shape, kind.dtype);

@@ -20,7 +20,8 @@ class InputFile {
   /// Throws if the file cannot hold so many more bytes: to be asked before memory is taken for them. Exact for plain
   /// files; a gzipped one expands at most 1032 times.
   void expect(std::size_t bytes) const;
-  /// Throws unless everything has been read; for gzipped files the checksum has then been compared too.
+  /// Throws unless everything has been read; for gzipped files the checksum has then been compared too, and what
+  /// follows the compressed data without being more of it is left alone, as gzip does.
   void expect_end();
 
  private:
