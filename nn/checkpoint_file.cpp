@@ -7,6 +7,7 @@
 #include <weft/nn/module.hpp>
 #include <weft/nn/optim.hpp>
 #include <weft/nn/schedule.hpp>
+#include <weft/nn/text.hpp>
 
 namespace weft::nn {
 namespace {
@@ -57,7 +58,8 @@ std::vector<Assignment> matched(const std::string& path, const NamedTensors& fil
     assignments.push_back({t, from});
     left.erase(found);
   }
-  if (strict && !left.empty()) fail("load: ", path, " has a tensor \"", left.begin()->first, "\", the module has none");
+  if (strict && !left.empty())
+    fail("load: ", path, " has a tensor ", detail::quoted(left.begin()->first), ", the module has none");
   return assignments;
 }
 
@@ -75,7 +77,8 @@ void check_state(const std::string& path, std::string_view prefix, const NamedTe
     left.erase(found);
   }
   if (!left.empty())
-    fail("load: ", path, " has a tensor \"", prefix, left.begin()->first, "\", there is no place for it");
+    fail("load: ", path, " has a tensor ", detail::quoted(std::string(prefix).append(left.begin()->first)),
+         ", there is no place for it");
 }
 
 }  // namespace

@@ -178,12 +178,11 @@ std::vector<std::string> unregistered_leaves(const Module& module, const Tensor&
   std::vector<std::string> lines;
   std::vector<Node*> todo{result.impl()->node};
   std::unordered_set<const Node*> seen;
-  const auto visit_leaf = [&](weft::detail::TensorImpl* leaf, const char* op) {
+  const auto visit_leaf = [&](detail::TensorImpl* leaf, const char* op) {
     if (!leaf->leaf_requires_grad || !known.insert(leaf).second) return;
-    const Tensor tensor(weft::detail::Ref<weft::detail::TensorImpl>::share(leaf));
+    const Tensor tensor(detail::Ref<detail::TensorImpl>::share(leaf));
     const std::string name = tensor.name().empty() ? "unnamed" : tensor.name();
-    lines.push_back(name + " " + name_of(tensor.dtype()) + " " + weft::detail::to_text(tensor.shape()) + ", used by " +
-                    op);
+    lines.push_back(name + " " + name_of(tensor.dtype()) + " " + detail::to_text(tensor.shape()) + ", used by " + op);
   };
   if (result.is_leaf()) visit_leaf(result.impl(), "nothing");
   while (!todo.empty()) {
@@ -202,7 +201,9 @@ std::vector<std::string> unregistered_leaves(const Module& module, const Tensor&
   return lines;
 }
 
-namespace detail {
+}  // namespace weft::nn
+
+namespace weft::detail {
 
 void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels) {
   const bool ranked = rank == 0 ? x.rank() > 0 : x.rank() == rank;
@@ -215,5 +216,4 @@ void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes
     if (size <= 0) fail(layer, ": got the size ", size, ", needs a positive one");
 }
 
-}  // namespace detail
-}  // namespace weft::nn
+}  // namespace weft::detail

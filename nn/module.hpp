@@ -161,11 +161,13 @@ class Buffer : public Tensor {
 /// each as a line with name, dtype, shape and the op that uses it. Empty if nothing was forgotten.
 std::vector<std::string> unregistered_leaves(const Module& module, const Tensor& result);
 
-namespace detail {
+}  // namespace weft::nn
+
+namespace weft::detail {
+
 /// Throws Error naming `layer` unless x has `rank` axes (0: at least one) and the last is `channels`.
 void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels);
 /// Throws Error naming `layer` unless all sizes are positive.
 void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes);
-}  // namespace detail
 
-}  // namespace weft::nn
+}  // namespace weft::detail

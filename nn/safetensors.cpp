@@ -11,6 +11,7 @@
 #include <set>
 
 #include <weft/nn/output_file.hpp>
+#include <weft/nn/text.hpp>
 
 namespace weft::nn {
 namespace {
@@ -18,8 +19,10 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
 
 using Json = nlohmann::json;
-constexpr std::uint64_t longest_header = 100'000'000;  // the format's own limit
+// A hundred thousand tensors. The format allows 100 MB, which nobody needs, and every note costs more than its text.
+constexpr std::uint64_t longest_header = 16'000'000;
 constexpr const char* metadata_key = "__metadata__";
+constexpr const char* needed = "needs dtype, shape and data_offsets, nothing else";
 
 const char* format_name(DType dtype) {
   switch (dtype) {
@@ -49,21 +52,15 @@ class Reader {
   }
 
   TensorFile read() {
-    const Json header = read_header();
+    read_header();
+    check_ranges();
     TensorFile result;
-    std::vector<Entry> entries;
-    for (const auto& [name, value] : header.items()) {
-      if (name == metadata_key)
-        result.notes = notes_of(value);
-      else
-        entries.push_back(entry_of(name, value));
-    }
-    check_ranges(entries);
-    for (const Entry& entry : entries) {
+    for (const Entry& entry : entries_) {
       Tensor t = detail::make_tensor("read_safetensors", entry.shape, entry.dtype);
       fill(t.impl()->storage->data(), entry.end - entry.begin);
       result.tensors.emplace_back(entry.name, std::move(t));
     }
+    result.notes = std::move(notes_);
     return result;
   }
 
@@ -73,50 +70,68 @@ class Reader {
     fail("read_safetensors: ", path_, parts...);
   }
   [[noreturn]] void wrong_entry(const std::string& name, const std::string& what) const {
-    wrong(": tensor \"", name, "\" ", what);
+    wrong(": tensor ", detail::quoted(name), " ", what);
   }
 
   void fill(void* to, std::uint64_t bytes) {
     if (std::fread(to, 1, bytes, file_.get()) != bytes) wrong(" is cut short");
   }
 
-  Json read_header() {
+  void read_header() {
     unsigned char length_bytes[8];
     if (bytes_ < sizeof length_bytes) wrong(" has ", bytes_, " bytes, needs at least 8");
     fill(length_bytes, sizeof length_bytes);
     std::uint64_t length = 0;
     std::memcpy(&length, length_bytes, sizeof length);
     if (length > bytes_ - sizeof length_bytes || length > longest_header)
-      wrong(" announces a header of ", length, " bytes, has ", bytes_ - sizeof length_bytes, " in all");
+      wrong(" announces a header of ", length, " bytes, has ", bytes_ - sizeof length_bytes, " in all, needs at most ",
+            longest_header);
     data_bytes_ = bytes_ - sizeof length_bytes - length;
     std::string text(length, '\0');
     fill(text.data(), length);
 
-    // nlohmann::json would take the last of two equal keys, and any depth.
-    std::set<std::string> keys;
-    const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      if (depth > 4) wrong(": the header is nested too deeply");
-      if (event == Json::parse_event_t::key && depth == 1 && !keys.insert(parsed.get<std::string>()).second)
-        wrong_entry(parsed.get<std::string>(), "stands twice in the header");
-      return true;
+    const auto take_part = [this](int depth, Json::parse_event_t event, Json& parsed) {
+      return take(depth, event, parsed);
     };
     try {
-      Json header = Json::parse(text, watch);
-      if (!header.is_object()) wrong(": the header is not a JSON object");
-      return header;
+      if (!Json::parse(text, take_part).is_object()) wrong(": the header is not a JSON object");
     } catch (const Json::exception&) {
       wrong(": the header is not JSON");
     }
   }
 
-  Notes notes_of(const Json& value) const {
-    if (!value.is_object()) wrong(": ", metadata_key, " is not an object");
-    Notes notes;
-    for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) wrong(": ", metadata_key, " \"", key, "\" is not a string");
-      notes.emplace_back(key, text.get<std::string>());
+  // Takes the header's parts as they are parsed, and says whether the parser shall keep them: a tree of the whole would
+  // be 20 times the text, and would have forgotten the first of two equal keys.
+  bool take(int depth, Json::parse_event_t event, Json& parsed) {
+    using Event = Json::parse_event_t;
+    const bool in_notes = name_ == metadata_key;
+    const bool starts = event == Event::array_start || event == Event::object_start;
+    if (depth == 0 && event == Event::array_start) wrong(": the header is not a JSON object");
+    if (depth > (event == Event::object_start ? 1 : event == Event::array_start ? 2 : 3))
+      wrong(": the header is nested too deeply");
+    if (depth == 1 && event == Event::key) {
+      name_ = parsed.get<std::string>();
+      if (!names_.insert(name_).second) wrong_entry(name_, "stands twice in the header");
+      keys_.clear();
+    } else if (depth == 1 && (event == Event::value || event == Event::array_start)) {
+      if (in_notes) wrong(": ", metadata_key, " is not an object");
+      wrong_entry(name_, needed);
+    } else if (depth == 1 && event == Event::object_end) {
+      if (!in_notes) entries_.push_back(entry_of(name_, parsed));
+      return false;
+    } else if (depth == 2 && event == Event::key) {
+      key_ = parsed.get<std::string>();
+      if (!keys_.insert(key_).second) wrong_entry(name_, "has " + detail::quoted(key_) + " twice");
+      if (!in_notes && keys_.size() > 3) wrong_entry(name_, needed);
+      items_ = 0;
+      return !in_notes;
+    } else if (depth == 2 && in_notes && (starts || event == Event::value)) {
+      if (!parsed.is_string()) wrong(": ", metadata_key, " ", detail::quoted(key_), " is not a string");
+      notes_.emplace_back(key_, parsed.get<std::string>());
+    } else if (depth == 3 && event == Event::value && ++items_ > max_rank) {
+      wrong_entry(name_, "has more than 8 numbers in " + detail::quoted(key_));
     }
-    return notes;
+    return true;
   }
 
   Entry entry_of(const std::string& name, const Json& value) const {
@@ -124,7 +139,7 @@ class Reader {
     entry.name = name;
     if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
         !value.contains("data_offsets"))
-      wrong_entry(name, "needs dtype, shape and data_offsets, nothing else");
+      wrong_entry(name, needed);
     const Json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
     if (!dtype.is_string()) wrong_entry(name, "has a dtype that is not a string");
     const auto& kind = dtype.get_ref<const std::string&>();
@@ -135,7 +150,7 @@ class Reader {
     else if (kind == "U8" || kind == "BOOL")
       entry.dtype = u8;
     else if (kind != "F32")
-      wrong_entry(name, "has dtype " + kind + ", needs F32, F64, I64, U8 or BOOL");
+      wrong_entry(name, "has dtype " + detail::quoted(kind) + ", needs F32, F64, I64, U8 or BOOL");
 
     if (!shape.is_array() || shape.size() > max_rank)
       wrong_entry(name, "has a shape that is not a list of up to 8 sizes");
@@ -152,7 +167,7 @@ class Reader {
     if (entry.begin > entry.end || entry.end > data_bytes_)
       wrong_entry(name, "lies outside the file's " + std::to_string(data_bytes_) + " bytes of data");
     const auto item = size_of(entry.dtype);
-    const std::string op = "read_safetensors: " + path_ + ": tensor \"" + name + "\"";
+    const std::string op = "read_safetensors: " + path_ + ": tensor " + detail::quoted(name);
     const auto count = static_cast<std::uint64_t>(detail::checked_size(op.c_str(), entry.shape, item));
     if (count * item != entry.end - entry.begin)
       wrong_entry(name, "has " + std::to_string(entry.end - entry.begin) + " bytes, its shape " +
@@ -161,12 +176,12 @@ class Reader {
   }
 
   // Sorts by place; neither overlaps nor gaps, as the format asks.
-  void check_ranges(std::vector<Entry>& entries) const {
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+  void check_ranges() {
+    std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
       return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
     });
     std::uint64_t end = 0;
-    for (const Entry& entry : entries) {
+    for (const Entry& entry : entries_) {
       if (entry.begin < end) wrong_entry(entry.name, "overlaps another");
       if (entry.begin > end) wrong_entry(entry.name, "does not follow the one before");
       end = entry.end;
@@ -177,6 +192,12 @@ class Reader {
   const std::string& path_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   std::uint64_t bytes_ = 0, data_bytes_ = 0;
+  // Of the header, as far as it has been parsed.
+  std::set<std::string> names_, keys_;  // of the tensors, and inside the part under way
+  std::string name_, key_;              // of the part under way
+  int items_ = 0;                       // of the list under way
+  std::vector<Entry> entries_;
+  Notes notes_;
 };
 
 }  // namespace
@@ -194,7 +215,8 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors, con
   std::uint64_t offset = 0;
   for (const auto* named : order) {
     const auto& [name, t] = *named;
-    if (!names.insert(name).second) fail("write_safetensors: name \"", name, "\" stands twice or is reserved");
+    if (!names.insert(name).second)
+      fail("write_safetensors: name ", detail::quoted(name), " stands twice or is reserved");
     const std::uint64_t bytes = static_cast<std::uint64_t>(t.size()) * size_of(t.dtype());
     auto sizes = nlohmann::ordered_json::array();
     for (const std::int64_t size : t.shape()) sizes.push_back(size);
@@ -212,7 +234,8 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors, con
   }
   text.append((8 - text.size() % 8) % 8, ' ');
   if (text.size() > longest_header)
-    fail("write_safetensors: the names for ", path, " are longer than the format allows");
+    fail("write_safetensors: the names and notes for ", path, " are ", text.size(), " bytes, needs at most ",
+         longest_header);
 
   detail::OutputFile file("write_safetensors", path);
   const std::uint64_t length = text.size();

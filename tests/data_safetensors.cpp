@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <tests/support/temp_dir.hpp>
 
+#include <sys/resource.h>
 #include <cstring>
 
 #include <weft/nn/safetensors.hpp>
@@ -101,11 +102,15 @@ TEST_CASE("hostile and damaged files are refused in one line") {
   header("{", "not JSON");
   header("\xff\xfe", "not JSON");
   header("[1, 2]", "not a JSON object");
-  header(std::string(100000, '['), "nested");
+  header(std::string(100000, '['), "not a JSON object");
+  header("{\"a\": {\"shape\": " + std::string(100000, '['), "nested");
   header("{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}", "nested");
   header("{\"__metadata__\": 3}", "__metadata__");
   header("{\"__metadata__\": {\"a\": 3}}", "__metadata__");
+  header("{\"__metadata__\": {\"a\": [3]}}", "__metadata__");
+  header("{\"__metadata__\": {\"a\": \"\", \"a\": \"\"}}", "twice");
   header("{\"w\": 3}", "\"w\"");
+  header("{\"w\": [3]}", "\"w\"");
   header("{}", "goes on");
 
   const std::string f32s = "\"dtype\": \"F32\", \"shape\": [2], ", offsets = "\"data_offsets\": [0, 8]";
@@ -113,6 +118,7 @@ TEST_CASE("hostile and damaged files are refused in one line") {
   CHECK(nn::read_safetensors(dir / "file").tensors[0].second.size() == 2);
   entry("\"dtype\": \"F32\", \"shape\": [2]", "\"w\"");
   entry(f32s + offsets + ", \"more\": 1", "\"w\"");
+  entry("\"dtype\": \"F64\", " + f32s + offsets, "\"dtype\" twice");
   entry("\"dtype\": 32, \"shape\": [2], " + offsets, "dtype");
   entry("\"dtype\": \"BF16\", \"shape\": [4], " + offsets, "BF16");
   entry("\"dtype\": \"F32\", \"shape\": 2, " + offsets, "shape");
@@ -135,6 +141,33 @@ TEST_CASE("hostile and damaged files are refused in one line") {
   header("{" + w + ", " + w + "}", "twice");
   header("{" + w + ", \"v\": {" + f32s + offsets + "}}", "overlaps");
   header("{" + w + ", \"v\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [4, 8]}}", "overlaps");
+}
+
+TEST_CASE("what a file says is quoted in errors, escaped and cut") {
+  const TempDir dir;
+  put_file(dir / "file", with_header("{\"" + std::string(1000, 'n') + "\": 3}", ""));
+  CHECK(error_of(dir / "file").size() < dir.path().size() + 200);
+  put_file(dir / "file", with_header("{\"a\\n\\u001b[31m\": 3}", ""));
+  CHECK(error_of(dir / "file").find("\"a\\x0a\\x1b[31m\"") != std::string::npos);
+}
+
+TEST_CASE("a header is refused where it goes wrong, not when all of it is in memory") {
+  const TempDir dir;
+  std::string ones;
+  for (int i = 0; i < 5'000'000; ++i) ones += "1,";
+  const auto peak = [] {
+    rusage usage = {};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+  };
+  for (const char* start : {"[", "{\"a\": [", "{\"a\": {\"shape\": ["}) {
+    put_file(dir / "file", with_header(start + ones, ""));
+    const auto before = peak();
+    CHECK(error_of(dir / "file").find("not JSON") == std::string::npos);
+    CHECK(peak() - before < 50'000);  // KiB
+  }
+  put_file(dir / "file", with_header(std::string(17'000'000, ' '), ""));
+  CHECK(error_of(dir / "file").find("at most 16000000") != std::string::npos);
 }
 
 TEST_CASE("a file that is cut anywhere, or has any byte changed, never crashes the reader") {
