@@ -85,7 +85,7 @@ void orthogonal_(Tensor weight, double gain) {
   std::vector<double> vectors(normal.data<double>().begin(), normal.data<double>().end());
   orthonormalise(vectors, count, length);
   const NoGrad off;
-  weft::detail::visit_floating(weight.dtype(), [&](auto zero) {
+  detail::visit_floating(weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const std::span<T> out = weight.mutable_data<T>();
     for (std::size_t r = 0; r < rows; ++r)

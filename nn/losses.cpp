@@ -12,7 +12,7 @@ namespace weft::nn {
 namespace {
 
 void check_pair(const char* op, const Tensor& prediction, const Tensor& target) {
-  weft::detail::check_floating(op, prediction);
+  detail::check_floating(op, prediction);
   if (prediction.shape() != target.shape() || prediction.dtype() != target.dtype())
     fail(op, ": got ", prediction.dtype(), " ", prediction.shape(), " and a target of ", target.dtype(), " ",
          target.shape(), ", needs one shape and dtype");
@@ -35,7 +35,7 @@ Shape rows_of(const Shape& shape) {
 
 // Throws unless labels are i64 {...} in [0, classes) or ignored; returns how many count.
 std::int64_t check_labels(const char* op, const Tensor& scores, const Tensor& labels, std::int64_t ignore_index) {
-  weft::detail::check_floating(op, scores);
+  detail::check_floating(op, scores);
   if (scores.rank() == 0 || labels.dtype() != i64 || labels.shape() != rows_of(scores.shape()))
     fail(op, ": got ", scores.dtype(), " ", scores.shape(), " and labels of ", labels.dtype(), " ", labels.shape(),
          ", needs {..., classes} and i64 {...}");
@@ -66,12 +66,12 @@ struct PickLabelled : Op<PickLabelled> {
     classes = scores.size(-1);
     ignored = ignore_index;
     context.save(labels);
-    Tensor result = weft::detail::make_tensor(name, labels.shape(), scores.dtype());
-    weft::detail::visit_floating(scores.dtype(), [&](auto zero) {
+    Tensor result = detail::make_tensor(name, labels.shape(), scores.dtype());
+    detail::visit_floating(scores.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      const T* in = weft::detail::data_of<T>(scores);
-      const auto* label = weft::detail::data_of<std::int64_t>(labels);
-      T* out = weft::detail::mutable_data_of<T>(result);
+      const T* in = detail::data_of<T>(scores);
+      const auto* label = detail::data_of<std::int64_t>(labels);
+      T* out = detail::mutable_data_of<T>(result);
       for (std::int64_t i = 0; i < labels.size(); ++i)
         out[i] = label[i] == ignore_index ? T{0} : in[i * classes + label[i]];
     });
@@ -90,11 +90,11 @@ struct PlaceLabelled : Op<PlaceLabelled> {
     ignored = ignore_index;
     context.save(labels);
     Tensor result = zeros({labels.size(), classes}, values.dtype());
-    weft::detail::visit_floating(values.dtype(), [&](auto zero) {
+    detail::visit_floating(values.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      const T* in = weft::detail::data_of<T>(values);
-      const auto* label = weft::detail::data_of<std::int64_t>(labels);
-      T* out = weft::detail::mutable_data_of<T>(result);
+      const T* in = detail::data_of<T>(values);
+      const auto* label = detail::data_of<std::int64_t>(labels);
+      T* out = detail::mutable_data_of<T>(result);
       for (std::int64_t i = 0; i < labels.size(); ++i)
         if (label[i] != ignore_index) out[i * classes + label[i]] = in[i];
     });

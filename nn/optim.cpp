@@ -35,24 +35,24 @@ std::vector<std::string> sgd_slots(const std::vector<ParamGroup<SgdOptions>>& gr
   return {};
 }
 
-void check_sgd_momentum(double momentum) { weft::detail::check_not_negative("Sgd", "momentum", momentum); }
+void check_sgd_momentum(double momentum) { detail::check_not_negative("Sgd", "momentum", momentum); }
 
 void check(const SgdOptions& o) {
   check_sgd_momentum(o.momentum);
-  weft::detail::check_not_negative("Sgd", "weight_decay", o.weight_decay);
+  detail::check_not_negative("Sgd", "weight_decay", o.weight_decay);
   if (!std::isfinite(o.dampening)) fail("Sgd: got dampening ", o.dampening, ", needs a finite number");
   if (o.nesterov && (o.momentum == 0 || o.dampening != 0))
     fail("Sgd: got nesterov with momentum ", o.momentum, " and dampening ", o.dampening,
          ", needs momentum and no dampening");
 }
 
-void check_beta1(const char* name, double beta1) { weft::detail::check_fraction(name, "beta1", beta1); }
+void check_beta1(const char* name, double beta1) { detail::check_fraction(name, "beta1", beta1); }
 
 void check(const char* name, const AdamOptions& o) {
   check_beta1(name, o.beta1);
-  weft::detail::check_fraction(name, "beta2", o.beta2);
-  weft::detail::check_not_negative(name, "eps", o.eps);
-  weft::detail::check_not_negative(name, "weight_decay", o.weight_decay);
+  detail::check_fraction(name, "beta2", o.beta2);
+  detail::check_not_negative(name, "eps", o.eps);
+  detail::check_not_negative(name, "weight_decay", o.weight_decay);
 }
 
 template <class T>
@@ -60,7 +60,7 @@ void sgd_update(T* __restrict p, const T* __restrict g, T* __restrict buffer, st
                 double rate, bool first) {
   const T lr = static_cast<T>(rate), decay = static_cast<T>(o.weight_decay), momentum = static_cast<T>(o.momentum);
   const T keep = first ? T{0} : momentum, take = first ? T{1} : static_cast<T>(1.0 - o.dampening);
-  weft::detail::parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
+  detail::parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
     if (momentum == 0) {
       for (std::int64_t i = begin; i < end; ++i) p[i] -= lr * (g[i] + decay * p[i]);
     } else if (o.nesterov) {
@@ -88,7 +88,7 @@ void adam_update(T* __restrict p, const T* __restrict g, T* __restrict mean, T* 
   const T c1 = static_cast<T>(1.0 - o.beta1), c2 = static_cast<T>(1.0 - o.beta2);
   const T shrink = static_cast<T>(decoupled ? 1.0 - lr * o.weight_decay : 1.0);
   const T decay = static_cast<T>(decoupled ? 0.0 : o.weight_decay);
-  weft::detail::parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
+  detail::parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const T d = g[i] + decay * p[i];
       mean[i] = b1 * mean[i] + c1 * d;
@@ -110,10 +110,10 @@ std::vector<ParamGroup<AdamOptions>> as_adam(const std::vector<ParamGroup<AdamWO
 Optimizer::Optimizer(const char* name, const std::vector<const Tensors*>& groups, const std::vector<double>& lrs,
                      std::vector<std::string> slots)
     : name_(name), lrs_(lrs), slot_names_(std::move(slots)) {
-  for (const double lr : lrs) weft::detail::check_not_negative(name, "lr", lr);
+  for (const double lr : lrs) detail::check_not_negative(name, "lr", lr);
   for (std::size_t group = 0; group < groups.size(); ++group) {
     for (const Tensor& p : *groups[group]) {
-      weft::detail::check_floating(name, p);
+      detail::check_floating(name, p);
       if (!p.is_leaf()) fail(name, ": got a computed tensor of shape ", p.shape(), ", needs parameters");
       for (const Tensor& other : parameters_)
         if (other.impl() == p.impl()) fail(name, ": got a parameter of shape ", p.shape(), " twice");
@@ -134,7 +134,7 @@ void Optimizer::step() {
   const NoGrad off;
   for (const Tensor& p : parameters_) {
     const Tensor g = p.grad();
-    if (g.defined()) weft::detail::check_same_dtype(name_, p, g);
+    if (g.defined()) detail::check_same_dtype(name_, p, g);
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Tensor& p = parameters_[i];
@@ -169,7 +169,7 @@ void Optimizer::set_lr(double lr) {
 
 void Optimizer::set_lr(double lr, int group) {
   check_group(group);
-  weft::detail::check_not_negative(name_, "lr", lr);
+  detail::check_not_negative(name_, "lr", lr);
   lrs_[static_cast<std::size_t>(group)] = lr;
 }
 
@@ -181,7 +181,7 @@ void Optimizer::set_momentum(double momentum, int group) {
 
 void Optimizer::check_rates(double lr, double momentum, int group) const {
   check_group(group);
-  weft::detail::check_not_negative(name_, "lr", lr);
+  detail::check_not_negative(name_, "lr", lr);
   check_momentum(momentum);
 }
 
@@ -217,7 +217,7 @@ Tensors Optimizer::matched(const NamedTensors& saved) const {
     found.push_back(match->to(tensor.dtype()));
   }
   for (int group = 0; group < group_count(); ++group) check_rates(found[0].at({group}), found[1].at({group}), group);
-  for (const std::int64_t steps : found[2].data<std::int64_t>()) weft::detail::check_steps(name_, steps);
+  for (const std::int64_t steps : found[2].data<std::int64_t>()) detail::check_steps(name_, steps);
   return found;
 }
 
@@ -264,7 +264,7 @@ void Sgd::assign_momentum(double momentum, int group) {
 }
 
 void Sgd::update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const {
-  weft::detail::visit_floating(p.dtype(), [&](auto zero) {
+  detail::visit_floating(p.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* const buffer = slots.empty() ? nullptr : slots[0].mutable_data<T>().data();
     sgd_update(p.mutable_data<T>().data(), g.data<T>().data(), buffer, p.size(),
@@ -295,7 +295,7 @@ void Adam::check_momentum(double momentum) const { check_beta1(decoupled_ ? "Ada
 void Adam::assign_momentum(double momentum, int group) { options_[static_cast<std::size_t>(group)].beta1 = momentum; }
 
 void Adam::update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const {
-  weft::detail::visit_floating(p.dtype(), [&](auto zero) {
+  detail::visit_floating(p.dtype(), [&](auto zero) {
     using T = decltype(zero);
     adam_update(p.mutable_data<T>().data(), g.data<T>().data(), slots[0].mutable_data<T>().data(),
                 slots[1].mutable_data<T>().data(), p.size(), options_[static_cast<std::size_t>(group)], lr(group),

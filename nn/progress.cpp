@@ -68,7 +68,7 @@ void Progress::update(std::int64_t done, const Values& values) {
   dirty_ = true;
   // One column stays free: terminals wrap when the last is written.
   const std::string line =
-      weft::detail::progress_line(label_, total_, before_, done, time - started_, values, terminal_width() - 1);
+      detail::progress_line(label_, total_, before_, done, time - started_, values, terminal_width() - 1);
   std::fputs(("\r" + line + "\033[K").c_str(), stderr);
   std::fflush(stderr);
 }

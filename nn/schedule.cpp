@@ -22,10 +22,10 @@ void Schedule::step() { move_to({steps_ + 1, bases_}); }
 
 // Throws unless the optimiser may have all the rates of that place.
 Schedule::Place Schedule::checked(Place place) const {
-  weft::detail::check_steps("schedule", place.steps);
+  detail::check_steps("schedule", place.steps);
   for (int group = 0; group < optimizer_.group_count(); ++group) {
     const double base = place.bases[static_cast<std::size_t>(group)];
-    weft::detail::check_not_negative("schedule", "base_lr", base);
+    detail::check_not_negative("schedule", "base_lr", base);
     optimizer_.check_rates(rate(base, place.steps), momentum(place.steps).value_or(optimizer_.momentum(group)), group);
   }
   return place;
@@ -68,7 +68,7 @@ void Schedule::check_state(const NamedTensors& saved) const { read(saved); }
 void Schedule::load_state(const NamedTensors& saved) { move_to(read(saved)); }
 
 MultiStepLr::MultiStepLr(Optimizer& of, MultiStepLrOptions options) : Schedule(of), options_(std::move(options)) {
-  weft::detail::check_not_negative("MultiStepLr", "gamma", options_.gamma);
+  detail::check_not_negative("MultiStepLr", "gamma", options_.gamma);
   start();
 }
 
@@ -80,7 +80,7 @@ double MultiStepLr::rate(double base, std::int64_t steps) const {
 
 CosineLr::CosineLr(Optimizer& of, CosineLrOptions options) : Schedule(of), options_(options) {
   if (options.total_steps <= 0) fail("CosineLr: got total_steps ", options.total_steps, ", needs a positive number");
-  weft::detail::check_not_negative("CosineLr", "min_lr", options.min_lr);
+  detail::check_not_negative("CosineLr", "min_lr", options.min_lr);
   start();
 }
 
@@ -93,13 +93,13 @@ OneCycleLr::OneCycleLr(Optimizer& of, OneCycleLrOptions options) : Schedule(of),
   const char* const name = "OneCycleLr";
   if (options.total_steps <= 0) fail(name, ": got total_steps ", options.total_steps, ", needs a positive number");
   if (!(options.rise >= 0 && options.rise <= 1)) fail(name, ": got rise ", options.rise, ", needs 0 <= rise <= 1");
-  weft::detail::check_above_zero(name, "max_lr", options.max_lr);
-  weft::detail::check_above_zero(name, "start_divisor", options.start_divisor);
-  weft::detail::check_above_zero(name, "end_divisor", options.end_divisor);
-  weft::detail::check_not_negative(name, "max_lr / start_divisor", options.max_lr / options.start_divisor);
-  weft::detail::check_not_negative(name, "the last rate", options.max_lr / options.start_divisor / options.end_divisor);
-  weft::detail::check_fraction(name, "base_momentum", options.base_momentum);
-  weft::detail::check_fraction(name, "max_momentum", options.max_momentum);
+  detail::check_above_zero(name, "max_lr", options.max_lr);
+  detail::check_above_zero(name, "start_divisor", options.start_divisor);
+  detail::check_above_zero(name, "end_divisor", options.end_divisor);
+  detail::check_not_negative(name, "max_lr / start_divisor", options.max_lr / options.start_divisor);
+  detail::check_not_negative(name, "the last rate", options.max_lr / options.start_divisor / options.end_divisor);
+  detail::check_fraction(name, "base_momentum", options.base_momentum);
+  detail::check_fraction(name, "max_momentum", options.max_momentum);
   start();
 }
 

@@ -65,8 +65,8 @@ std::string summary(Module& module, const Shape& shape) {
           const std::int64_t work = layer.multiply_adds(input.shape(), output.shape());
           const bool first = !std::exchange(called[&layer], true);
           multiply_adds += work;
-          rows.push_back({name.empty() ? "(itself)" : name, type_name(layer), weft::detail::to_text(output.shape()),
-                          first ? weft::detail::grouped(own) : "shared", weft::detail::grouped(work)});
+          rows.push_back({name.empty() ? "(itself)" : name, type_name(layer), detail::to_text(output.shape()),
+                          first ? detail::grouped(own) : "shared", detail::grouped(work)});
           return Tensor();
         }));
   }
@@ -74,13 +74,12 @@ std::string summary(Module& module, const Shape& shape) {
   const Tensor y = module(zeros(shape, parameters.empty() ? f32 : parameters[0].second.dtype()));
   for (auto& [path, part] : visit.modules) {
     const std::int64_t own = ModuleAccess::own_parameters(*part);
-    if (own > 0 && !called[part])
-      rows.push_back({path, type_name(*part), "not called", weft::detail::grouped(own), ""});
+    if (own > 0 && !called[part]) rows.push_back({path, type_name(*part), "not called", detail::grouped(own), ""});
   }
   std::int64_t count = 0;
   for (const auto& [name, p] : parameters) count += p.size();
-  rows.push_back({"total", type_name(module), weft::detail::to_text(y.shape()), weft::detail::grouped(count),
-                  weft::detail::grouped(multiply_adds)});
+  rows.push_back(
+      {"total", type_name(module), detail::to_text(y.shape()), detail::grouped(count), detail::grouped(multiply_adds)});
   return table_of(rows);
 }
 
