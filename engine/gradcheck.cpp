@@ -71,6 +71,14 @@ class Check {
       const detail::DrawScope note(draws_, detail::DrawScope::Mode::note);
       outputs = f_(inputs_);
     }
+    const bool recorded = std::any_of(outputs.begin(), outputs.end(), [](const Tensor& output) {
+      return output.dtype() == f64 && output.requires_grad();
+    });
+    if (order_ == 1 && (leaves_.empty() || !recorded)) {
+      result_.ok = false;
+      result_.message = leaves_.empty() ? "gradcheck: nothing to check: got no f64 input"
+                                        : "gradcheck: nothing to check: no f64 output depends on an input";
+    }
     for (std::size_t k = 0; k < outputs.size() && result_.ok; ++k) {
       if (outputs[k].dtype() == f32) fail("gradcheck: output ", k, " is f32 ", outputs[k].shape(), ", needs f64");
       if (outputs[k].dtype() != f64) continue;
@@ -101,14 +109,19 @@ class Check {
     return result;
   }
 
-  Values evaluate(std::size_t k) {
+  Values evaluate(const Tensor& output, std::size_t k) {
     const NoGrad off;
     const detail::DrawScope again(draws_, detail::DrawScope::Mode::repeat);
-    return values_of(f_(inputs_)[k]);
+    const Tensors outputs = f_(inputs_);
+    if (k >= outputs.size()) fail("gradcheck: the function gave ", outputs.size(), " results at another call");
+    if (outputs[k].size() != output.size())
+      fail("gradcheck: result ", k, " of the function has shape ", outputs[k].shape(), " at another call, needs ",
+           output.shape());
+    return values_of(outputs[k]);
   }
 
-  // The derivative of output k as input i moves along a direction, given as a list of elements and steps.
-  Values numeric(std::size_t k, std::size_t i, std::int64_t element, const Values& direction) {
+  // The derivative of the output, number k, as input i moves along a direction, given as a list of elements and steps.
+  Values numeric(const Tensor& output, std::size_t k, std::size_t i, std::int64_t element, const Values& direction) {
     auto* data = detail::mutable_data_of<double>(leaves_[i]);
     const Values before = values_of(leaves_[i]);
     const auto move = [&](double step) {
@@ -119,9 +132,9 @@ class Check {
     Values above, below;
     try {
       move(options_.eps);
-      above = evaluate(k);
+      above = evaluate(output, k);
       move(-options_.eps);
-      below = evaluate(k);
+      below = evaluate(output, k);
     } catch (...) {
       move(0.0);
       throw;
@@ -143,7 +156,7 @@ class Check {
     }
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
       for (std::int64_t e = 0; e < leaves_[i].size(); ++e) {
-        const Values column = numeric(k, i, e, {});
+        const Values column = numeric(output, k, i, e, {});
         for (std::size_t o = 0; o < column.size(); ++o)
           compare(rows[o][i][static_cast<std::size_t>(e)], column[o], [&] {
             return place(output, k, i) + ", element " + index_text(e, leaves_[i].shape()) + ", output " +
@@ -159,7 +172,7 @@ class Check {
     const std::vector<Values> gradient = analytic(output, weights);
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
       for (std::int64_t e = 0; e < leaves_[i].size(); ++e) {
-        compare(gradient[i][static_cast<std::size_t>(e)], dot(numeric(k, i, e, {}), weights), [&] {
+        compare(gradient[i][static_cast<std::size_t>(e)], dot(numeric(output, k, i, e, {}), weights), [&] {
           return place(output, k, i) + ", element " + index_text(e, leaves_[i].shape()) + ", output " +
                  std::to_string(k) + " (randomly weighted)";
         });
@@ -174,7 +187,7 @@ class Check {
       const std::vector<Values> gradient = analytic(output, weights);
       for (std::size_t i = 0; i < leaves_.size(); ++i) {
         const Values direction = random_values(leaves_[i].size());
-        compare(dot(gradient[i], direction), dot(numeric(k, i, 0, direction), weights), [&] {
+        compare(dot(gradient[i], direction), dot(numeric(output, k, i, 0, direction), weights), [&] {
           const auto at = std::max_element(gradient[i].begin(), gradient[i].end(),
                                            [](double a, double b) { return std::abs(a) < std::abs(b); });
           return place(output, k, i) + ", along a random direction (largest gradient at element " +
@@ -196,7 +209,7 @@ class Check {
   template <class Where>
   void compare(double analytic, double numeric, const Where& where) {
     const double error = std::abs(analytic - numeric);
-    if (!(error <= result_.max_error)) result_.max_error = error;  // nan counts
+    if (!(error <= result_.max_error) && !std::isnan(result_.max_error)) result_.max_error = error;  // nan stays
     if (error <= options_.atol + options_.rtol * std::abs(numeric) || !result_.ok) return;
     result_.ok = false;
     result_.message = where() + ": analytic " + detail::to_text(analytic) + ", numeric " + detail::to_text(numeric);
@@ -248,7 +261,7 @@ GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOp
   GradcheckResult result;
   for (int order = 1; order <= options.order; ++order) {
     const GradcheckResult at_order = Check(function, arguments, options, order, generator).run();
-    result.max_error = std::max(result.max_error, at_order.max_error);
+    if (!(at_order.max_error <= result.max_error)) result.max_error = at_order.max_error;
     if (!at_order.ok) {
       result.ok = false;
       result.message = at_order.message;

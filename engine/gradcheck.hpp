@@ -15,7 +15,7 @@ struct GradcheckOptions {
 struct GradcheckResult {
   bool ok = true;
   std::string message;     ///< where they differ first: ops, order, input, element, both values; empty if ok
-  double max_error = 0.0;  ///< the largest difference met
+  double max_error = 0.0;  ///< the largest difference met; nan if one was
   explicit operator bool() const { return ok; }
 };
 
@@ -23,7 +23,9 @@ struct GradcheckResult {
 /// element at a time; where that would take long (more than 2000 output elements) for random weights of the outputs.
 /// f gets leaf copies of the inputs; i64 and u8 inputs go in as they are. Random draws in f are the same at every call.
 /// An order above 1 does the same with the function that maps inputs and output weights to the gradient. Outputs that
-/// record nothing count as having a gradient of zero. Throws Error if an input or output is f32: differences need f64.
+/// record nothing count as having a gradient of zero, but if no f64 output records anything, or no input is f64, there
+/// is nothing to check and the result is not ok. Throws Error if an input or output is f32 (differences need f64), or
+/// if f does not give results of the same sizes each time.
 GradcheckResult gradcheck(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,
                           const GradcheckOptions& options = {});
 GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,

@@ -12,6 +12,8 @@
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/unary.hpp>
 
+#include <cmath>
+
 using namespace weft;
 
 namespace {
@@ -150,6 +152,24 @@ TEST_CASE("gradcheck names what is wrong") {
   CHECK_FALSE(second.ok);
   CHECK(has(second.message, "order 2"));
   CHECK_THROWS_AS(gradcheck([](const Tensor& t) { return t * 2.0; }, ones({2}, f32)), Error);
+}
+
+TEST_CASE("gradcheck does not pass what it could not check") {
+  const Tensor x = full({2}, 3.0, f64);
+  CHECK(has(gradcheck([](const Tensor& t) { return argmax(t, 0); }, x).message, "nothing to check"));
+  CHECK(has(gradcheck([](const Tensor& t) { return t; }, ones({2}, i64)).message, "no f64 input"));
+  CHECK_FALSE(gradcheck([](const Tensors&) { return ones({2}, f64); }, {}).ok);
+  CHECK(gradcheck([](const Tensor& t) { return exp(t); }, ones({0}, f64)).ok);
+  const GradcheckResult nan = gradcheck([](const Tensor& t) { return sqrt(t * 0.0 - 1.0); }, x);
+  CHECK_FALSE(nan.ok);
+  CHECK(std::isnan(nan.max_error));
+  int calls = 0;
+  const std::function<Tensors(const Tensors&)> fickle = [&](const Tensors& in) {
+    return calls++ == 0 ? Tensors{in[0], in[0] * 2.0} : Tensors{in[0]};
+  };
+  CHECK_THROWS_AS(gradcheck(fickle, {x}), Error);
+  calls = 0;
+  CHECK_THROWS_AS(gradcheck([&](const Tensor& t) { return calls++ == 0 ? t : sum(t); }, x), Error);
 }
 
 TEST_CASE("the tape can be looked at") {
