@@ -19,6 +19,12 @@ IntList::IntList(const std::int64_t* values, std::size_t count) {
   std::copy_n(values, count, values_);
 }
 
+int IntList::place_from_end(int i) const {
+  if (i < -count_ || i >= count_)
+    fail("shape: got index ", i, " for ", to_text(*this), ", needs ", -count_, " <= index < ", count_);
+  return i + count_;
+}
+
 void IntList::insert(int at, std::int64_t value) {
   if (count_ == max_rank) fail("shape: got ", max_rank + 1, " axes, needs at most ", max_rank);
   std::copy_backward(values_ + at, values_ + count_, values_ + count_ + 1);

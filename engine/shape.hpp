@@ -21,8 +21,9 @@ class IntList {
   const std::int64_t* end() const { return values_ + count_; }
   std::int64_t* begin() { return values_; }
   std::int64_t* end() { return values_ + count_; }
-  std::int64_t operator[](int i) const { return values_[i]; }
-  std::int64_t& operator[](int i) { return values_[i]; }
+  /// The i-th number; a negative i counts from the end. Throws Error where there is none.
+  std::int64_t operator[](int i) const { return values_[place(i)]; }
+  std::int64_t& operator[](int i) { return values_[place(i)]; }
 
   void append(std::int64_t value) { insert(count_, value); }
   void insert(int at, std::int64_t value);
@@ -36,6 +37,9 @@ class IntList {
   }
 
  protected:
+  int place(int i) const { return static_cast<unsigned>(i) < static_cast<unsigned>(count_) ? i : place_from_end(i); }
+  int place_from_end(int i) const;
+
   int count_ = 0;
   std::int64_t values_[max_rank];  // beyond count_: unset
 };

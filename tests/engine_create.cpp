@@ -33,6 +33,16 @@ using Values = std::vector<double>;
 
 }  // namespace
 
+TEST_CASE("sizes by index, counted from the end too") {
+  const Tensor t = zeros({2, 3});
+  CHECK(t.shape()[1] == 3);
+  CHECK(t.shape()[-1] == 3);
+  CHECK(t.shape()[-2] == 2);
+  CHECK_THROWS_AS(t.shape()[2], Error);
+  CHECK_THROWS_AS(t.shape()[-3], Error);
+  CHECK_THROWS_AS(scalar(1).shape()[0], Error);
+}
+
 TEST_CASE("tensors from values, constants and ranges") {
   CHECK(values(tensor({1, 2.5, -3, 4}, {2, 2})) == Values{1, 2.5, -3, 4});
   CHECK(tensor({1, 2}, {2}).dtype() == f32);
