@@ -3,11 +3,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 #include <weft/engine/error.hpp>
 
@@ -29,14 +30,14 @@ constexpr std::int64_t publish_bytes = 64 * 1024;
 
 // Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two: at most 12.5% unused, and few
 // enough classes that a block freed by one op fits the next.
-std::size_t rounded(std::size_t bytes) {
+constexpr std::size_t rounded(std::size_t bytes) {
   if (bytes <= 1024) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
   const std::size_t step = std::bit_floor(bytes - 1) / 8;
   return (bytes + step - 1) / step * step;
 }
 
 // Consecutive numbers for consecutive sizes that rounded() returns.
-std::size_t class_of(std::size_t size) {
+constexpr std::size_t class_of(std::size_t size) {
   if (size <= 1024) return size / 64;
   const std::size_t power = std::bit_floor(size - 1);
   return 17 + static_cast<std::size_t>(std::countr_zero(power) - 10) * 8 + (size - power) / (power / 8) - 1;
@@ -45,17 +46,36 @@ std::size_t class_of(std::size_t size) {
 constexpr std::size_t small_classes = 17 + 5 * 8;
 constexpr std::size_t all_classes = 17 + 53 * 8;
 
+// A free block, small or large, is part of a list of such. Whole lists change hands: the first block of one says which
+// list comes next and how many blocks its own has.
 struct FreeBlock {
   FreeBlock* next;
+  FreeBlock* next_list;
+  std::uint32_t count;
 };
+
+// The unused rest of a slab.
+struct Rest {
+  Rest* next;
+  std::byte* end;
+};
+
+// The number of blocks of a class that a thread gives away or takes at once: some 256 KiB.
+constexpr auto batches = [] {
+  std::array<std::uint32_t, small_classes> blocks{};
+  for (std::size_t size = 64; size <= small_limit; size = rounded(size + 1))
+    blocks[class_of(size)] = static_cast<std::uint32_t>(std::min<std::size_t>(256 * 1024 / size, 256));
+  return blocks;
+}();
 
 struct LocalPool;
 
 struct SharedPool {
   std::mutex mutex;
-  std::vector<LocalPool*> locals;
-  FreeBlock* small[small_classes] = {};              // left behind by threads that ended
-  std::vector<void*> large[all_classes];             // freed large blocks, newest last
+  LocalPool* locals = nullptr;                       // of the threads that run
+  FreeBlock* small[small_classes] = {};              // lists that threads could not use
+  Rest* rests = nullptr;                             // of slabs of threads that ended, with room for any small block
+  FreeBlock* large[all_classes] = {};                // one list a class, newest first
   std::int64_t cached = 0;                           // bytes in `large`
   std::int64_t ended_nodes = 0, ended_storages = 0;  // counts of threads that ended
   Counter bytes{0}, peak{0};
@@ -66,11 +86,20 @@ SharedPool& shared_pool() {
   return *pool;
 }
 
+// A thread frees into one list and, when that has become a batch, puts it aside as the spare. What it frees beyond two
+// batches goes to other threads, so that memory which one thread gets and another frees goes round; and a thread whose
+// need goes up and down by less than a batch never asks for more.
 struct LocalPool {
-  FreeBlock* small[small_classes];
+  struct Class {
+    FreeBlock* blocks;
+    std::uint32_t count;  // of `blocks`
+    FreeBlock* spare;     // empty or a batch
+  };
+  Class small[small_classes];
   std::byte* slab;
   std::byte* slab_end;
   Counter nodes, storages, bytes;  // bytes: not yet published to the shared count
+  LocalPool *previous, *next;      // in the list of locals
   bool registered, closed;
 };
 
@@ -87,6 +116,14 @@ void publish_bytes_of(LocalPool& local) {
   }
 }
 
+// A list of blocks for whoever needs it. The caller holds the lock.
+void give(SharedPool& shared, std::size_t c, FreeBlock* list, std::uint32_t count) {
+  if (list == nullptr) return;
+  list->count = count;
+  list->next_list = shared.small[c];
+  shared.small[c] = list;
+}
+
 // Hands a thread's free blocks and counts over when it ends.
 struct Closer {
   ~Closer() {
@@ -95,15 +132,17 @@ struct Closer {
     publish_bytes_of(local);
     const std::lock_guard lock(shared.mutex);
     for (std::size_t c = 0; c < small_classes; ++c) {
-      while (FreeBlock* block = local.small[c]) {
-        local.small[c] = block->next;
-        block->next = shared.small[c];
-        shared.small[c] = block;
-      }
+      LocalPool::Class& mine = local.small[c];
+      give(shared, c, std::exchange(mine.spare, nullptr), batches[c]);
+      give(shared, c, std::exchange(mine.blocks, nullptr), std::exchange(mine.count, 0));
     }
+    if (local.slab_end - local.slab >= static_cast<std::ptrdiff_t>(small_limit))
+      shared.rests = new (local.slab) Rest{shared.rests, local.slab_end};
+    local.slab = local.slab_end = nullptr;
     shared.ended_nodes += local.nodes.exchange(0);
     shared.ended_storages += local.storages.exchange(0);
-    std::erase(shared.locals, &local);
+    (local.previous != nullptr ? local.previous->next : shared.locals) = local.next;
+    if (local.next != nullptr) local.next->previous = local.previous;
     local.closed = true;
   }
 };
@@ -114,7 +153,9 @@ void register_local(LocalPool& local) {
   local.registered = true;
   SharedPool& shared = shared_pool();
   const std::lock_guard lock(shared.mutex);
-  shared.locals.push_back(&local);
+  local.next = shared.locals;
+  if (local.next != nullptr) local.next->previous = &local;
+  shared.locals = &local;
 }
 
 // The calling thread's pool; null once the thread is past its end.
@@ -143,21 +184,27 @@ void* system_block(std::size_t size) {
 void* small_block(std::size_t size) {
   const std::size_t c = class_of(size);
   LocalPool* local = this_pool();
-  SharedPool& shared = shared_pool();
-  if (local != nullptr) {
-    if (FreeBlock* block = local->small[c]) {
-      local->small[c] = block->next;
-      return block;
-    }
-  }
-  {
-    const std::lock_guard lock(shared.mutex);
-    if (FreeBlock* block = shared.small[c]) {
-      shared.small[c] = block->next;
-      return block;
-    }
-  }
   if (local == nullptr) return system_block(size);
+  LocalPool::Class& mine = local->small[c];
+  if (mine.spare != nullptr) {
+    mine = {mine.spare, batches[c], nullptr};
+  } else {
+    SharedPool& shared = shared_pool();
+    const std::lock_guard lock(shared.mutex);
+    if (FreeBlock* list = shared.small[c]) {
+      shared.small[c] = list->next_list;
+      mine = {list, list->count, nullptr};
+    } else if (local->slab_end - local->slab < static_cast<std::ptrdiff_t>(size) && shared.rests != nullptr) {
+      local->slab = reinterpret_cast<std::byte*>(shared.rests);
+      local->slab_end = shared.rests->end;
+      shared.rests = shared.rests->next;
+    }
+  }
+  if (FreeBlock* block = mine.blocks) {
+    mine.blocks = block->next;
+    --mine.count;
+    return block;
+  }
   if (local->slab_end - local->slab < static_cast<std::ptrdiff_t>(size)) {
     local->slab = static_cast<std::byte*>(system_block(slab_bytes));
     local->slab_end = local->slab + slab_bytes;
@@ -169,13 +216,12 @@ void* small_block(std::size_t size) {
 
 void* large_block(std::size_t size) {
   SharedPool& shared = shared_pool();
-  std::vector<void*> released;
+  FreeBlock* released = nullptr;
   {
     const std::lock_guard lock(shared.mutex);
-    std::vector<void*>& mine = shared.large[class_of(size)];
-    if (!mine.empty()) {
-      void* block = mine.back();
-      mine.pop_back();
+    FreeBlock*& mine = shared.large[class_of(size)];
+    if (FreeBlock* block = mine) {
+      mine = block->next;
       shared.cached -= static_cast<std::int64_t>(size);
       return block;
     }
@@ -184,15 +230,16 @@ void* large_block(std::size_t size) {
     const std::int64_t live = shared.bytes.load(std::memory_order_relaxed) + static_cast<std::int64_t>(size);
     const std::int64_t allowed = std::max(live, shared.peak.load(std::memory_order_relaxed)) / 4 * 5;
     for (std::size_t c = all_classes; c-- > small_classes && shared.cached > 0 && live + shared.cached > allowed;) {
-      while (!shared.large[c].empty() && live + shared.cached > allowed) {
-        released.push_back(shared.large[c].back());
-        shared.large[c].pop_back();
+      while (shared.large[c] != nullptr && live + shared.cached > allowed) {
+        FreeBlock* block = shared.large[c];
+        shared.large[c] = block->next;
+        block->next = std::exchange(released, block);
         const std::size_t power = std::size_t{1} << (10 + (c - 17) / 8);
         shared.cached -= static_cast<std::int64_t>(power + power / 8 * ((c - 17) % 8 + 1));
       }
     }
   }
-  for (void* block : released) std::free(block);
+  while (released != nullptr) std::free(std::exchange(released, released->next));
   return system_block(size);
 }
 
@@ -212,8 +259,10 @@ void* allocate_block(std::size_t bytes) {
   if (size > small_limit) return large_block(size);
   LocalPool& local = local_pool;
   const std::size_t c = class_of(size);
-  if (FreeBlock* block = local.small[c]) [[likely]] {
-    local.small[c] = block->next;
+  LocalPool::Class& mine = local.small[c];
+  if (FreeBlock* block = mine.blocks) [[likely]] {
+    mine.blocks = block->next;
+    --mine.count;
     return block;
   }
   return small_block(size);
@@ -221,51 +270,67 @@ void* allocate_block(std::size_t bytes) {
 
 void free_block(void* block, std::size_t bytes) noexcept {
   const std::size_t size = rounded(bytes);
+  auto* freed = static_cast<FreeBlock*>(block);
+  const std::size_t c = class_of(size);
   if (size > small_limit) {
     SharedPool& shared = shared_pool();
     const std::lock_guard lock(shared.mutex);
-    shared.large[class_of(size)].push_back(block);
+    freed->next = std::exchange(shared.large[c], freed);
     shared.cached += static_cast<std::int64_t>(size);
     return;
   }
-  auto* freed = static_cast<FreeBlock*>(block);
-  const std::size_t c = class_of(size);
-  LocalPool& local = local_pool;
-  if (local.registered && !local.closed) [[likely]] {
-    freed->next = local.small[c];
-    local.small[c] = freed;
+  LocalPool* local = &local_pool;
+  if (!local->registered || local->closed) [[unlikely]]
+    local = this_pool();
+  if (local == nullptr) {
+    freed->next = nullptr;
+    SharedPool& shared = shared_pool();
+    const std::lock_guard lock(shared.mutex);
+    give(shared, c, freed, 1);
     return;
   }
-  SharedPool& shared = shared_pool();
-  const std::lock_guard lock(shared.mutex);
-  freed->next = shared.small[c];
-  shared.small[c] = freed;
+  LocalPool::Class& mine = local->small[c];
+  if (mine.count == batches[c]) [[unlikely]] {
+    if (mine.spare != nullptr) {
+      SharedPool& shared = shared_pool();
+      const std::lock_guard lock(shared.mutex);
+      give(shared, c, mine.spare, batches[c]);
+    }
+    mine = {nullptr, 0, mine.blocks};
+  }
+  freed->next = mine.blocks;
+  mine.blocks = freed;
+  ++mine.count;
 }
 
 #endif
 
-void count_nodes(int change) noexcept {
-  if (LocalPool* local = this_pool()) {
-    add_unshared(local->nodes, change);
-    return;
-  }
-  const std::lock_guard lock(shared_pool().mutex);
-  shared_pool().ended_nodes += change;
-}
+namespace {
 
-void count_storage(int change, std::size_t bytes) noexcept {
+void count(Counter LocalPool::*objects, std::int64_t SharedPool::*objects_of_ended, int change, std::size_t bytes) {
   const std::int64_t signed_bytes = change * static_cast<std::int64_t>(bytes);
   LocalPool* local = this_pool();
   if (local == nullptr) {
-    shared_pool().bytes.fetch_add(signed_bytes, std::memory_order_relaxed);
-    const std::lock_guard lock(shared_pool().mutex);
-    shared_pool().ended_storages += change;
+    SharedPool& shared = shared_pool();
+    shared.bytes.fetch_add(signed_bytes, std::memory_order_relaxed);
+    const std::lock_guard lock(shared.mutex);
+    shared.*objects_of_ended += change;
     return;
   }
-  add_unshared(local->storages, change);
+  add_unshared(local->*objects, change);
   add_unshared(local->bytes, signed_bytes);
   const std::int64_t pending = local->bytes.load(std::memory_order_relaxed);
   if (pending >= publish_bytes || pending <= -publish_bytes) publish_bytes_of(*local);
+}
+
+}  // namespace
+
+void count_node(int change, std::size_t bytes) noexcept {
+  count(&LocalPool::nodes, &SharedPool::ended_nodes, change, bytes);
+}
+
+void count_storage(int change, std::size_t bytes) noexcept {
+  count(&LocalPool::storages, &SharedPool::ended_storages, change, bytes);
 }
 
 }  // namespace detail
@@ -277,7 +342,7 @@ MemoryStats memory_stats() {
   stats.nodes = shared.ended_nodes;
   stats.storages = shared.ended_storages;
   stats.bytes = shared.bytes.load(std::memory_order_relaxed);
-  for (const detail::LocalPool* local : shared.locals) {
+  for (const detail::LocalPool* local = shared.locals; local != nullptr; local = local->next) {
     stats.nodes += local->nodes.load(std::memory_order_relaxed);
     stats.storages += local->storages.load(std::memory_order_relaxed);
     stats.bytes += local->bytes.load(std::memory_order_relaxed);

@@ -9,7 +9,7 @@ namespace weft {
 struct MemoryStats {
   std::int64_t nodes = 0;         ///< recorded applications of ops still alive
   std::int64_t storages = 0;      ///< tensor buffers alive
-  std::int64_t bytes = 0;         ///< their bytes, capacity included
+  std::int64_t bytes = 0;         ///< of buffers, capacity included, and of nodes (what those save counts as buffers)
   std::int64_t peak_bytes = 0;    ///< the most there have been since the start or reset_peak_bytes()
   std::int64_t cached_bytes = 0;  ///< freed large blocks kept for reuse
 };
@@ -23,7 +23,7 @@ namespace detail {
 void* allocate_block(std::size_t bytes);
 void free_block(void* block, std::size_t bytes) noexcept;
 
-void count_nodes(int change) noexcept;
+void count_node(int change, std::size_t bytes) noexcept;
 void count_storage(int change, std::size_t bytes) noexcept;
 
 /// For containers that are part of nodes.

@@ -112,7 +112,7 @@ std::size_t NodeAccess::tail_bytes(const Tensor* const* inputs, int count) {
 
 void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes, const Tensor* const* inputs,
                             int count) {
-  detail::count_nodes(1);
+  detail::count_node(1, block_bytes);
   node->block_bytes_ = static_cast<std::uint32_t>(block_bytes);
   node->input_count_ = static_cast<std::uint32_t>(count);
   node->stamp_ = weft::next_stamp.fetch_add(1, std::memory_order_relaxed);
@@ -195,7 +195,7 @@ void NodeAccess::destroy(Node* node) noexcept {
   const std::size_t bytes = node->block_bytes_;
   node->~Node();
   detail::free_block(node, bytes);
-  detail::count_nodes(-1);
+  detail::count_node(-1, bytes);
 }
 
 detail::NodeExtras& NodeAccess::make_extras(Node* node) {

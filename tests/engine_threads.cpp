@@ -11,6 +11,7 @@
 #include <weft/ops/unary.hpp>
 
 #include <atomic>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -56,6 +57,66 @@ TEST_CASE("threads share a leaf") {
   const MemoryStats after = memory_stats();
   CHECK(after.nodes == before.nodes);
   CHECK(after.storages == before.storages);
+}
+
+TEST_CASE("two threads meet at a fresh leaf") {
+  for (int round = 0; round < 200; ++round) {
+    Tensor x = parameter(scalar(1, f64));
+    std::atomic<int> ready{0};
+    in_threads(2, [&](int) {
+      const Tensor y = x * 2.0;
+      ++ready;
+      while (ready < 2) {
+      }
+      y.backward();
+      return true;
+    });
+    CHECK(x.grad().item() == 4);
+  }
+}
+
+TEST_CASE("what one thread makes and another frees goes round") {
+  const auto resident = [] {
+    std::ifstream file("/proc/self/statm");
+    std::int64_t whole = 0, pages = 0;
+    file >> whole >> pages;
+    return pages * 4096;
+  };
+  std::int64_t before = 0;
+  Tensors handed;
+  std::atomic<bool> full{false};
+  constexpr int rounds = 400;
+  std::thread maker([&] {
+    for (int round = 0; round < rounds; ++round) {
+      while (full) std::this_thread::yield();
+      for (int i = 0; i < 500; ++i) handed.push_back(empty({128}, i64));
+      full = true;
+    }
+  });
+  for (int round = 0; round < rounds; ++round) {
+    while (!full) std::this_thread::yield();
+    handed.clear();
+    if (round == 50) before = resident();
+    full = false;
+  }
+  maker.join();
+#ifndef WEFT_NO_POOL
+  CHECK(resident() - before < 16 * 1024 * 1024);  // all together they would be 200 MiB
+#endif
+}
+
+TEST_CASE("threads that come and go share their slabs") {
+  Tensors kept;
+  std::set<std::uintptr_t> places;
+  for (int i = 0; i < 50; ++i)
+    in_threads(1, [&](int) {
+      kept.push_back(zeros({8}));
+      places.insert(reinterpret_cast<std::uintptr_t>(kept.back().data<float>().data()) / (2 * 1024 * 1024));
+      return true;
+    });
+#ifndef WEFT_NO_POOL
+  CHECK(places.size() <= 10);
+#endif
 }
 
 TEST_CASE("a graph built in one thread is differentiated and dropped in another") {
