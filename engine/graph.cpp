@@ -80,6 +80,7 @@ std::string outputs_text(const Node* node) {
 std::int64_t saved_bytes(const Node* node, std::unordered_set<const Storage*>& counted) {
   std::int64_t bytes = 0;
   for (const Saved& saved : node->saved()) {
+    if (!saved.tensor.defined()) continue;
     const Storage* storage = saved.tensor.impl()->storage.get();
     if (counted.insert(storage).second) bytes += static_cast<std::int64_t>(storage->capacity);
   }

@@ -67,7 +67,7 @@ class Ref {
 /// capacity is a multiple of 64, so that flat kernels may run whole vectors past the last element.
 struct alignas(64) Storage {
   std::atomic<std::uint32_t> refs{1};
-  std::atomic<std::uint32_t> version{0};  ///< raised by every write after creation
+  std::atomic<std::uint32_t> version{0};  ///< raised by every write; starts elsewhere in every storage
   std::size_t capacity = 0;
 
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }

@@ -15,23 +15,29 @@ thread_local constinit bool checking_anomalies = false;
 
 std::atomic<std::uint64_t> next_stamp{1};
 
+// Absent inputs count as scalars.
+const Shape scalar_shape{};
+const Shape& shape_of(const Tensor& t) { return t.defined() ? t.impl()->shape : scalar_shape; }
+
 // The inputs and the output that have the first input's shape, in most ops all, share its sizes.
 std::size_t sizes_of_inputs(const Tensor* const* inputs, int count) {
   std::size_t sizes = 0;
   for (int i = 0; i < count; ++i)
-    if (i == 0 || inputs[i]->shape() != inputs[0]->shape()) sizes += static_cast<std::size_t>(inputs[i]->rank());
+    if (const Shape& shape = shape_of(*inputs[i]); i == 0 || shape != shape_of(*inputs[0]))
+      sizes += static_cast<std::size_t>(shape.rank());
   return sizes;
 }
 
 // Describes a tensor; its sizes are written at `sizes` and that moved on, unless `same` has them.
 void describe(detail::Meta& meta, const Tensor& t, const detail::Meta* same, std::int64_t*& sizes) {
-  meta.dtype = t.dtype();
-  meta.rank = static_cast<std::uint8_t>(t.rank()) & 0xFU;
+  const Shape& shape = shape_of(t);
+  if (t.defined()) meta.dtype = t.impl()->dtype;
+  meta.rank = static_cast<std::uint8_t>(shape.rank()) & 0xFU;
   const std::int64_t* at = sizes;
-  if (same != nullptr && same->has_shape(t.shape()))
+  if (same != nullptr && same->has_shape(shape))
     at = same->sizes();
   else
-    sizes = std::copy(t.shape().begin(), t.shape().end(), sizes);
+    sizes = std::copy(shape.begin(), shape.end(), sizes);
   meta.sizes_at =
       static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(at) - reinterpret_cast<const std::byte*>(&meta));
 }
@@ -40,12 +46,13 @@ std::size_t outputs_bytes(std::size_t count, std::size_t sizes) {
   return count * sizeof(detail::Meta) + sizes * sizeof(std::int64_t);
 }
 
-// Nodes whose last holder went away while another is being destroyed: they wait here, so that no chain recurses.
+// Nodes whose last holder went away while another is being destroyed wait in a list, so that no chain recurses. The
+// list is trivially destructible: tensors in static storage go after a thread's other objects.
 struct Teardown {
-  bool active = false;
-  std::vector<Node*> waiting;
+  bool active;
+  Node* waiting;
 };
-thread_local Teardown teardown;
+thread_local constinit Teardown teardown{};
 
 }  // namespace
 
@@ -85,15 +92,11 @@ void wrong_gradient_count(const char* op, std::size_t got, std::size_t needed) {
 }
 
 void release(Node* node) noexcept {
-  if (teardown.active) {
-    teardown.waiting.push_back(node);
-    return;
-  }
+  NodeAccess::next_dead(node) = std::exchange(teardown.waiting, node);
+  if (teardown.active) return;
   teardown.active = true;
-  NodeAccess::destroy(node);
-  while (!teardown.waiting.empty()) {
-    Node* next = teardown.waiting.back();
-    teardown.waiting.pop_back();
+  while (Node* next = teardown.waiting) {
+    teardown.waiting = NodeAccess::next_dead(next);
     NodeAccess::destroy(next);
   }
   teardown.active = false;
@@ -123,6 +126,7 @@ void NodeAccess::add_inputs(Node* node, std::byte* tail, std::size_t block_bytes
     auto* edge = new (node->edges_ + i) detail::Edge;
     detail::TensorImpl* impl = inputs[i]->impl();
     describe(*edge, *inputs[i], i > 0 ? node->edges_ : nullptr, sizes);
+    if (impl == nullptr) continue;
     if (impl->node != nullptr) {
       edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<Node>::share(impl->node).take());
       edge->output = impl->output_index & detail::max_outputs;
@@ -168,6 +172,8 @@ void NodeAccess::add_outputs(Node* node, Tensor* outputs, int count, const Tenso
       saved.tensor = output.detach();  // apart from the handle that will point to this node: no cycle
       saved.output = i;
     }
+    // Whoever else holds it may be a member of the op, which would be a cycle, too.
+    if (output.impl()->refs.load(std::memory_order_acquire) > 1) output = output.detach();
     output.impl()->node = detail::Ref<Node>::share(node).take();
     output.impl()->output_index = static_cast<std::uint32_t>(i);
   }
@@ -205,19 +211,20 @@ detail::NodeExtras& NodeAccess::make_extras(Node* node) {
 
 void Context::save(const Tensor& t) {
   if (node_ == nullptr) return;
-  node_->saved_.push_back({t, t.impl()->storage->version.load(std::memory_order_relaxed)});
+  node_->saved_.push_back({t, t.defined() ? t.impl()->storage->version.load(std::memory_order_relaxed) : 0});
 }
 
 Tensor Context::saved(int i) const {
   if (node_ == nullptr || i < 0 || i >= static_cast<int>(node_->saved_.size()))
     fail("saved: got index ", i, ", needs one of the tensors that forward saved");
   const detail::Saved& saved = node_->saved_[static_cast<std::size_t>(i)];
+  if (!saved.tensor.defined()) return {};
   const auto version = saved.tensor.impl()->storage->version.load(std::memory_order_relaxed);
   if (version != saved.version) {
     const std::string name = saved.tensor.name();
     fail("backward of ", node_->op_name(), ": a saved ", saved.output >= 0 ? "output" : "input",
          name.empty() ? "" : " '" + name + "'", " of shape ", saved.tensor.shape(),
-         " was changed in place after it was used (version ", version, ", saved at ", saved.version, ")");
+         " was changed in place after it was used");
   }
   if (saved.output < 0) return saved.tensor;
   Tensor output = saved.tensor.detach();

@@ -86,9 +86,9 @@ struct Edge : Meta {
 static_assert(sizeof(Edge) == 16);
 
 struct Saved {
-  Tensor tensor;
-  std::uint32_t version = 0;
-  std::int32_t output = -1;  // which output of its own node it is, -1: not an output
+  Tensor tensor;              // undefined if that was saved
+  std::uint32_t version = 0;  // of its storage at the time
+  std::int32_t output = -1;   // which output of its own node it is, -1: not an output
 };
 
 /// What a node saved: one word in the node, and a block once there is something.
@@ -152,7 +152,10 @@ class Node {
   friend struct NodeAccess;
 
   std::uint32_t block_bytes_ = 0;
-  std::uint64_t stamp_ = 0;
+  union {
+    std::uint64_t stamp_ = 0;
+    Node* next_dead_;  // once nothing refers to it, until it is destroyed
+  };
   detail::Edge* edges_ = nullptr;    // in the node's own block, then room for one output and the sizes
   detail::Meta* outputs_ = nullptr;  // there if it fits, else in a block of its own
   detail::SavedList saved_;
@@ -167,9 +170,10 @@ class Node {
 class Context {
  public:
   /// Forward: keeps an input or output (or a constant made on the way) for backward. Nothing happens if no node is
-  /// made.
+  /// made. An undefined tensor is kept as such.
   void save(const Tensor& t);
-  /// Backward: the i-th saved tensor, connected to the tape as it was. Throws Error if it was changed in place since.
+  /// Backward: the i-th saved tensor, connected to the tape as it was. Throws Error if it was changed in place or given
+  /// other storage since.
   Tensor saved(int i) const;
   /// Whether the gradient of input i is wanted. A Tensors argument counts as that many inputs.
   bool needs(int input) const;
@@ -184,11 +188,12 @@ class Context {
 
 /// Base of every op: `struct Cube : Op<Cube>` with
 ///   static constexpr const char* name = "cube";
-///   static Tensor forward(Context&, inputs...);            inputs: Tensor, Tensors and plain values; or returns
-///   Tensors static Tensors backward(Context&, const Tensor& g);    one gradient an input, undefined for none; for
-///   several
-///                                                          outputs it takes const Tensors&
-/// Both may be non-static: the op's members are then kept with the node (plain fields for backward). A gradient of an
+///   static Tensor forward(Context&, inputs...);
+///   static Tensors backward(Context&, const Tensor& g);
+/// Inputs are Tensor, Tensors and plain values; an undefined tensor is an absent input. An op of several outputs
+/// returns Tensors, and its backward takes const Tensors&. Backward gives one gradient an input, undefined for none.
+/// Both may be non-static: the op's members are then kept with the node, for plain fields. Tensors that backward needs
+/// are for save(): an output kept in a member is a constant there. A gradient of an
 /// input that was broadcast is summed to the input's shape by the tape. Backward is written in differentiable ops, or
 /// calls ops that are: then gradients of gradients follow.
 template <class Self>
@@ -206,6 +211,7 @@ struct NodeAccess {
   static void add_outputs(Node* node, Tensor* outputs, int count, const Tensor* const* inputs);
   static void release_saved(Node* node);
   static void destroy(Node* node) noexcept;
+  static Node*& next_dead(Node* node) { return node->next_dead_; }
   static detail::NodeExtras& make_extras(Node* node);
   static detail::NodeExtras* extras(const Node* node) { return node->extras_.get(); }
   static bool traced(const Node* node) { return node->traced_; }

@@ -108,6 +108,42 @@ TEST_CASE("an op that saves its output makes no cycle") {
   CHECK(balance.since().nodes == 0);
 }
 
+namespace {
+// Wrong, but no reason to leak: a member holds the output.
+struct KeepsOutput : Op<KeepsOutput> {
+  static constexpr const char* name = "keeps_output";
+  Tensor kept;
+  Tensor forward(Context&, const Tensor& x) { return kept = x * 2.0; }
+  Tensors backward(Context&, const Tensor& g) { return {g * 2.0}; }
+};
+}  // namespace
+
+TEST_CASE("an op whose member holds its output makes no cycle") {
+  const Balance balance;
+  Tensor x = parameter(ones({4}, f64));
+  {
+    const Tensor y = apply<KeepsOutput>(x);
+    CHECK(y.requires_grad());
+  }
+  CHECK(balance.since().nodes == 0);
+}
+
+TEST_CASE("a graph in static storage is freed at the very end") {
+  static Tensor kept;
+  thread_local Tensor kept_too;
+  Tensor x = parameter(ones({2}, f64));
+  kept = chain_of(x, 1000);
+  kept_too = chain_of(x, 1000);
+  CHECK(kept.requires_grad());
+}
+
+TEST_CASE("nodes count among the bytes") {
+  Tensor x = parameter(scalar(0, f64));
+  const std::int64_t before = memory_stats().bytes;
+  const Tensor y = chain_of(x, 100);
+  CHECK(memory_stats().bytes - before >= 100 * 64);
+}
+
 TEST_CASE("backward without a retained graph frees on the way") {
   const Balance balance;
   Tensor x = parameter(ones({1024}, f64));
