@@ -74,25 +74,27 @@ struct Recipe {
 struct Checkpoint : Op<Checkpoint> {
   static constexpr const char* name = "checkpoint";
   std::shared_ptr<Recipe> recipe;
-  Tensors captured;
+  std::size_t saved = 0;
 
-  // `all`: the inputs, then what f captured. The outputs have been computed.
+  // `all`: the inputs, then what f captured, saved like inputs so that a change in place is noticed. The outputs have
+  // been computed.
   Tensors forward(Context& context, const Tensors& all, const std::shared_ptr<Recipe>& how,
                   const std::function<Tensors()>& outputs) {
     recipe = how;
-    for (std::size_t i = 0; i < how->inputs; ++i) context.save(all[i]);
-    captured.assign(all.begin() + static_cast<std::ptrdiff_t>(how->inputs), all.end());
+    saved = all.size();
+    for (const Tensor& t : all) context.save(t);
     return outputs();
   }
 
   Tensors backward(Context& context, const Tensors& gradients) {
     const bool record = grad_enabled();
     const EnableGrad on;
-    Tensors inputs;
-    for (std::size_t i = 0; i < recipe->inputs; ++i) inputs.push_back(context.saved(static_cast<int>(i)));
-    Tensors targets = enter(inputs);
-    const Tensors arguments = targets;
-    targets.insert(targets.end(), captured.begin(), captured.end());
+    Tensors all;
+    for (std::size_t i = 0; i < saved; ++i) all.push_back(context.saved(static_cast<int>(i)));
+    const auto captured = all.begin() + static_cast<std::ptrdiff_t>(recipe->inputs);
+    const Tensors arguments = enter({all.begin(), captured});
+    Tensors targets = arguments;
+    targets.insert(targets.end(), captured, all.end());
     const std::uint64_t floor = NodeAccess::next_stamp();
     const Tensors outputs = [&] {
       const detail::DrawScope again(recipe->draws, detail::DrawScope::Mode::repeat);

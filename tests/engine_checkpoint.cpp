@@ -140,6 +140,24 @@ TEST_CASE("memory is held for one part at a time") {
   CHECK_FALSE(quiet.requires_grad());
 }
 
+TEST_CASE("a captured leaf that was changed in place is named") {
+  Tensor x = parameter(scalar(2, f64)), w = parameter(scalar(5, f64));
+  w.set_name("weight");
+  const Tensor y = checkpoint([&](const Tensor& t) { return t * w; }, x);
+  {
+    const NoGrad off;
+    w.add_(1.0);
+  }
+  std::string message;
+  try {
+    y.backward();
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  CHECK(message.find("'weight'") != std::string::npos);
+  CHECK_FALSE(x.grad().defined());
+}
+
 TEST_CASE("a function that changes its mind is caught") {
   Tensor x = parameter(ones({4}, f64));
   int calls = 0;
