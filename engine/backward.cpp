@@ -13,20 +13,27 @@
 namespace weft {
 namespace detail {
 
-Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor gradient) {
-  for (const auto& hook : hooks) {
-    if (!*hook) continue;  // taken off
-    Tensor replaced = (*hook)(gradient);
-    if (!replaced.defined()) continue;
-    if (replaced.shape() != gradient.shape() || replaced.dtype() != gradient.dtype())
-      fail("hook: returned ", replaced.dtype(), " ", replaced.shape(), " for a gradient of ", gradient.dtype(), " ",
-           gradient.shape());
-    gradient = std::move(replaced);
+namespace {
+
+std::mutex leaf_mutex;  // leaves are shared between threads that differentiate different graphs
+
+Tensor run_leaf_hooks(const TensorImpl* leaf, Tensor gradient) {
+  std::shared_ptr<HookList> hooks;
+  {
+    const std::lock_guard lock(leaf_mutex);
+    if (leaf->extras) hooks = leaf->extras->hooks;
   }
-  return gradient;
+  return hooks ? hooks->run(0, std::move(gradient)) : gradient;
 }
 
-namespace {
+// Whether the gradient of something that was broadcast from one shape to another can be summed back.
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  const int offset = to.rank() - from.rank();
+  if (offset < 0) return false;
+  for (int i = 0; i < from.rank(); ++i)
+    if (from[i] != 1 && from[i] != to[offset + i]) return false;
+  return true;
+}
 
 // Adds to a gradient that may still be empty: in place where nobody else can see it.
 void accumulate(Tensor& sum, Tensor&& gradient, bool recording) {
@@ -42,35 +49,56 @@ void accumulate(Tensor& sum, Tensor&& gradient, bool recording) {
   }
 }
 
+// What gradients are asked for, each once: leaves and outputs of nodes, named as edges name them.
+class Targets {
+ public:
+  static constexpr auto none = static_cast<std::size_t>(-1);
+
+  std::size_t add(const Tensor& t) {
+    const TensorImpl* impl = t.impl();
+    return impl->node != nullptr ? add(reinterpret_cast<std::uintptr_t>(impl->node), impl->output_index)
+                                 : add(reinterpret_cast<std::uintptr_t>(impl) + 1, 0);
+  }
+  std::size_t size() const { return count_; }
+  std::size_t of_edge(const Edge& edge) const { return find(edge.target, edge.output); }
+  std::size_t of_output(const Node* node, std::uint32_t output) const {
+    return find(reinterpret_cast<std::uintptr_t>(node), output);
+  }
+  std::size_t of_leaf(const TensorImpl* leaf) const { return find(reinterpret_cast<std::uintptr_t>(leaf) + 1, 0); }
+  std::size_t of(const Tensor& t) const {
+    const TensorImpl* impl = t.impl();
+    return impl->node != nullptr ? of_output(impl->node, impl->output_index) : of_leaf(impl);
+  }
+
+ private:
+  std::size_t add(std::uintptr_t target, std::uint32_t output) {
+    const auto [at, fresh] = numbers_[target].try_emplace(output, count_);
+    if (fresh) ++count_;
+    return at->second;
+  }
+  std::size_t find(std::uintptr_t target, std::uint32_t output) const {
+    const auto found = numbers_.find(target);
+    if (found == numbers_.end()) return none;
+    const auto at = found->second.find(output);
+    return at != found->second.end() ? at->second : none;
+  }
+
+  std::unordered_map<std::uintptr_t, std::unordered_map<std::uint32_t, std::size_t>> numbers_;
+  std::size_t count_ = 0;
+};
+
 // Which edges of the nodes, in the order the sweep meets them, lead to a wanted input.
 struct Plan {
+  Targets targets;
+  std::vector<bool> reached;  // of the targets
   std::vector<const Node*> nodes;
   std::vector<std::size_t> first;  // of each node's edges in `wanted`
   std::unique_ptr<bool[]> wanted;
 };
 
-struct Target {
-  std::uintptr_t key;  // as Edge::target
-  std::uint32_t output;
-};
-
-Target target_of(const Tensor& t) {
-  TensorImpl* impl = t.impl();
-  if (impl->node != nullptr) return {reinterpret_cast<std::uintptr_t>(impl->node), impl->output_index};
-  return {reinterpret_cast<std::uintptr_t>(impl) + 1, 0};
-}
-
-bool is_target(const std::unordered_map<std::uintptr_t, std::vector<std::uint32_t>>& targets, const Edge& edge) {
-  const auto found = targets.find(edge.target);
-  return found != targets.end() &&
-         std::find(found->second.begin(), found->second.end(), edge.output) != found->second.end();
-}
-
-Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs, std::uint64_t floor) {
-  std::unordered_map<std::uintptr_t, std::vector<std::uint32_t>> targets;
-  for (const Target& target : wanted_inputs) targets[target.key].push_back(target.output);
-
-  Plan plan;
+Plan make_plan(const Tensors& outputs, Targets targets, std::uint64_t floor) {
+  Plan plan{.targets = std::move(targets), .reached = {}, .nodes = {}, .first = {}, .wanted = nullptr};
+  plan.reached.resize(plan.targets.size());
   Frontier<std::size_t> frontier;  // the value: a number in the order of discovery
   std::size_t discovered = 0;
   const auto discover = [&](Node* node) {
@@ -78,8 +106,10 @@ Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs,
     if (fresh) *number = discovered++;
     return *number;
   };
-  for (const Tensor& output : outputs)
+  for (const Tensor& output : outputs) {
+    if (const std::size_t target = plan.targets.of(output); target != Targets::none) plan.reached[target] = true;
     if (Node* node = output.impl()->node; node != nullptr && node->stamp() >= floor) discover(node);
+  }
 
   constexpr auto no_node = static_cast<std::size_t>(-1);
   std::vector<std::size_t> numbers, reached;  // of each node; of each edge's node
@@ -101,7 +131,9 @@ Plan make_plan(const Tensors& outputs, const std::vector<Target>& wanted_inputs,
   for (std::size_t k = plan.nodes.size(); k-- > 0;) {
     for (int i = 0; i < plan.nodes[k]->input_count(); ++i) {
       const std::size_t e = plan.first[k] + static_cast<std::size_t>(i);
-      plan.wanted[e] = (reached[e] != no_node && leads_on[reached[e]]) || is_target(targets, plan.nodes[k]->edge(i));
+      const std::size_t target = plan.targets.of_edge(plan.nodes[k]->edge(i));
+      if (target != Targets::none) plan.reached[target] = true;
+      plan.wanted[e] = target != Targets::none || (reached[e] != no_node && leads_on[reached[e]]);
       if (plan.wanted[e]) leads_on[numbers[k]] = true;
     }
   }
@@ -139,9 +171,12 @@ void check_finite(const Node* node, const Tensor& gradient, int input) {
 class Sweep {
  public:
   Sweep(bool retain, bool record, const Plan* plan, std::uint64_t floor = 0)
-      : retain_(retain), record_(record), plan_(plan), floor_(floor) {}
+      : retain_(retain), record_(record), plan_(plan), floor_(floor) {
+    if (plan != nullptr) captured_.resize(plan->targets.size());
+  }
 
   void seed(const Tensor& output, Tensor gradient) {
+    roots_.push_back(output);
     TensorImpl* impl = output.impl();
     if (impl->node != nullptr)
       accumulate(frontier_.find_or_add(impl->node).first->of(impl->node, impl->output_index), std::move(gradient),
@@ -149,9 +184,6 @@ class Sweep {
     else
       add_leaf(impl, std::move(gradient));
   }
-  // Asks for the gradient of a computed tensor.
-  void capture(const Node* node, std::uint32_t output, Tensor* into) { captures_[node].push_back({output, into}); }
-
   void run() {
     const GradMode mode(record_);
     while (!frontier_.empty()) {
@@ -162,6 +194,7 @@ class Sweep {
       if (plan_ != nullptr && mask == nullptr) continue;
       if (node->released())
         fail("backward: the graph of ", node->op_name(), " was already differentiated and freed, needs retain_graph");
+      fill_unused(node);
       Context context = NodeAccess::context(node, mask);
       inputs_.assign(static_cast<std::size_t>(node->input_count()), Tensor());
       node->run_backward(context, outputs_, inputs_.data());
@@ -176,6 +209,15 @@ class Sweep {
     Tensor gradient;
   };
   std::vector<LeafGradient>& leaves() { return leaves_; }
+
+  struct KeptGradient {
+    std::shared_ptr<Extras> of;
+    Tensor gradient;
+  };
+  /// Of computed tensors that retain_grad() was called for.
+  std::vector<KeptGradient>& kept() { return kept_; }
+  /// Of computed tensors, by the number of the plan's target.
+  Tensor& captured(std::size_t target) { return captured_[target]; }
 
  private:
   // The wanted edges of a node, null for all without a plan; with one, null if none is. Nodes come in the plan's order.
@@ -192,24 +234,28 @@ class Sweep {
     for (std::uint32_t k = 0; k < outputs_.size(); ++k) {
       Tensor& gradient = outputs_[k];
       gradient = std::move(pending.of(node, k));
-      if (!gradient.defined()) {
-        gradient =
-            make_tensor("backward", node->output(static_cast<int>(k)).shape(), node->output(static_cast<int>(k)).dtype);
-        gradient.zero_();
-        continue;
-      }
+      if (!gradient.defined()) continue;
       if (const NodeExtras* extras = NodeAccess::extras(node); extras != nullptr && node->stamp() >= floor_) {
-        for (std::size_t h = 0; h < extras->hooks.size(); ++h)
-          if (extras->hooks[h].output == k) gradient = run_hooks({extras->hooks[h].hook}, std::move(gradient));
-        for (const auto& [output, kept] : extras->retained)
-          if (output == k)
-            if (const auto alive = kept.lock()) alive->grad = gradient;
+        if (const auto hooks = extras->hooks) gradient = hooks->run(k, std::move(gradient));
+        if (plan_ == nullptr)
+          for (const auto& [output, kept] : extras->retained)
+            if (output == k)
+              if (auto alive = kept.lock()) kept_.push_back({std::move(alive), gradient});
       }
+      if (plan_ != nullptr)
+        if (const std::size_t target = plan_->targets.of_output(node, k); target != Targets::none)
+          captured_[target] = gradient;
     }
-    if (captures_.empty()) return;
-    const auto found = captures_.find(node);
-    if (found == captures_.end()) return;
-    for (const auto& [output, into] : found->second) *into = outputs_[output];
+  }
+
+  // Of an op's outputs some may not have been used.
+  void fill_unused(const Node* node) {
+    for (std::size_t k = 0; k < outputs_.size(); ++k) {
+      if (outputs_[k].defined()) continue;
+      const Meta& output = node->output(static_cast<int>(k));
+      outputs_[k] = make_tensor("backward", output.shape(), output.dtype);
+      outputs_[k].zero_();
+    }
   }
 
   void deliver(const Node* node, int i, Tensor&& gradient) {
@@ -220,10 +266,16 @@ class Sweep {
            edge.dtype);
     if (!edge.has_shape(gradient.shape())) {
       const Shape needed = edge.shape();
+      if (!broadcasts_to(needed, gradient.shape()))
+        fail("backward of ", node->op_name(), ": the gradient of input ", i, " has shape ", gradient.shape(),
+             ", needs ", needed);
       gradient = sum_to(gradient, needed);
     }
     if (anomaly_enabled()) check_finite(node, gradient, i);
     if (edge.is_leaf()) {
+      if (edge.leaf()->dtype != edge.dtype)
+        fail("backward of ", node->op_name(), ": input ", i, " has become ", edge.leaf()->dtype, ", needs the ",
+             edge.dtype, " that it was");
       add_leaf(edge.leaf(), std::move(gradient));
     } else {
       Node* target = edge.node();
@@ -242,8 +294,9 @@ class Sweep {
   std::uint64_t floor_;  // nodes older than this are not the sweep's
   std::size_t next_planned_ = 0;
   Frontier<Pending> frontier_;
-  Tensors outputs_, inputs_;
-  std::unordered_map<const Node*, std::vector<std::pair<std::uint32_t, Tensor*>>> captures_;
+  Tensors roots_;  // held: a hook may drop the caller's
+  Tensors outputs_, inputs_, captured_;
+  std::vector<KeptGradient> kept_;
   std::unordered_map<const TensorImpl*, std::size_t> leaf_numbers_;
   std::vector<LeafGradient> leaves_;
 };
@@ -263,8 +316,6 @@ Tensor checked_seed(const char* op, const Tensor& output, const Tensor& seed) {
   return seed;
 }
 
-std::mutex leaf_mutex;  // leaves are shared between threads that differentiate different graphs
-
 }  // namespace
 }  // namespace detail
 
@@ -276,14 +327,15 @@ void Tensor::backward(const Tensor& seed, BackwardOptions options) const {
   sweep.run();
   // Only now, after everything that can fail but the hooks: a failure leaves the gradients as they were.
   const GradMode mode(record);
-  for (auto& [leaf, gradient] : sweep.leaves())
-    if (leaf->extras) gradient = run_hooks(leaf->extras->hooks, std::move(gradient));
+  for (auto& [leaf, gradient] : sweep.leaves()) gradient = run_leaf_hooks(leaf.get(), std::move(gradient));
   const std::lock_guard lock(leaf_mutex);
-  for (auto& [leaf, gradient] : sweep.leaves()) {
-    // A leaf's gradient is memory of its own: whoever changes it in place changes nothing else.
+  const auto leave = [&](Extras& extras, Tensor&& gradient) {
+    // A gradient that is left is memory of its own: whoever changes it in place changes nothing else.
     if (!record && !uniquely_held(gradient)) gradient = gradient.clone();
-    accumulate(extras_of(leaf.get()).grad, std::move(gradient), record);
-  }
+    accumulate(extras.grad, std::move(gradient), record);
+  };
+  for (auto& [of, gradient] : sweep.kept()) leave(*of, std::move(gradient));
+  for (auto& [leaf, gradient] : sweep.leaves()) leave(extras_of(leaf.get()), std::move(gradient));
 }
 
 Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const Tensors& inputs,
@@ -294,24 +346,31 @@ Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const 
   for (std::size_t i = 0; i < outputs.size(); ++i)
     seeds.push_back(
         checked_seed("grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]));
-  std::vector<Target> targets;
+  Targets targets;
+  std::vector<std::size_t> numbers;
   for (const Tensor& input : inputs) {
     if (!input.requires_grad()) fail("grad: an input of shape ", input.shape(), " does not require a gradient");
-    targets.push_back(target_of(input));
+    numbers.push_back(targets.add(input));
   }
-  const Plan plan = make_plan(outputs, targets, floor);
+  const auto check_used = [&](std::size_t i, bool used) {
+    if (!used && !options.allow_unused)
+      fail("grad: no output depends on input ", i, " of shape ", inputs[i].shape(), ", needs allow_unused");
+  };
+  const Plan plan = make_plan(outputs, std::move(targets), floor);
+  for (std::size_t i = 0; i < inputs.size(); ++i) check_used(i, plan.reached[numbers[i]]);
   Sweep sweep(options.retain_graph || options.create_graph, options.create_graph, &plan, floor);
-  Tensors gradients(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (const Node* node = inputs[i].impl()->node) sweep.capture(node, targets[i].output, &gradients[i]);
   for (std::size_t i = 0; i < outputs.size(); ++i) sweep.seed(outputs[i], std::move(seeds[i]));
   sweep.run();
+  const GradMode mode(options.create_graph);
+  for (auto& [leaf, gradient] : sweep.leaves()) {
+    const std::size_t target = plan.targets.of_leaf(leaf.get());
+    if (target == Targets::none) continue;
+    sweep.captured(target) = floor == 0 ? run_leaf_hooks(leaf.get(), std::move(gradient)) : std::move(gradient);
+  }
+  Tensors gradients;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    for (const auto& [leaf, gradient] : sweep.leaves())
-      if (leaf.get() == inputs[i].impl())
-        gradients[i] = leaf->extras && floor == 0 ? run_hooks(leaf->extras->hooks, gradient) : gradient;
-    if (!gradients[i].defined() && !options.allow_unused)
-      fail("grad: no output depends on input ", i, " of shape ", inputs[i].shape(), ", needs allow_unused");
+    gradients.push_back(sweep.captured(numbers[i]));
+    check_used(i, gradients[i].defined());  // an op on the way may give none
   }
   return gradients;
 }

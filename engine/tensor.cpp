@@ -144,17 +144,17 @@ void Tensor::retain_grad() {
   detail::TensorImpl* impl = checked();
   if (impl->node == nullptr) return;  // a leaf's gradient is kept anyway
   detail::extras_of(impl);
-  NodeAccess::make_extras(impl->node).retained.emplace_back(impl->output_index, impl->extras);
+  auto& retained = NodeAccess::make_extras(impl->node).retained;
+  for (const auto& [output, kept] : retained)
+    if (kept.lock() == impl->extras) return;
+  retained.emplace_back(impl->output_index, impl->extras);
 }
 
 HookHandle Tensor::register_hook(Hook hook) {
   if (!requires_grad()) fail("register_hook: the tensor does not require a gradient");
-  auto shared = std::make_shared<Hook>(std::move(hook));
-  if (Node* node = checked()->node)
-    NodeAccess::make_extras(node).hooks.push_back({impl_->output_index, shared});
-  else
-    detail::extras_of(impl_.get()).hooks.push_back(shared);
-  return HookHandle(shared);
+  Node* node = checked()->node;
+  auto& hooks = node != nullptr ? NodeAccess::make_extras(node).hooks : detail::extras_of(impl_.get()).hooks;
+  return detail::HookList::add(hooks, impl_->output_index, std::move(hook));
 }
 
 std::string Tensor::name() const { return checked()->extras ? impl_->extras->name : std::string(); }

@@ -29,18 +29,23 @@ struct BackwardOptions {
 /// Called with a gradient; what it returns replaces the gradient, an undefined tensor leaves it.
 using Hook = std::function<Tensor(const Tensor& gradient)>;
 
+namespace detail {
+class HookList;
+struct HookEntry;
+}  // namespace detail
+
 /// Names a registered hook, to take it off again.
 class HookHandle {
  public:
   HookHandle() = default;
-  explicit HookHandle(std::shared_ptr<Hook> hook) : hook_(std::move(hook)) {}
-  /// The hook is not called any more.
-  void remove() {
-    if (auto hook = hook_.lock()) *hook = nullptr;
-  }
+  HookHandle(std::weak_ptr<detail::HookList> list, std::weak_ptr<detail::HookEntry> entry)
+      : list_(std::move(list)), entry_(std::move(entry)) {}
+  /// The hook is not called any more, and is freed (after its return, if it is the hook itself that asks).
+  void remove();
 
  private:
-  std::weak_ptr<Hook> hook_;
+  std::weak_ptr<detail::HookList> list_;
+  std::weak_ptr<detail::HookEntry> entry_;
 };
 
 namespace detail {
@@ -89,8 +94,9 @@ class Tensor {
   /// The elements for writing: allowed like the in-place functions below, and counted as a change.
   template <class T>
   std::span<T> mutable_data() {
+    void* const data = typed(dtype_of<T>);
     writable("mutable_data");
-    return {static_cast<T*>(typed(dtype_of<T>)), static_cast<std::size_t>(impl_->size)};
+    return {static_cast<T*>(data), static_cast<std::size_t>(impl_->size)};
   }
 
   /// The same values in another dtype (this tensor itself if it has that dtype); differentiable between f32 and f64.
@@ -110,9 +116,10 @@ class Tensor {
   /// Replaces the gradient (shape and dtype as this tensor's); an undefined tensor forgets it.
   void set_grad(const Tensor& gradient);
   void zero_grad() { set_grad(Tensor()); }
-  /// Makes backward() leave a gradient at this computed tensor too.
+  /// Makes backward() add to .grad() of this computed tensor too.
   void retain_grad();
-  /// Calls `hook` with the gradient whenever one has been computed for this tensor.
+  /// Calls `hook` with the gradient whenever one has been computed for this tensor. A hook may add and remove hooks,
+  /// itself too; those added are called from the next time on.
   HookHandle register_hook(Hook hook);
 
   /// A label for messages and graphs; empty unless set.

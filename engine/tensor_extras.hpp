@@ -3,30 +3,46 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/tape.hpp>
 
+#include <atomic>
+#include <mutex>
+
 namespace weft::detail {
+
+struct HookEntry {
+  std::uint32_t output;
+  Hook call;
+  std::atomic<bool> removed{false};
+};
+
+/// The hooks of a leaf, or of all outputs of a node, in the order they were registered.
+class HookList {
+ public:
+  /// Adds to `list`, which is made with its first hook.
+  static HookHandle add(std::shared_ptr<HookList>& list, std::uint32_t output, Hook hook);
+  void remove(const HookEntry* entry);
+  /// The gradient of an output after every hook has seen it. Hooks may change the list meanwhile.
+  Tensor run(std::uint32_t output, Tensor gradient);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<HookEntry>> entries_;
+};
 
 /// Of a tensor: its gradient, name and hooks.
 struct Extras {
   Tensor grad;
   std::string name;
-  std::vector<std::shared_ptr<Hook>> hooks;  // of a leaf; those of a computed tensor are its node's
+  std::shared_ptr<HookList> hooks;  // of a leaf; those of a computed tensor are its node's
 };
 
-/// Of a node: the hooks of its outputs, in the order they were registered.
+/// Of a node: what concerns its outputs.
 struct NodeExtras {
-  struct OutputHook {
-    std::uint32_t output;
-    std::shared_ptr<Hook> hook;
-  };
-  std::vector<OutputHook> hooks;
+  std::shared_ptr<HookList> hooks;
   std::vector<std::pair<std::uint32_t, std::weak_ptr<Extras>>> retained;  // outputs whose gradient is to be kept
   std::string recorded_at;
 };
 
 Extras& extras_of(TensorImpl* impl);
-
-/// The gradient after every hook has seen it.
-Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor gradient);
 
 /// As grad(), for a part of the tape: nodes older than `floor` are where it ends. Those among the inputs get their
 /// gradient, and neither their hooks nor a leaf's are called.

@@ -40,6 +40,22 @@ struct WrongDType : Op<WrongDType> {
   static Tensors backward(Context&, const Tensor& g) { return {ones(g.shape(), g.dtype() == f32 ? f64 : f32)}; }
 };
 
+struct WrongShape : Op<WrongShape> {
+  static constexpr const char* name = "wrong_shape";
+  static Tensor forward(Context&, const Tensor& a) { return a + 1.0; }
+  static Tensors backward(Context&, const Tensor& g) { return {ones({7}, g.dtype())}; }
+};
+
+// y = a + b, or a alone where b is absent.
+struct MaybeAdd : Op<MaybeAdd> {
+  static constexpr const char* name = "maybe_add";
+  static Tensor forward(Context& context, const Tensor& b, const Tensor& a) {
+    context.save(b);
+    return b.defined() ? a + b : a + 0.0;
+  }
+  static Tensors backward(Context& context, const Tensor& g) { return {context.saved(0).defined() ? g : ones({3}), g}; }
+};
+
 std::string message_of(const std::function<void()>& f) {
   try {
     f();
@@ -104,6 +120,8 @@ TEST_CASE("wrong gradients are named") {
   Tensor a = parameter(scalar(1)), b = parameter(scalar(1));
   CHECK(has(message_of([&] { apply<OneGradientTooFew>(a, b).backward(); }), "one_too_few"));
   CHECK(has(message_of([&] { apply<WrongDType>(a).backward(); }), "wrong_dtype"));
+  const Tensor pair = parameter(ones({2}));
+  CHECK(has(message_of([&] { sum(apply<WrongShape>(pair)).backward(); }), "wrong_shape: the gradient of input 0"));
   CHECK_FALSE(a.grad().defined());
 }
 
@@ -135,6 +153,92 @@ TEST_CASE("hooks see and replace gradients, in order, until removed") {
   CHECK_THROWS_AS(ones({1}).register_hook([](const Tensor& g) { return g; }), Error);
 }
 
+TEST_CASE("hooks remove themselves, add others, and drop the result") {
+  Tensor x = parameter(scalar(1, f64));
+  int once = 0, late = 0, never = 0;
+  HookHandle self, other;
+  const std::string text = "long enough to be kept on the heap, so that its end would show";
+  self = x.register_hook([&, text](const Tensor&) {
+    self.remove();
+    other.remove();
+    once += static_cast<int>(text.size()) > 40;
+    for (int i = 0; i < 10; ++i)
+      x.register_hook([&](const Tensor&) {
+        ++late;
+        return Tensor();
+      });
+    return Tensor();
+  });
+  other = x.register_hook([&](const Tensor&) {
+    ++never;
+    return Tensor();
+  });
+  (x * 2.0).backward();
+  CHECK(late == 0);
+  (x * 2.0).backward();
+  CHECK(once == 1);
+  CHECK(late == 10);
+  CHECK(never == 0);
+  CHECK(x.grad().item() == 4);
+  Tensor y = square(square(x));
+  y.register_hook([&](const Tensor&) {
+    y = Tensor();
+    return Tensor();
+  });
+  y.backward();
+  CHECK(x.grad().item() == 8);
+  CHECK_THROWS_AS(x.register_hook(Hook()), Error);
+}
+
+TEST_CASE("a removed hook is freed") {
+  Tensor x = parameter(scalar(1, f64));
+  const auto held = std::make_shared<int>(1);
+  HookHandle handle = x.register_hook([held](const Tensor&) { return Tensor(); });
+  CHECK(held.use_count() == 2);
+  handle.remove();
+  CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("grad calls a leaf's hook once, in the mode that was asked for") {
+  Tensor x = parameter(scalar(2, f64)), w = parameter(scalar(3, f64));
+  int calls = 0;
+  x.register_hook([&](const Tensor& g) {
+    ++calls;
+    return g * w;
+  });
+  const Tensors twice = grad(x * 2.0, {x, x});
+  CHECK(calls == 1);
+  CHECK(twice[1].item() == 6);
+  CHECK_FALSE(twice[0].requires_grad());
+  const Tensor y = x * x;
+  const NoGrad off;
+  CHECK(grad(y, {x}, {.create_graph = true})[0].requires_grad());
+}
+
+TEST_CASE("absent inputs and saved absent tensors") {
+  Tensor a = parameter(tensor({1, 2}, {2}, f64));
+  const Tensor y = apply<MaybeAdd>(Tensor(), a);
+  CHECK(y.shape() == Shape{2});
+  const Tensor g = grad(y, {a}, {.grad_outputs = {ones({2}, f64)}})[0];
+  CHECK(g.at({1}) == 1);
+  CHECK(grad(apply<MaybeAdd>(a, a), {a}, {.grad_outputs = {ones({2}, f64)}})[0].at({1}) == 2);
+}
+
+TEST_CASE("retained gradients add up, and stay as they were on failure") {
+  Tensor x = parameter(scalar(1, f64));
+  Tensor c = x * 2.0;
+  c.retain_grad();
+  c.retain_grad();
+  Tensor y = c * 3.0;
+  y.backward({}, {.retain_graph = true});
+  CHECK(c.grad().item() == 3);
+  y.backward({}, {.retain_graph = true});
+  CHECK(c.grad().item() == 6);
+  x.register_hook([](const Tensor&) -> Tensor { throw Error("no"); });
+  CHECK_THROWS_AS(y.backward(), Error);
+  CHECK(c.grad().item() == 6);
+}
+
 TEST_CASE("a change in place after saving is caught by name") {
   Tensor x = parameter(tensor({1, 2}, {2}, f64));
   Tensor y = exp(x);
@@ -156,6 +260,25 @@ TEST_CASE("a change in place after saving is caught by name") {
   CHECK(has(message, "weight"));
   CHECK_THROWS_AS(w.add_(1.0), Error);
   CHECK_FALSE(w.grad().defined());
+  // Storage exchanged for another, never written to.
+  v = w * x;
+  w.impl()->storage = ones({2}, f64).impl()->storage;
+  CHECK(has(message_of([&] { sum(v).backward(); }), "changed in place"));
+  // A request that fails changes nothing.
+  v = w * x;
+  const NoGrad off;
+  CHECK_THROWS_AS(w.mutable_data<float>(), Error);
+  CHECK_NOTHROW(sum(v.detach()));
+  CHECK(grad(v, {x}, {.grad_outputs = {ones({2}, f64)}})[0].at({0}) == 1);
+}
+
+TEST_CASE("a leaf that changed its dtype is named") {
+  Tensor x = parameter(ones({2}, f64));
+  const Tensor y = x + 1.0;
+  const Tensor other = ones({2}, f32);
+  x.impl()->storage = other.impl()->storage;
+  x.impl()->dtype = f32;
+  CHECK(has(message_of([&] { y.backward(ones({2}, f64)); }), "backward of"));
 }
 
 TEST_CASE("Anomaly names the op and where it was recorded") {
@@ -212,6 +335,16 @@ TEST_CASE("grad: several outputs, unused inputs, and mistakes") {
   CHECK_FALSE(a.grad().defined());
   CHECK_THROWS_AS(grad(a * b, {unused}), Error);
   CHECK_FALSE(grad(a * b, {unused}, {.allow_unused = true})[0].defined());
+  const Tensor y = square(a);
+  CHECK_THROWS_AS(grad(y, {a, unused}), Error);
+  CHECK(grad(y, {a})[0].item() == 4);  // the mistake cost nothing
+  Tensor x = parameter(tensor({1, 2}, {2}, f64));
+  const Tensors parts = split(x, 1);
+  const Tensor z = parts[0] * 3.0;
+  CHECK_THROWS_AS(grad(z, {x, parts[1]}), Error);
+  const Tensors some = grad(z, {x, parts[1]}, {.allow_unused = true});
+  CHECK(some[0].at({0}) == 3);
+  CHECK_FALSE(some[1].defined());
   CHECK_THROWS_AS(grad(a.detach(), {a}), Error);
   CHECK_THROWS_AS(grad(broadcast_to(a, {3}), {a}), Error);
   CHECK_THROWS_AS(grad(a * b, {a}, {.grad_outputs = {ones({2}, f64)}}), Error);
