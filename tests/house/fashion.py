@@ -49,7 +49,7 @@ def lines(path):
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def interrupted(arguments, state, cwd=None):
+def interrupted(arguments, state, cwd="/"):
     """Sends an interrupt as soon as the state of the run's files changes; returns the command that goes on."""
     before = state()
     run = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, text=True, cwd=cwd)
@@ -68,6 +68,7 @@ def refused(arguments, part):
 
 
 def main(home):
+    os.chdir(home)  # some runs get as far as making their default directory
     make_data(home / "data", 320, 3000)
     make_data(home / "other", 256, 10)
     whole, parts = home / "whole", home / "it's in parts"
