@@ -7,7 +7,7 @@
 //   };
 // d0, d1, ... take the gradient, the operands and the output, and give the gradient of operand 0, 1, ... The same text
 // runs on Lane (the kernel: one fused pass), on Tensor (recorded, for gradients of gradients), on Expr (programs of
-// fused()), on Dual (derivatives nobody wrote) and on Probe (what it reads, hence what the tape must save).
+// fused()), and on Probe (what it reads, hence what the tape must save).
 #include <weft/engine/tape.hpp>
 #include <weft/ops/kernels/map.hpp>
 
