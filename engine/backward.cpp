@@ -26,15 +26,6 @@ Tensor run_leaf_hooks(const TensorImpl* leaf, Tensor gradient) {
   return hooks ? hooks->run(0, std::move(gradient)) : gradient;
 }
 
-// Whether the gradient of something that was broadcast from one shape to another can be summed back.
-bool broadcasts_to(const Shape& from, const Shape& to) {
-  const int offset = to.rank() - from.rank();
-  if (offset < 0) return false;
-  for (int i = 0; i < from.rank(); ++i)
-    if (from[i] != 1 && from[i] != to[offset + i]) return false;
-  return true;
-}
-
 // Adds to a gradient that may still be empty: in place where nobody else can see it.
 void accumulate(Tensor& sum, Tensor&& gradient, bool recording) {
   if (!sum.defined()) {
@@ -49,42 +40,40 @@ void accumulate(Tensor& sum, Tensor&& gradient, bool recording) {
   }
 }
 
-// What gradients are asked for, each once: leaves and outputs of nodes, named as edges name them.
+// What a gradient belongs to, named as edges name it: an output of a node, or a leaf.
+struct Place {
+  std::uintptr_t target;
+  std::uint32_t output;
+
+  Place(const Node* node, std::uint32_t number) : target(reinterpret_cast<std::uintptr_t>(node)), output(number) {}
+  explicit Place(const TensorImpl* leaf) : target(reinterpret_cast<std::uintptr_t>(leaf) + 1), output(0) {}
+  explicit Place(const Edge& edge) : target(edge.target), output(edge.output) {}
+  static Place of(const Tensor& t) {
+    const TensorImpl* impl = t.impl();
+    return impl->node != nullptr ? Place(impl->node, impl->output_index) : Place(impl);
+  }
+  bool operator==(const Place&) const = default;
+};
+
+// The places whose gradients are asked for, numbered; each once.
 class Targets {
  public:
   static constexpr auto none = static_cast<std::size_t>(-1);
 
-  std::size_t add(const Tensor& t) {
-    const TensorImpl* impl = t.impl();
-    return impl->node != nullptr ? add(reinterpret_cast<std::uintptr_t>(impl->node), impl->output_index)
-                                 : add(reinterpret_cast<std::uintptr_t>(impl) + 1, 0);
+  std::size_t add(const Place& place) { return numbers_.try_emplace(place, numbers_.size()).first->second; }
+  std::size_t find(const Place& place) const {
+    const auto found = numbers_.find(place);
+    return found != numbers_.end() ? found->second : none;
   }
-  std::size_t size() const { return count_; }
-  std::size_t of_edge(const Edge& edge) const { return find(edge.target, edge.output); }
-  std::size_t of_output(const Node* node, std::uint32_t output) const {
-    return find(reinterpret_cast<std::uintptr_t>(node), output);
-  }
-  std::size_t of_leaf(const TensorImpl* leaf) const { return find(reinterpret_cast<std::uintptr_t>(leaf) + 1, 0); }
-  std::size_t of(const Tensor& t) const {
-    const TensorImpl* impl = t.impl();
-    return impl->node != nullptr ? of_output(impl->node, impl->output_index) : of_leaf(impl);
-  }
+  std::size_t size() const { return numbers_.size(); }
 
  private:
-  std::size_t add(std::uintptr_t target, std::uint32_t output) {
-    const auto [at, fresh] = numbers_[target].try_emplace(output, count_);
-    if (fresh) ++count_;
-    return at->second;
-  }
-  std::size_t find(std::uintptr_t target, std::uint32_t output) const {
-    const auto found = numbers_.find(target);
-    if (found == numbers_.end()) return none;
-    const auto at = found->second.find(output);
-    return at != found->second.end() ? at->second : none;
-  }
-
-  std::unordered_map<std::uintptr_t, std::unordered_map<std::uint32_t, std::size_t>> numbers_;
-  std::size_t count_ = 0;
+  struct Hash {
+    std::size_t operator()(const Place& place) const {
+      return static_cast<std::size_t>(place.target + place.output * 0x9E3779B97F4A7C15U);
+    }
+  };
+  std::unordered_map<Place, std::size_t, Hash> numbers_;
 };
 
 // Which edges of the nodes, in the order the sweep meets them, lead to a wanted input.
@@ -107,7 +96,8 @@ Plan make_plan(const Tensors& outputs, Targets targets, std::uint64_t floor) {
     return *number;
   };
   for (const Tensor& output : outputs) {
-    if (const std::size_t target = plan.targets.of(output); target != Targets::none) plan.reached[target] = true;
+    if (const std::size_t target = plan.targets.find(Place::of(output)); target != Targets::none)
+      plan.reached[target] = true;
     if (Node* node = output.impl()->node; node != nullptr && node->stamp() >= floor) discover(node);
   }
 
@@ -131,7 +121,7 @@ Plan make_plan(const Tensors& outputs, Targets targets, std::uint64_t floor) {
   for (std::size_t k = plan.nodes.size(); k-- > 0;) {
     for (int i = 0; i < plan.nodes[k]->input_count(); ++i) {
       const std::size_t e = plan.first[k] + static_cast<std::size_t>(i);
-      const std::size_t target = plan.targets.of_edge(plan.nodes[k]->edge(i));
+      const std::size_t target = plan.targets.find(Place(plan.nodes[k]->edge(i)));
       if (target != Targets::none) plan.reached[target] = true;
       plan.wanted[e] = target != Targets::none || (reached[e] != no_node && leads_on[reached[e]]);
       if (plan.wanted[e]) leads_on[numbers[k]] = true;
@@ -243,7 +233,7 @@ class Sweep {
               if (auto alive = kept.lock()) kept_.push_back({std::move(alive), gradient});
       }
       if (plan_ != nullptr)
-        if (const std::size_t target = plan_->targets.of_output(node, k); target != Targets::none)
+        if (const std::size_t target = plan_->targets.find(Place(node, k)); target != Targets::none)
           captured_[target] = gradient;
     }
   }
@@ -350,7 +340,7 @@ Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const 
   std::vector<std::size_t> numbers;
   for (const Tensor& input : inputs) {
     if (!input.requires_grad()) fail("grad: an input of shape ", input.shape(), " does not require a gradient");
-    numbers.push_back(targets.add(input));
+    numbers.push_back(targets.add(Place::of(input)));
   }
   const auto check_used = [&](std::size_t i, bool used) {
     if (!used && !options.allow_unused)
@@ -363,7 +353,7 @@ Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const 
   sweep.run();
   const GradMode mode(options.create_graph);
   for (auto& [leaf, gradient] : sweep.leaves()) {
-    const std::size_t target = plan.targets.of_leaf(leaf.get());
+    const std::size_t target = plan.targets.find(Place(leaf.get()));
     if (target == Targets::none) continue;
     sweep.captured(target) = floor == 0 ? run_leaf_hooks(leaf.get(), std::move(gradient)) : std::move(gradient);
   }

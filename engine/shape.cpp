@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include <weft/engine/error.hpp>
 
@@ -64,7 +65,10 @@ int checked_axis(const char* op, std::int64_t axis, int rank) {
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
-Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+namespace {
+
+// NumPy's rule: axes are paired from the last, and a size of 1 gives way.
+std::optional<Shape> common_shape(const Shape& a, const Shape& b) {
   const Shape& longer = a.rank() >= b.rank() ? a : b;
   const Shape& shorter = a.rank() >= b.rank() ? b : a;
   Shape out = longer;
@@ -72,12 +76,22 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   for (int i = 0; i < shorter.rank(); ++i) {
     const std::int64_t mine = longer[offset + i], other = shorter[i];
     if (mine == other || other == 1) continue;
-    if (mine != 1)
-      fail(op, ": shapes ", a, " and ", b, " do not broadcast, axes need equal sizes or 1, counted from the last");
+    if (mine != 1) return std::nullopt;
     out[offset + i] = other;
   }
   return out;
 }
+
+}  // namespace
+
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  const auto common = common_shape(a, b);
+  if (!common)
+    fail(op, ": shapes ", a, " and ", b, " do not broadcast, axes need equal sizes or 1, counted from the last");
+  return *common;
+}
+
+bool broadcasts_to(const Shape& from, const Shape& to) { return common_shape(from, to) == to; }
 
 AxisSet checked_axes(const char* op, const Axes& axes, int rank) {
   AxisSet set;

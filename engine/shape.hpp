@@ -83,6 +83,9 @@ int checked_axis(const char* op, std::int64_t axis, int rank);
 /// The shape two operands broadcast to, NumPy's rule; throws Error naming `op` and both shapes where there is none.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
+/// Whether a tensor of the one shape can be repeated to fill the other.
+bool broadcasts_to(const Shape& from, const Shape& to);
+
 /// One flag an axis: which of `rank` axes are in the list (all of them if it is empty). Throws on range and repeats.
 struct AxisSet {
   bool has[max_rank] = {};

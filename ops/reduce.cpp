@@ -224,9 +224,8 @@ Tensor argmin(const Tensor& a, int axis, bool keepdims) {
 
 Tensor sum_to(const Tensor& a, const Shape& shape) {
   if (a.shape() == shape) return a;
+  if (!detail::broadcasts_to(shape, a.shape())) fail("sum_to: shape ", shape, " does not broadcast to ", a.shape());
   const int extra = a.rank() - shape.rank();
-  if (extra < 0 || detail::broadcast_shapes("sum_to", a.shape(), shape) != a.shape())
-    fail("sum_to: shape ", shape, " does not broadcast to ", a.shape());
   Axes axes;
   for (int i = 0; i < a.rank(); ++i)
     if (i < extra || shape[i - extra] != a.shape()[i]) axes.append(i);

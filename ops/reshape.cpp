@@ -304,7 +304,7 @@ Tensor transpose(const Tensor& a) {
 
 Tensor broadcast_to(const Tensor& a, const Shape& shape) {
   detail::checked_size("broadcast_to", shape, size_of(a.dtype()));
-  if (detail::broadcast_shapes("broadcast_to", a.shape(), shape) != shape)
+  if (!detail::broadcasts_to(a.shape(), shape))
     fail("broadcast_to: got shape ", a.shape(), " to bring to ", shape, ", needs axes of equal size or 1");
   return shape == a.shape() ? a : apply<BroadcastTo>(a, shape);
 }
