@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/parallel.hpp>
@@ -111,12 +112,12 @@ Optimizer::Optimizer(const char* name, const std::vector<const Tensors*>& groups
                      std::vector<std::string> slots)
     : name_(name), lrs_(lrs), slot_names_(std::move(slots)) {
   for (const double lr : lrs) detail::check_not_negative(name, "lr", lr);
+  std::unordered_set<const detail::TensorImpl*> seen;
   for (std::size_t group = 0; group < groups.size(); ++group) {
     for (const Tensor& p : *groups[group]) {
       detail::check_floating(name, p);
       if (!p.is_leaf()) fail(name, ": got a computed tensor of shape ", p.shape(), ", needs parameters");
-      for (const Tensor& other : parameters_)
-        if (other.impl() == p.impl()) fail(name, ": got a parameter of shape ", p.shape(), " twice");
+      if (!seen.insert(p.impl()).second) fail(name, ": got a parameter of shape ", p.shape(), " twice");
       parameters_.push_back(p);
       group_of_.push_back(static_cast<int>(group));
       Tensors state;
@@ -200,22 +201,10 @@ NamedTensors Optimizer::state() const {
   return result;
 }
 
-// The saved tensors in the order and the dtypes of state().
+// The saved tensors in the order of state().
 Tensors Optimizer::matched(const NamedTensors& saved) const {
   const NoGrad off;
-  const NamedTensors now = state();
-  if (saved.size() != now.size()) fail(name_, ": got a state of ", saved.size(), " tensors, needs ", now.size());
-  Tensors found;
-  for (const auto& [name, tensor] : now) {
-    const Tensor* match = nullptr;
-    for (const auto& [other, value] : saved)
-      if (other == name) match = &value;
-    if (match == nullptr) fail(name_, ": the saved state has no \"", name, "\"");
-    if (match->shape() != tensor.shape() || is_floating(match->dtype()) != is_floating(tensor.dtype()))
-      fail(name_, ": the saved \"", name, "\" is ", match->dtype(), " ", match->shape(), ", needs ", tensor.dtype(),
-           " ", tensor.shape());
-    found.push_back(match->to(tensor.dtype()));
-  }
+  Tensors found = detail::matched(std::string(name_) + ": the saved state", saved, state());
   for (int group = 0; group < group_count(); ++group) check_rates(found[0].at({group}), found[1].at({group}), group);
   for (const std::int64_t steps : found[2].data<std::int64_t>()) detail::check_steps(name_, steps);
   return found;

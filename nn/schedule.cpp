@@ -48,19 +48,9 @@ NamedTensors Schedule::state() const {
 }
 
 Schedule::Place Schedule::read(const NamedTensors& saved) const {
-  Tensor steps, bases;
-  for (const auto& [name, tensor] : saved) {
-    if (name == "steps") steps = tensor;
-    if (name == "base_lr") bases = tensor;
-  }
-  const auto groups = static_cast<std::int64_t>(bases_.size());
-  if (!steps.defined() || !bases.defined() || steps.size() != 1 || steps.dtype() != i64 || bases.size() != groups ||
-      !is_floating(bases.dtype()))
-    fail("schedule: the saved state needs \"steps\" (i64) and a \"base_lr\" of ", groups, " groups");
-  const NoGrad off;
-  const Tensor wide = bases.to(f64);
-  const auto values = wide.data<double>();
-  return checked({steps.data<std::int64_t>()[0], {values.begin(), values.end()}});
+  const Tensors found = detail::matched("schedule: the saved state", saved, state());
+  const auto bases = found[1].data<double>();
+  return checked({found[0].data<std::int64_t>()[0], {bases.begin(), bases.end()}});
 }
 
 void Schedule::check_state(const NamedTensors& saved) const { read(saved); }

@@ -197,9 +197,12 @@ TEST_CASE("a loaded optimiser goes on bit for bit") {
   auto wrong = first.state();
   wrong.back().second = zeros({2}, f64);
   const double before = second.lr();
-  CHECK_THROWS_AS(second.load_state(wrong), Error);
+  CHECK_THROWS_WITH_AS(second.load_state(wrong), doctest::Contains("square.0"), Error);
   wrong.pop_back();
-  CHECK_THROWS_AS(second.load_state(wrong), Error);
+  CHECK_THROWS_WITH_AS(second.load_state(wrong), doctest::Contains("square.0"), Error);
+  auto more = first.state();
+  more.emplace_back("stranger", zeros({1}));
+  CHECK_THROWS_WITH_AS(second.load_state(more), doctest::Contains("stranger"), Error);
   CHECK(second.lr() == before);
 }
 
