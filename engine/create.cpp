@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
+
+#include <weft/engine/number.hpp>
 
 namespace weft {
 namespace detail {
@@ -14,19 +15,6 @@ void check_count(const char* op, std::size_t count, const Shape& shape) {
     fail(op, ": got ", count, " values for shape ", shape, ", needs ", shape.size());
 }
 
-// The value as an element: a cast out of an integer type's range would be undefined.
-template <class T, class From>
-T converted(const char* op, From value) {
-  if constexpr (std::is_integral_v<T>) {
-    // 2^63 is the first double beyond i64; the largest i64 itself is not a double.
-    const bool fits = std::is_same_v<T, std::uint8_t> ? value > From(-1) && value < From(256)
-                      : std::is_integral_v<From>      ? true
-                                                      : value >= From(-0x1p62) * 2 && value < From(0x1p62) * 2;
-    if (!fits) fail(op, ": got ", value, ", needs a value that ", dtype_of<T>, " can hold");
-  }
-  return static_cast<T>(value);
-}
-
 template <class From>
 Tensor converted_tensor(std::span<const From> values, const Shape& shape, DType dtype) {
   check_count("tensor", values.size(), shape);
@@ -34,7 +22,7 @@ Tensor converted_tensor(std::span<const From> values, const Shape& shape, DType 
   visit_dtype(dtype, [&](auto zero) {
     using T = decltype(zero);
     std::transform(values.begin(), values.end(), mutable_data_of<T>(result),
-                   [](From value) { return converted<T>("tensor", value); });
+                   [](From value) { return to_element<T>("tensor", value); });
   });
   return result;
 }
@@ -42,7 +30,7 @@ Tensor converted_tensor(std::span<const From> values, const Shape& shape, DType 
 Tensor filled(const char* op, const Shape& shape, double value, DType dtype) {
   return visit_dtype(dtype, [&](auto zero) {
     using T = decltype(zero);
-    const T element = converted<T>(op, value);
+    const T element = to_element<T>(op, value);
     Tensor result = make_tensor(op, shape, dtype);
     std::fill_n(mutable_data_of<T>(result), result.size(), element);
     return result;
@@ -63,7 +51,7 @@ Tensor sequence(const char* op, double start, double step, std::int64_t count, D
   visit_dtype(dtype, [&](auto zero) {
     using T = decltype(zero);
     T* out = mutable_data_of<T>(result);
-    for (std::int64_t i = 0; i < count; ++i) out[i] = converted<T>(op, start + static_cast<double>(i) * step);
+    for (std::int64_t i = 0; i < count; ++i) out[i] = to_element<T>(op, start + static_cast<double>(i) * step);
   });
   return result;
 }
@@ -114,7 +102,7 @@ Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
   if (count > 1)  // the end itself, without the rounding of the steps
     detail::visit_dtype(dtype, [&](auto zero) {
       using T = decltype(zero);
-      detail::mutable_data_of<T>(result)[count - 1] = detail::converted<T>("linspace", stop);
+      detail::mutable_data_of<T>(result)[count - 1] = detail::to_element<T>("linspace", stop);
     });
   return result;
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include <weft/engine/number.hpp>
 #include <weft/engine/ops_needed.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/engine/tensor_extras.hpp>
@@ -167,10 +168,11 @@ void Tensor::writable(const char* what) const {
 }
 
 Tensor& Tensor::fill_(double value) {
-  writable("fill_");
   detail::visit_dtype(dtype(), [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(detail::mutable_data_of<T>(*this), size(), static_cast<T>(value));
+    const T element = detail::to_element<T>("fill_", value);
+    writable("fill_");
+    std::fill_n(detail::mutable_data_of<T>(*this), size(), element);
   });
   return *this;
 }
@@ -186,6 +188,7 @@ Tensor& Tensor::copy_(const Tensor& other) {
 Tensor& Tensor::add_(const Tensor& other, double scale) {
   const std::int64_t step = detail::check_operand("add_", *this, other);
   detail::check_recording("add_", other);
+  detail::check_number("add_", *this, scale);
   writable("add_");
   if (scale == 1.0)
     detail::update(*this, other, step, [](auto a, auto b) { return static_cast<decltype(a)>(a + b); });
@@ -197,6 +200,7 @@ Tensor& Tensor::add_(const Tensor& other, double scale) {
 }
 
 Tensor& Tensor::add_(double value) {
+  detail::check_number("add_", *this, value);
   writable("add_");
   detail::update(*this, *this, 1,
                  [value](auto a, auto) { return static_cast<decltype(a)>(a + static_cast<decltype(a)>(value)); });
@@ -212,6 +216,7 @@ Tensor& Tensor::mul_(const Tensor& other) {
 }
 
 Tensor& Tensor::mul_(double factor) {
+  detail::check_number("mul_", *this, factor);
   writable("mul_");
   detail::update(*this, *this, 1,
                  [factor](auto a, auto) { return static_cast<decltype(a)>(a * static_cast<decltype(a)>(factor)); });

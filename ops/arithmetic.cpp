@@ -3,20 +3,12 @@
 #include <cmath>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/number.hpp>
 #include <weft/ops/detail/formulas.hpp>
-#include <weft/ops/detail/number.hpp>
 
 namespace weft {
 
 using namespace detail;  // NOLINT(google-build-using-namespace): the op structs
-
-void detail::check_number(const char* op, const Tensor& t, double number) {
-  if (is_floating(t.dtype())) return;
-  const bool fits = t.dtype() == u8 ? number >= 0 && number <= 255 : number >= -0x1p63 && number < 0x1p63;
-  if (!fits || number != std::trunc(number))
-    fail(op, ": got ", number, " beside ", t.dtype(), " ", t.shape(), ", needs a whole number that ", t.dtype(),
-         " can hold");
-}
 
 Tensor add(const Tensor& a, const Tensor& b) { return apply<Add>(a, b); }
 Tensor sub(const Tensor& a, const Tensor& b) { return apply<Sub>(a, b); }

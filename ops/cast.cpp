@@ -1,10 +1,20 @@
 // Conversions that are members of Tensor: to() and clone().
-#include <weft/engine/tape.hpp>
-
 #include <algorithm>
+#include <limits>
+
+#include <weft/engine/number.hpp>
+#include <weft/engine/tape.hpp>
 
 namespace weft {
 namespace {
+
+// The nearest that an integer type has to a floating-point number without its fraction; of nan 0.
+template <class To, class From>
+To cast(From value) {
+  if (std::is_integral_v<From> || detail::in_range<To>(value)) return static_cast<To>(value);
+  using Limits = std::numeric_limits<To>;
+  return value > 0 ? Limits::max() : value < 0 ? Limits::min() : To{0};
+}
 
 struct Cast : Op<Cast> {
   static constexpr const char* name = "to";
@@ -17,7 +27,7 @@ struct Cast : Op<Cast> {
       detail::visit_dtype(dtype, [&](auto target) {
         const auto* in = detail::data_of<decltype(source)>(a);
         std::transform(in, in + a.size(), detail::mutable_data_of<decltype(target)>(out),
-                       [](auto value) { return static_cast<decltype(target)>(value); });
+                       [](auto value) { return cast<decltype(target)>(value); });
       });
     });
     return out;

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/number.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/detail/number.hpp>
 #include <weft/ops/kernels/broadcast.hpp>
 
 namespace weft {

@@ -80,6 +80,38 @@ TEST_CASE("what cannot be made says why") {
   CHECK_THROWS_AS(parameter(ones({2}, i64)), Error);
 }
 
+TEST_CASE("a number in place is one that the dtype can hold") {
+  Tensor bytes = full({2}, 3, u8), wholes = full({2}, 3, i64);
+  for (const double bad : {-1.0, 256.0, static_cast<double>(NAN), 1e300}) {
+    CHECK_THROWS_WITH_AS(bytes.fill_(bad), doctest::Contains("u8"), Error);
+    CHECK_THROWS_WITH_AS(bytes.add_(bad), doctest::Contains("u8"), Error);
+    CHECK_THROWS_WITH_AS(bytes.mul_(bad), doctest::Contains("u8"), Error);
+    CHECK_THROWS_WITH_AS(bytes.add_(bytes, bad), doctest::Contains("u8"), Error);
+  }
+  CHECK_THROWS_AS(wholes.add_(0.5), Error);  // it would add nothing
+  CHECK_THROWS_AS(wholes.mul_(0.5), Error);
+  CHECK_THROWS_AS(wholes.fill_(0x1p63), Error);
+  CHECK(values(bytes) == Values{3, 3});
+  CHECK(values(wholes) == Values{3, 3});
+  wholes.add_(-4).mul_(2);
+  CHECK(values(wholes) == Values{-2, -2});
+  bytes.fill_(255.5);  // as full() does, and NumPy
+  CHECK(values(bytes) == Values{255, 255});
+}
+
+TEST_CASE_TEMPLATE("a conversion to integers drops fractions and ends at the range", T, float, double) {
+  const Tensor t =
+      tensor({-1e30, -300, -1.5, -0.5, 0.5, 1.5, 255.5, 256, 1e30, NAN, INFINITY, -INFINITY}, {12}, dtype_of<T>);
+  CHECK(values(t.to(u8)) == Values{0, 0, 0, 0, 0, 1, 255, 255, 255, 0, 255, 0});
+  using Limits = std::numeric_limits<std::int64_t>;
+  const std::int64_t wide[] = {Limits::min(), -300,         -1, 0, 0, 1, 255, 256, Limits::max(), 0,
+                               Limits::max(), Limits::min()};
+  const Tensor converted = t.to(i64);
+  const auto whole = converted.data<std::int64_t>();
+  CHECK(std::equal(whole.begin(), whole.end(), wide));
+  CHECK(values(tensor({-1, 255, 256}, {3}, i64).to(u8)) == Values{255, 255, 0});  // modulo 256, as in C++
+}
+
 TEST_CASE("a parameter is a leaf of its own") {
   Tensor t = ones({2});
   Tensor p = parameter(t);
