@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -49,8 +50,13 @@ def short(seconds):
             return f"{seconds / scale:.3g} {unit}"
 
 
+def by_size(name):
+    """Sorts 1000 before 50000 before 2000000."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 def table(path):
-    for name, (seconds, rate, unit) in load(path).items():
+    for name, (seconds, rate, unit) in sorted(load(path).items(), key=lambda row: by_size(row[0])):
         print(f"{name:<56} {short(seconds):>10}" + (f" {rate:>8.1f} {unit}" if unit else ""))
 
 
@@ -111,6 +117,21 @@ def peer_table(rows):
     return lines
 
 
+def flatness(benchmarks):
+    """What a node costs by the graph's length: a chain of additions and products of 16 floats."""
+    command = [benchmarks, "--benchmark_filter=engine/chain/forward_backward", "--benchmark_repetitions=15",
+               "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.2", "--benchmark_format=json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    if done.returncode != 0:
+        sys.exit(f"{benchmarks}: exit {done.returncode}\n{done.stderr}")
+    times = collections.defaultdict(list)
+    for row in json.loads(done.stdout)["benchmarks"]:
+        if row.get("run_type") != "aggregate":
+            times[int(row["run_name"].split("/")[-1])].append(row["s/node"] * 1e9)
+    return ["| nodes | ns/node, median of 15 | least |", "|---:|---:|---:|"] + [
+        f"| {nodes:,} | {statistics.median(runs):.1f} | {min(runs):.1f} |" for nodes, runs in sorted(times.items())]
+
+
 def processor():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -138,6 +159,12 @@ def peers(weft, libtorch, page, threads="1"):
         lines = peer_table(measure(weft, libtorch, int(count)))
         print("\n".join(lines))
         text += ["", f"## {count} thread{'s' if int(count) > 1 else ''}", ""] + lines
+    print("the chain by its length", file=sys.stderr)
+    lines = flatness(pathlib.Path(weft).with_name("weft_bench"))
+    print("\n".join(lines))
+    text += ["", "## A node, by the length of the graph", "",
+             "A chain of additions and products of 16 floats in turn: forward, backward and dropping it, in weft, one",
+             "thread, the lengths interleaved.", ""] + lines
     pathlib.Path(page).write_text("\n".join(text) + "\n")
 
 
