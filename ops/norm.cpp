@@ -163,10 +163,10 @@ struct BatchNorm : Op<BatchNorm> {
     const auto made = NormGradients::made(name, ctx, o.affine, x);
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      const auto run = o.training ? detail::batch_norm_train_backward<T> : detail::batch_norm_eval_backward<T>;
-      run(data_of<T>(x), data_of<T>(g), nullptr, data_of<T>(mean), data_of<T>(variance),
-          weight.defined() ? data_of<T>(weight) : nullptr, o.eps, NormGradients::pointer<T>(made.x),
-          NormGradients::pointer<T>(made.weight), NormGradients::pointer<T>(made.bias), rows_of(x), x.size(-1));
+      detail::batch_norm_backward(data_of<T>(x), data_of<T>(g), data_of<T>(mean), data_of<T>(variance),
+                                  weight.defined() ? data_of<T>(weight) : nullptr, o.eps, o.training,
+                                  NormGradients::pointer<T>(made.x), NormGradients::pointer<T>(made.weight),
+                                  NormGradients::pointer<T>(made.bias), rows_of(x), x.size(-1));
     });
     return made.list(o.affine);
   }

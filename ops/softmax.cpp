@@ -97,7 +97,7 @@ struct SoftmaxCrossEntropy : Op<SoftmaxCrossEntropy> {
     detail::visit_floating(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
       detail::cross_entropy_backward(data_of<T>(logits), data_of<std::int64_t>(labels), data_of<T>(ctx.saved(2)),
-                                     data_of<T>(g), 1, mutable_data_of<T>(gradient), logits.size(0), logits.size(1),
+                                     data_of<T>(g), mutable_data_of<T>(gradient), logits.size(0), logits.size(1),
                                      options);
     });
     return {gradient, Tensor()};

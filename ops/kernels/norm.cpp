@@ -125,7 +125,7 @@ void column_moments(const T* x, T* mean, T* variance, std::int64_t rows, std::in
 
 template <class T>
 void batch_norm(const T* x, const T* mean, const T* variance, const T* weight, const T* bias, double eps, T* y,
-                std::int64_t rows, std::int64_t channels, bool relu) {
+                std::int64_t rows, std::int64_t channels) {
   const std::int64_t repeat = column_repeat<T>(rows, channels);
   const ColumnValues<T> about(channels, repeat, [=](std::int64_t c) { return mean[c]; });
   const ColumnValues<T> scale(channels, repeat, [=](std::int64_t c) {
@@ -134,42 +134,25 @@ void batch_norm(const T* x, const T* mean, const T* variance, const T* weight, c
   });
   const ColumnValues<T> shift(channels, repeat, [=](std::int64_t c) { return bias == nullptr ? T{0} : bias[c]; });
   const T *m = about, *s = scale, *b = shift;
-  const auto normal = [=](auto v, std::int64_t row) {
-    return xsimd::fma(v.load(x + row) - v.load(m), v.load(s), v.load(b));
-  };
-  if (relu) {
-    // The value comes last, so that NaN survives where max prefers its second operand (x86).
-    map_columns<T>(rows, channels, repeat,
-                   [=](auto v, std::int64_t row) { v.store(y + row, xsimd::max(Batch<T>(T{0}), normal(v, row))); });
-  } else {
-    map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) { v.store(y + row, normal(v, row)); });
-  }
+  map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
+    v.store(y + row, xsimd::fma(v.load(x + row) - v.load(m), v.load(s), v.load(b)));
+  });
 }
 
-namespace {
-
-// Both backwards: the sums over the columns, then dx = dy * scale - even - (x - mean) * slope. In evaluation, even and
-// slope are 0, as mean and variance do not depend on x.
-template <class T, bool training, bool clamped>
-void batch_norm_backward(const T* x, const T* dy, const T* relu_y, const T* mean, const T* variance, const T* weight,
-                         double eps, T* dx, T* dweight, T* dbias, std::int64_t rows, std::int64_t channels) {
+// The sums over the columns, then dx = dy * scale - even - (x - mean) * slope. In evaluation, even and slope are 0, as
+// mean and variance do not depend on x.
+template <class T>
+void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* variance, const T* weight, double eps,
+                         bool training, T* dx, T* dweight, T* dbias, std::int64_t rows, std::int64_t channels) {
   const std::int64_t repeat = column_repeat<T>(rows, channels);
   const ColumnValues<T> about(channels, repeat, [=](std::int64_t c) { return mean[c]; });
   const T* m = about;
-  const auto gradient = [=](auto v, std::int64_t row) {
-    const Batch<T> d = v.load(dy + row);
-    if constexpr (clamped) {
-      return xsimd::select(v.load(relu_y + row) <= Batch<T>(T{0}), Batch<T>(T{0}), d);
-    } else {
-      return d;
-    }
-  };
   const auto rstd = [=](std::int64_t c) { return 1 / std::sqrt(static_cast<double>(variance[c]) + eps); };
   std::vector<double> sums(static_cast<std::size_t>(2 * channels));
   double *sum = sums.data(), *dot = sum + channels;
   if ((training && dx != nullptr) || dweight != nullptr || dbias != nullptr) {
     sum_columns<T, 2>(rows, channels, repeat, {sum, dot}, [=](auto v, std::int64_t row, std::int64_t column) {
-      const Batch<T> d = gradient(v, row);
+      const Batch<T> d = v.load(dy + row);
       return Batches<T, 2>{d, d * (v.load(x + row) - v.load(m + column))};
     });
   }
@@ -184,44 +167,19 @@ void batch_norm_backward(const T* x, const T* dy, const T* relu_y, const T* mean
   };
   const ColumnValues<T> scale(channels, repeat, factor);
   const T* s = scale;
-  if constexpr (training) {
+  if (training) {
     const ColumnValues<T> even(channels, repeat, [=](std::int64_t c) { return factor(c) * sum[c] / n; });
     const ColumnValues<T> slope(channels, repeat,
                                 [=](std::int64_t c) { return factor(c) * rstd(c) * rstd(c) * dot[c] / n; });
     const T *e = even, *k = slope;
     map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
-      const Batch<T> d = xsimd::fms(gradient(v, row), v.load(s), v.load(e));
+      const Batch<T> d = xsimd::fms(v.load(dy + row), v.load(s), v.load(e));
       v.store(dx + row, xsimd::fnma(v.load(x + row) - v.load(m), v.load(k), d));
     });
   } else {
     map_columns<T>(rows, channels, repeat,
-                   [=](auto v, std::int64_t row) { v.store(dx + row, gradient(v, row) * v.load(s)); });
+                   [=](auto v, std::int64_t row) { v.store(dx + row, v.load(dy + row) * v.load(s)); });
   }
-}
-
-template <class T, bool training, class... Rest>
-void choose_clamped(const T* x, const T* dy, const T* relu_y, Rest... rest) {
-  if (relu_y != nullptr) {
-    batch_norm_backward<T, training, true>(x, dy, relu_y, rest...);
-  } else {
-    batch_norm_backward<T, training, false>(x, dy, relu_y, rest...);
-  }
-}
-
-}  // namespace
-
-template <class T>
-void batch_norm_train_backward(const T* x, const T* dy, const T* relu_y, const T* mean, const T* variance,
-                               const T* weight, double eps, T* dx, T* dweight, T* dbias, std::int64_t rows,
-                               std::int64_t channels) {
-  choose_clamped<T, true>(x, dy, relu_y, mean, variance, weight, eps, dx, dweight, dbias, rows, channels);
-}
-
-template <class T>
-void batch_norm_eval_backward(const T* x, const T* dy, const T* relu_y, const T* mean, const T* variance,
-                              const T* weight, double eps, T* dx, T* dweight, T* dbias, std::int64_t rows,
-                              std::int64_t channels) {
-  choose_clamped<T, false>(x, dy, relu_y, mean, variance, weight, eps, dx, dweight, dbias, rows, channels);
 }
 
 #define WEFT_INSTANTIATE(T)                                                                                           \
@@ -229,12 +187,9 @@ void batch_norm_eval_backward(const T* x, const T* dy, const T* relu_y, const T*
   template void layer_norm_backward(const T*, const T*, const T*, const T*, const T*, T*, T*, T*, std::int64_t,       \
                                     std::int64_t);                                                                    \
   template void column_moments(const T*, T*, T*, std::int64_t, std::int64_t);                                         \
-  template void batch_norm(const T*, const T*, const T*, const T*, const T*, double, T*, std::int64_t, std::int64_t,  \
-                           bool);                                                                                     \
-  template void batch_norm_train_backward(const T*, const T*, const T*, const T*, const T*, const T*, double, T*, T*, \
-                                          T*, std::int64_t, std::int64_t);                                            \
-  template void batch_norm_eval_backward(const T*, const T*, const T*, const T*, const T*, const T*, double, T*, T*,  \
-                                         T*, std::int64_t, std::int64_t);
+  template void batch_norm(const T*, const T*, const T*, const T*, const T*, double, T*, std::int64_t, std::int64_t); \
+  template void batch_norm_backward(const T*, const T*, const T*, const T*, const T*, double, bool, T*, T*, T*,       \
+                                    std::int64_t, std::int64_t);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE

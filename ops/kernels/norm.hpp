@@ -20,22 +20,15 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
 template <class T>
 void column_moments(const T* x, T* mean, T* variance, std::int64_t rows, std::int64_t channels);
 
-/// y = (x - mean) / sqrt(variance + eps) * weight + bias with the given statistics; `relu` clamps y at 0 as well.
+/// y = (x - mean) / sqrt(variance + eps) * weight + bias with the given statistics.
 /// Training is column_moments, then this. Ioffe, Szegedy 2015 (1502.03167).
 template <class T>
 void batch_norm(const T* x, const T* mean, const T* variance, const T* weight, const T* bias, double eps, T* y,
-                std::int64_t rows, std::int64_t channels, bool relu = false);
+                std::int64_t rows, std::int64_t channels);
 
-/// Gradients where mean and variance are x's own (training). If batch_norm clamped, relu_y is its output, else null.
+/// Gradients; where mean and variance are x's own (training), through them too.
 template <class T>
-void batch_norm_train_backward(const T* x, const T* dy, const T* relu_y, const T* mean, const T* variance,
-                               const T* weight, double eps, T* dx, T* dweight, T* dbias, std::int64_t rows,
-                               std::int64_t channels);
-
-/// Gradients where mean and variance are constants (evaluation). relu_y as above.
-template <class T>
-void batch_norm_eval_backward(const T* x, const T* dy, const T* relu_y, const T* mean, const T* variance,
-                              const T* weight, double eps, T* dx, T* dweight, T* dbias, std::int64_t rows,
-                              std::int64_t channels);
+void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* variance, const T* weight, double eps,
+                         bool training, T* dx, T* dweight, T* dbias, std::int64_t rows, std::int64_t channels);
 
 }  // namespace weft::detail

@@ -194,9 +194,8 @@ void cross_entropy(const T* logits, const std::int64_t* labels, T* losses, T* ls
 }
 
 template <class T>
-void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* lse, const T* dloss,
-                            std::int64_t dloss_stride, T* dx, std::int64_t rows, std::int64_t classes,
-                            const CrossEntropyOptions& options) {
+void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* lse, const T* dloss, T* dx,
+                            std::int64_t rows, std::int64_t classes, const CrossEntropyOptions& options) {
   const auto smoothing = static_cast<T>(options.label_smoothing);
   for_rows({rows, classes, 1}, [=](std::int64_t at) {
     const std::int64_t r = at / classes, label = labels[r];
@@ -204,7 +203,7 @@ void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T
       std::fill_n(dx + at, classes, T{0});
       return;
     }
-    const T scale = dloss[r * dloss_stride];
+    const T scale = dloss[r];
     const Batch<T> factor(scale), log_sum(lse[r]), even(smoothing / static_cast<T>(classes));
     for_vectors<T>(classes,
                    [&](auto v) { v.store(dx + at, factor * (exponential(v.load(logits + at) - log_sum) - even)); });
@@ -224,9 +223,9 @@ template void cross_entropy(const float*, const std::int64_t*, float*, float*, s
                             const CrossEntropyOptions&);
 template void cross_entropy(const double*, const std::int64_t*, double*, double*, std::int64_t, std::int64_t,
                             const CrossEntropyOptions&);
-template void cross_entropy_backward(const float*, const std::int64_t*, const float*, const float*, std::int64_t,
-                                     float*, std::int64_t, std::int64_t, const CrossEntropyOptions&);
-template void cross_entropy_backward(const double*, const std::int64_t*, const double*, const double*, std::int64_t,
-                                     double*, std::int64_t, std::int64_t, const CrossEntropyOptions&);
+template void cross_entropy_backward(const float*, const std::int64_t*, const float*, const float*, float*,
+                                     std::int64_t, std::int64_t, const CrossEntropyOptions&);
+template void cross_entropy_backward(const double*, const std::int64_t*, const double*, const double*, double*,
+                                     std::int64_t, std::int64_t, const CrossEntropyOptions&);
 
 }  // namespace weft::detail

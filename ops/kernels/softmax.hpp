@@ -34,11 +34,9 @@ template <class T>
 void cross_entropy(const T* logits, const std::int64_t* labels, T* losses, T* lse, std::int64_t rows,
                    std::int64_t classes, const CrossEntropyOptions& options);
 
-/// dx[r] = dloss[r * dloss_stride] * (softmax(logits[r]) - target), from the saved lse. A stride of 0 gives every row
-/// the same factor, as a mean or sum over the rows does.
+/// dx[r] = dloss[r] * (softmax(logits[r]) - target), from the saved lse.
 template <class T>
-void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* lse, const T* dloss,
-                            std::int64_t dloss_stride, T* dx, std::int64_t rows, std::int64_t classes,
-                            const CrossEntropyOptions& options);
+void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* lse, const T* dloss, T* dx,
+                            std::int64_t rows, std::int64_t classes, const CrossEntropyOptions& options);
 
 }  // namespace weft::detail
