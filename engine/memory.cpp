@@ -52,6 +52,7 @@ struct FreeBlock {
   FreeBlock* next;
   FreeBlock* next_list;
   std::uint32_t count;
+  std::size_t size;  // of a large block
 };
 
 // The unused rest of a slab.
@@ -166,25 +167,51 @@ LocalPool* this_pool() {
   return &local;
 }
 
-void* system_block(std::size_t size) {
-  // Huge pages: a long tape or a large tensor is not slowed down by page faults and address translation.
-  const bool huge = size >= huge_page;
-  const std::size_t alignment = huge ? huge_page : 64;
-  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-  void* block = std::aligned_alloc(alignment, whole);
-  if (block == nullptr) fail("memory: could not get ", size, " bytes");
+// A wish that the whole huge pages of a block be such: a long tape or a large tensor is then not slowed down by page
+// faults and address translation. The end that fills none stays small: a tensor of 4 MiB and its header would take 6.
+void prefer_huge_pages(void* block, std::size_t size) {
 #ifdef MADV_HUGEPAGE
-  if (huge) madvise(block, whole, MADV_HUGEPAGE);  // a wish: without it all is the same but slower
+  madvise(block, size / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
+}
+
+void* check_block(void* block, std::size_t size) {
+  if (block == nullptr) fail("memory: could not get ", size, " bytes");
   return block;
+}
+
+void* heap_block(std::size_t size, std::size_t alignment) {
+  return check_block(std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment), size);
 }
 
 #ifndef WEFT_NO_POOL
 
+// Blocks of a huge page or more are mapped one by one: in the heap, those that come and go with different sizes would
+// leave holes that fit none of the next.
+void* mapped_block(std::size_t size) {
+  // A huge page more than needed, so that there is an aligned place; what is before it and behind goes back.
+  void* mapped = mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  auto* begin = static_cast<std::byte*>(check_block(mapped == MAP_FAILED ? nullptr : mapped, size));
+  const std::size_t before = (huge_page - reinterpret_cast<std::uintptr_t>(begin) % huge_page) % huge_page;
+  if (before != 0) munmap(begin, before);
+  munmap(begin + before + size, huge_page - before);
+  prefer_huge_pages(begin + before, size);
+  return begin + before;
+}
+
+void* new_large_block(std::size_t size) { return size < huge_page ? heap_block(size, 64) : mapped_block(size); }
+
+void delete_large_block(FreeBlock* block) {
+  if (block->size < huge_page)
+    std::free(block);
+  else
+    munmap(block, block->size);
+}
+
 void* small_block(std::size_t size) {
   const std::size_t c = class_of(size);
   LocalPool* local = this_pool();
-  if (local == nullptr) return system_block(size);
+  if (local == nullptr) return heap_block(size, 64);
   LocalPool::Class& mine = local->small[c];
   if (mine.spare != nullptr) {
     mine = {mine.spare, batches[c], nullptr};
@@ -206,7 +233,8 @@ void* small_block(std::size_t size) {
     return block;
   }
   if (local->slab_end - local->slab < static_cast<std::ptrdiff_t>(size)) {
-    local->slab = static_cast<std::byte*>(system_block(slab_bytes));
+    local->slab = static_cast<std::byte*>(heap_block(slab_bytes, huge_page));
+    prefer_huge_pages(local->slab, slab_bytes);
     local->slab_end = local->slab + slab_bytes;
   }
   void* block = local->slab;
@@ -222,7 +250,7 @@ void* large_block(std::size_t size) {
     FreeBlock*& mine = shared.large[class_of(size)];
     if (FreeBlock* block = mine) {
       mine = block->next;
-      shared.cached -= static_cast<std::int64_t>(size);
+      shared.cached -= static_cast<std::int64_t>(block->size);
       return block;
     }
     // Before the process grows: give back cached blocks of other sizes that would lift it above 1.25 times what its
@@ -234,13 +262,12 @@ void* large_block(std::size_t size) {
         FreeBlock* block = shared.large[c];
         shared.large[c] = block->next;
         block->next = std::exchange(released, block);
-        const std::size_t power = std::size_t{1} << (10 + (c - 17) / 8);
-        shared.cached -= static_cast<std::int64_t>(power + power / 8 * ((c - 17) % 8 + 1));
+        shared.cached -= static_cast<std::int64_t>(block->size);
       }
     }
   }
-  while (released != nullptr) std::free(std::exchange(released, released->next));
-  return system_block(size);
+  while (released != nullptr) delete_large_block(std::exchange(released, released->next));
+  return new_large_block(size);
 }
 
 #endif
@@ -249,7 +276,7 @@ void* large_block(std::size_t size) {
 
 #ifdef WEFT_NO_POOL
 
-void* allocate_block(std::size_t bytes) { return system_block(rounded(bytes)); }
+void* allocate_block(std::size_t bytes) { return heap_block(rounded(bytes), 64); }
 void free_block(void* block, std::size_t) noexcept { std::free(block); }
 
 #else
@@ -274,6 +301,7 @@ void free_block(void* block, std::size_t bytes) noexcept {
   const std::size_t c = class_of(size);
   if (size > small_limit) {
     SharedPool& shared = shared_pool();
+    freed->size = size;
     const std::lock_guard lock(shared.mutex);
     freed->next = std::exchange(shared.large[c], freed);
     shared.cached += static_cast<std::int64_t>(size);

@@ -1,0 +1,49 @@
+// What the process holds beside what its tensors need.
+#include <doctest/doctest.h>
+#include <unistd.h>
+#include <weft/engine/create.hpp>
+#include <weft/engine/memory.hpp>
+
+#include <fstream>
+
+using namespace weft;
+
+#ifndef WEFT_NO_POOL  // without it every block is the heap's
+
+namespace {
+
+double resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  double all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+double peak_bytes() { return static_cast<double>(memory_stats().peak_bytes); }
+
+}  // namespace
+
+TEST_CASE("a tensor as large as huge pages takes no more of them for its header") {
+  const double before = resident_bytes();
+  Tensors held;
+  for (int i = 0; i < 20; ++i) held.push_back(zeros({1 << 20}));
+  CHECK(resident_bytes() - before < 1.1 * 20 * (1 << 22));
+}
+
+TEST_CASE("tensors of many sizes that come and go leave no holes") {
+  const double before = resident_bytes();
+  for (int step = 0; step < 6; ++step) {
+    Tensors held;
+    for (std::int64_t i = 4; i < 24; ++i) {
+      const std::int64_t size = (1 << 18) * i + 4096 * step;
+      Tensor once = zeros({size}), twice = zeros({size});
+      held.push_back(zeros({(1 << 17) * (i - 1)}));
+      if (i % 2 == 0) held.push_back(twice);
+    }
+    for (std::size_t i = 0; i < held.size(); i += 2) held[i] = zeros({held[i].size() / 3});
+    // A quarter more than the peak is kept for reuse.
+    CHECK(resident_bytes() - before < 1.35 * peak_bytes());
+  }
+}
+
+#endif
