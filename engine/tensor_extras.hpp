@@ -9,6 +9,7 @@
 namespace weft::detail {
 
 struct HookEntry {
+  HookEntry(std::uint32_t of, Hook hook) : output(of), call(std::move(hook)) {}
   std::uint32_t output;
   Hook call;
   std::atomic<bool> removed{false};

@@ -152,7 +152,7 @@ Value fold_row(const T* row, std::int64_t n, Value* acc) {
 
 template <class F, class T, class Value = typename F::Value>
 void fold(const T* x, Value* out, Collapsed shape) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (outer == 0 || inner == 0) return;
   // Work items: strips of columns, and chunks of a long axis when there are few of those.
   const std::int64_t strips = (inner + strip - 1) / strip, width = std::min(inner, strip);
@@ -210,7 +210,7 @@ std::int64_t first_best(const T* row, std::int64_t n) {
 // Position is as wide as T, so that values and positions share vectors; a longer axis takes the wider one.
 template <class F, class Position, class T>
 void best_positions(const T* x, std::int64_t* out, Collapsed shape) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   const std::int64_t strips = (inner + strip - 1) / strip;
   parallel_for(outer * strips, std::max<std::int64_t>(chunk_elements / (axis * std::min(inner, strip)), 1),
                [=](std::int64_t begin, std::int64_t end) {
@@ -240,7 +240,7 @@ void best_positions(const T* x, std::int64_t* out, Collapsed shape) {
 
 template <class F, class T>
 void arg_best(const T* x, std::int64_t* out, Collapsed shape) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (outer == 0 || inner == 0) return;
   if (inner == 1) {
     parallel_for(outer, std::max<std::int64_t>(chunk_elements / axis, 1),

@@ -45,7 +45,7 @@ struct Square {
 
 template <class F, class T>
 void sum_floats(const T* x, T* out, Collapsed shape) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (inner == 1) {
     const std::int64_t chunks = std::max<std::int64_t>((axis + chunk_elements - 1) / chunk_elements, 1);
     const std::int64_t each = std::min(axis, chunk_elements);
@@ -89,7 +89,7 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
 // Integers wrap, so any order is exact and the compiler's own vectors do. Long rows are cut and the parts added.
 template <class F, class T>
 void sum_integers(const T* x, std::int64_t* out, Collapsed shape) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   using Bits = std::uint64_t;  // sums wrap without undefined behaviour
   const auto value = [](T v) {
     const auto bits = static_cast<Bits>(v);
@@ -171,7 +171,7 @@ void reduce_sum_squares(const T* x, SumOf<T>* out, Collapsed shape) {
 
 template <class T>
 void reduce_variance(const T* x, T* mean, T* variance, Collapsed shape, double correction) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   const double divisor = std::max(static_cast<double>(axis) - correction, 0.0);
   if (inner == 1 && axis < long_row) {
     parallel_for(outer, grain_for(axis), [=](std::int64_t begin, std::int64_t end) {
@@ -199,7 +199,7 @@ void reduce_variance(const T* x, T* mean, T* variance, Collapsed shape, double c
 
 template <class T>
 void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
-  const auto [outer, axis, inner] = shape;
+  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (inner == 1) {
     parallel_for(outer, grain_for(axis * 4), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) {

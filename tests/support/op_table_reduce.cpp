@@ -65,7 +65,8 @@ void add_reductions(std::vector<OpRow>& rows, const char* name, F f, R reference
     OpRow row = like;
     row.name = name;
     row.variant = kind.variant;
-    const auto [axes, keepdims] = std::pair(kind.axes, kind.keepdims);
+    const Axes axes = kind.axes;
+    const bool keepdims = kind.keepdims;
     row.function = one([=](const Tensors& in) { return f(in[0], axes, keepdims); });
     row.reference = naive([=](const Arrays& in) { return reduced(in[0], axes, keepdims, reference); });
     Shape single = kind.shape, empty = kind.shape, none = kind.shape;
