@@ -244,10 +244,18 @@ class OpNode final : public Node {
   }
 };
 
+// What derives from Tensor, such as a module's Param, is one.
 template <class A>
-inline constexpr bool is_tensor = std::same_as<std::remove_cvref_t<A>, Tensor>;
+inline constexpr bool is_tensor = std::derived_from<std::remove_cvref_t<A>, Tensor>;
 template <class A>
 inline constexpr bool is_tensors = std::same_as<std::remove_cvref_t<A>, Tensors>;
+
+// An array, an optional, a pointer: the tape would not see the tensors inside.
+template <class A>
+concept HidesTensors = !is_tensor<A> && !is_tensors<A> &&
+                       (
+                           requires(const A& a) { requires is_tensor<decltype(*a)>; } ||
+                           requires(const A& a) { requires is_tensor<decltype(*std::begin(a))>; });
 
 template <class A>
 int count_inputs(const A& a) {
@@ -306,6 +314,8 @@ auto record(const Args&... args) {
 template <class O, class... Args>
   requires std::derived_from<O, Op<O>>
 auto apply(const Args&... args) {
+  static_assert(!(detail::HidesTensors<Args> || ...),
+                "apply: inputs are passed as Tensor or Tensors, else they get no gradient");
   if (grad_enabled() && (detail::wants_gradient(args) || ...)) return detail::record<O>(args...);
   O op{};
   Context context = NodeAccess::no_context();

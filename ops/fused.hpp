@@ -131,7 +131,7 @@ auto fused(F f) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) { return Expr(f(in[I]...)); }
     (std::make_index_sequence<n>{});
   });
-  return [function](const std::same_as<Tensor> auto&... inputs) {
+  return [function](const std::derived_from<Tensor> auto&... inputs) {
     static_assert(sizeof...(inputs) == n, "fused: as many tensors as the function has arguments");
     return function(Tensors{inputs...});
   };

@@ -27,6 +27,12 @@ struct Tied : nn::Module {
   Tensor forward(const Tensor& x) override { return second(first(x)); }
 };
 
+struct Twice : Op<Twice> {
+  static constexpr const char* name = "twice";
+  static Tensor forward(Context&, const Tensor& x) { return 2 * x; }
+  static Tensor backward(Context&, const Tensor& g) { return 2 * g; }
+};
+
 struct TwoInputs : nn::Module {
   Tensor forward(const Tensor& a, const Tensor& b) { return a + b; }
   using nn::Module::forward;
@@ -100,6 +106,14 @@ TEST_CASE("forgotten leaves are named") {
   const auto lines = nn::unregistered_leaves(net, net(randn({2, 3})));
   REQUIRE(lines.size() == 2);
   CHECK((lines[0] + lines[1]).find("{3, 2}") != std::string::npos);
+}
+
+TEST_CASE("a Param is an input like any other tensor") {
+  SkipMlp net;
+  const Tensor y = apply<Twice>(net.scale);
+  REQUIRE(y.requires_grad());
+  sum(y + fused([](auto x) { return x * x; })(net.scale)).backward();
+  CHECK(net.scale.grad().at({0}) == doctest::Approx(4));
 }
 
 TEST_CASE("names are checked") {
