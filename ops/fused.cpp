@@ -8,6 +8,12 @@
 #include <weft/ops/reshape.hpp>
 
 namespace weft {
+
+Expr clamp(const Expr& a, double low, double high) {
+  if (!(low <= high)) fail("clamp: got low ", low, " and high ", high, ", needs low <= high");
+  return detail::Clamp{{}, low, high}.value(a);
+}
+
 namespace detail {
 
 /// Calls use(op struct) with the op that a step applies.

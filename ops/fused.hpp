@@ -93,6 +93,11 @@ inline Expr minimum(const Expr& a, const Expr& b) { return detail::step(detail::
 inline Expr where(const Expr& mask, const Expr& a, const Expr& b) {
   return detail::step(detail::Function::where, mask, a, b);
 }
+Expr clamp(const Expr& a, double low, double high);
+inline Expr& operator+=(Expr& a, const Expr& b) { return a = a + b; }
+inline Expr& operator-=(Expr& a, const Expr& b) { return a = a - b; }
+inline Expr& operator*=(Expr& a, const Expr& b) { return a = a * b; }
+inline Expr& operator/=(Expr& a, const Expr& b) { return a = a / b; }
 
 namespace detail {
 
@@ -109,10 +114,12 @@ class FusedFunction {
   std::shared_ptr<const Programs> programs_;
 };
 
+// How many values F takes, 1 to 8; 0: none of these.
 template <class F, class... E>
 constexpr int count_arguments() {
-  static_assert(sizeof...(E) <= 8, "fused: the function must take 1 to 8 values of type auto or Expr");
-  if constexpr (sizeof...(E) > 0 && std::invocable<F, E...>)
+  if constexpr (sizeof...(E) > 8)
+    return 0;
+  else if constexpr (sizeof...(E) > 0 && std::invocable<F, E...>)
     return static_cast<int>(sizeof...(E));
   else
     return count_arguments<F, E..., Expr>();
@@ -127,8 +134,14 @@ constexpr int count_arguments() {
 template <class F>
 auto fused(F f) {
   constexpr int n = detail::count_arguments<F>();
+  static_assert(n > 0, "fused: the function must take 1 to 8 values of type auto or Expr, and use what Expr has");
   const detail::FusedFunction function(n, [&](const std::vector<Expr>& in) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) { return Expr(f(in[I]...)); }
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      if constexpr (n > 0)
+        return Expr(f(in[I]...));
+      else
+        return Expr(0.0);
+    }
     (std::make_index_sequence<n>{});
   });
   return [function](const std::derived_from<Tensor> auto&... inputs) {

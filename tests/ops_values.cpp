@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 
+#include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/error.hpp>
 #include <weft/ops/fused.hpp>
@@ -148,6 +149,31 @@ TEST_CASE("sums of long columns keep their digits") {
   const Tensor x = zeros({1'000'000, 2});
   CHECK(std::abs(sum(softmax(x, 0)).to(f64).item() / 2 - 1) < 1e-6);
   CHECK(allclose(log_softmax(x, 0), full({1'000'000, 2}, -std::log(1e6)), 1e-6));
+}
+
+TEST_CASE("a fused function clamps as clamp does, and may assign") {
+  const Tensor x = parameter(tensor({-2, -1, 0.5, 1, 3, std::nan("")}, {6}, f64));
+  const auto f = fused([](auto a) {
+    auto b = clamp(a, -1, 1);
+    b *= a;
+    b += 2;
+    b -= a;
+    return b /= 4;
+  });
+  const Tensor expected = (clamp(x, -1, 1) * x + 2 - x) / 4;
+  const Tensor y = f(x);
+  const Tensor wanted = grad(sum(expected), {x})[0], got = grad(sum(y), {x})[0];
+  for (int i = 0; i < 5; ++i) {
+    CHECK(y.at({i}) == expected.at({i}));
+    CHECK(got.at({i}) == wanted.at({i}));
+  }
+  CHECK(std::isnan(y.at({5})));
+  CHECK_THROWS_AS(fused([](auto a) { return clamp(a, 1, 0); }), Error);
+}
+
+TEST_CASE("what is no function of values is refused once, when compiled") {
+  static_assert(detail::count_arguments<decltype([](auto, auto) { return 1.0; })>() == 2);
+  static_assert(detail::count_arguments<decltype([](const Tensor& x) { return x; })>() == 0);
 }
 
 TEST_CASE("slopes at special values") {
