@@ -20,6 +20,15 @@ template <class T>
     return detail::integer_tensor(wide, shape, dtype);
   }
 
+/// The same of the numbers in a vector.
+template <class T>
+  requires std::is_arithmetic_v<T> Tensor tensor(const std::vector<T>& values, const Shape& shape, DType dtype = f32) {
+    if constexpr (std::is_integral_v<T>)
+      return detail::integer_tensor(std::vector<std::int64_t>(values.begin(), values.end()), shape, dtype);
+    else
+      return tensor(std::span<const double>(std::vector<double>(values.begin(), values.end())), shape, dtype);
+  }
+
 /// A tensor of rank 0.
 Tensor scalar(double value, DType dtype = f32);
 
@@ -37,6 +46,7 @@ Tensor empty_like(const Tensor& t);
 
 /// start, start + step, ... up to but without stop. Throws Error for a zero or wrongly directed step.
 Tensor arange(double start, double stop, double step = 1.0, DType dtype = f32);
+inline Tensor arange(double start, double stop, DType dtype) { return arange(start, stop, 1.0, dtype); }
 /// 0, 1, ... up to but without stop.
 Tensor arange(double stop, DType dtype = f32);
 /// `count` values evenly spaced from start to stop, both included.

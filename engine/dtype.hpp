@@ -2,6 +2,7 @@
 // The four element types.
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 
 namespace weft {
@@ -34,12 +35,17 @@ constexpr const char* name_of(DType dtype) {
   }
 }
 
+/// Writes its name.
+std::ostream& operator<<(std::ostream& out, DType dtype);
+
 namespace detail {
 
 inline std::string to_text(DType dtype) { return name_of(dtype); }
 
 template <class T>
-struct DTypeOf;
+struct DTypeOf {
+  static_assert(sizeof(T) == 0, "elements of a tensor are float, double, std::int64_t or std::uint8_t");
+};
 template <>
 struct DTypeOf<float> {
   static constexpr DType value = DType::f32;

@@ -136,6 +136,10 @@ class Printer {
 
 }  // namespace
 
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
+
+std::ostream& detail::operator<<(std::ostream& out, const IntList& list) { return out << to_text(list); }
+
 std::ostream& operator<<(std::ostream& out, const Tensor& t) {
   if (!t.defined()) return out << "undefined tensor";
   out << Printer(t).text() << (t.rank() > 1 ? '\n' : ' ') << name_of(t.dtype()) << ' ' << detail::to_text(t.shape());

@@ -1,8 +1,11 @@
 #pragma once
 // Sizes of a tensor's axes, and lists of axes; neither ever allocates.
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -16,6 +19,10 @@ class IntList {
   IntList() = default;
   IntList(std::initializer_list<std::int64_t> values) : IntList(values.begin(), values.size()) {}
   IntList(const std::int64_t* values, std::size_t count);
+  template <std::integral T>
+  IntList(const std::vector<T>& values) {  // NOLINT(google-explicit-constructor): zeros(sizes)
+    for (const T value : values) append(static_cast<std::int64_t>(value));
+  }
 
   const std::int64_t* begin() const { return values_; }
   const std::int64_t* end() const { return values_ + count_; }
@@ -64,14 +71,17 @@ class Shape : public detail::IntList {
 class Axes : public detail::IntList {
  public:
   using IntList::IntList;
-  Axes(std::int64_t axis) : IntList{axis} {}  // NOLINT(google-explicit-constructor): sum(x, 0) is how users write it
-  Axes(int axis) : IntList{axis} {}           // NOLINT(google-explicit-constructor)
+  Axes(int axis) : IntList{axis} {}  // NOLINT(google-explicit-constructor): sum(x, 0) is how users write it
+  template <std::integral T>
+  Axes(T axis) : IntList{static_cast<std::int64_t>(axis)} {}  // NOLINT(google-explicit-constructor)
+  Axes(bool) = delete;                                        // sum(x, true): keepdims comes after the axes
   int count() const { return count_; }
 };
 
 namespace detail {
 
 std::string to_text(const IntList& list);  // "{2, 3}"
+std::ostream& operator<<(std::ostream& out, const IntList& list);
 
 /// The number of elements of `shape`, each `item` bytes; throws Error naming `op` if a size is negative or the bytes
 /// do not fit 2^62.

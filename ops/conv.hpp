@@ -7,8 +7,8 @@ namespace weft {
 /// Two sizes, height and width; one number stands for both.
 struct Pair {
   std::int64_t height, width;
-  Pair(std::int64_t both) : height(both), width(both) {}  // NOLINT(google-explicit-constructor): .stride = 2
-  Pair(int both) : Pair(std::int64_t{both}) {}            // NOLINT(google-explicit-constructor)
+  template <std::integral T>
+  Pair(T both) : Pair(static_cast<std::int64_t>(both), static_cast<std::int64_t>(both)) {}  // NOLINT: .stride = 2
   Pair(std::int64_t h, std::int64_t w) : height(h), width(w) {}
 };
 

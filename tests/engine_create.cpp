@@ -6,6 +6,8 @@
 #include <weft/engine/threads.hpp>
 #include <weft/engine/xtensor.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/reduce.hpp>
+#include <weft/ops/reshape.hpp>
 
 #include <cmath>
 #include <limits>
@@ -61,6 +63,23 @@ TEST_CASE("tensors from values, constants and ranges") {
   CHECK(zeros_like(ones({2}, f64)).dtype() == f64);
   const std::vector<float> floats{1, 2};
   CHECK(from_buffer(floats, {1, 2}).dtype() == f32);
+}
+
+TEST_CASE("sizes, axes and values of any number type") {
+  const std::vector<int> sizes{2, 3};
+  const std::vector<std::size_t> order{1, 0};
+  const std::size_t axis = 1;
+  const Tensor t = tensor(std::vector<float>{1, 2, 3, 4, 5, 6}, sizes);
+  CHECK(t.shape() == Shape{2, 3});
+  CHECK(permute(t, order).at({2, 0}) == 3);
+  CHECK(sum(t, axis).at({1}) == 15);
+  CHECK(sum(t, 1LL).at({1}) == 15);
+  CHECK(tensor(std::vector<std::int64_t>{(std::int64_t{1} << 53) + 1}, {}, i64).data<std::int64_t>()[0] % 2 == 1);
+  CHECK(tensor(std::vector<int>{1, 2}, {2}, u8).dtype() == u8);
+  CHECK_THROWS_AS(tensor(std::vector<double>{1}, {2}), Error);
+  CHECK_THROWS_AS(zeros(std::vector<int>(9, 1)), Error);
+  CHECK(arange(2, 5, i64).data<std::int64_t>()[2] == 4);
+  static_assert(!std::convertible_to<bool, Axes>);
 }
 
 TEST_CASE("what cannot be made says why") {
@@ -195,6 +214,12 @@ TEST_CASE("integers, coins and permutations") {
   const Values order = values(randperm(1000));
   CHECK(std::set<double>(order.begin(), order.end()).size() == 1000);
   CHECK(order != values(arange(1000)));
+}
+
+TEST_CASE("shapes and dtypes in a stream") {
+  std::ostringstream out;
+  out << Shape{2, 3} << " " << Shape{} << " " << f64;
+  CHECK(out.str() == "{2, 3} {} f64");
 }
 
 TEST_CASE("tensors in a stream") {
