@@ -121,6 +121,14 @@ class Tensor {
   /// Calls `hook` with the gradient whenever one has been computed for this tensor. A hook may add and remove hooks,
   /// itself too; those added are called from the next time on.
   HookHandle register_hook(Hook hook);
+  /// The same for a function that returns nothing.
+  template <class F>
+    requires std::is_void_v<std::invoke_result_t<F&, const Tensor&>> HookHandle register_hook(F look) {
+      return register_hook(Hook([look = std::move(look)](const Tensor& gradient) mutable {
+        look(gradient);
+        return Tensor();
+      }));
+    }
 
   /// A label for messages and graphs; empty unless set.
   std::string name() const;
@@ -129,6 +137,7 @@ class Tensor {
   /// Adds to .grad() of every leaf it depends on the gradient of this tensor, weighted by `seed` (shape and dtype as
   /// this tensor's; by default 1 for one element). On failure no gradient is changed.
   void backward(const Tensor& seed = Tensor(), BackwardOptions options = {}) const;
+  void backward(BackwardOptions options) const { backward(Tensor(), options); }
 
   // In place: for parameter updates and buffers. Throws Error where gradients are being recorded through this tensor
   // (use NoGrad). `other` has this tensor's shape and dtype, or one element.

@@ -190,6 +190,17 @@ TEST_CASE("hooks remove themselves, add others, and drop the result") {
   CHECK_THROWS_AS(x.register_hook(Hook()), Error);
 }
 
+TEST_CASE("a hook that returns nothing only looks") {
+  const Tensor x = parameter(tensor({3}, {1}));
+  double seen = 0;
+  Tensor(x).register_hook([&](const Tensor& g) { seen = g.item(); });
+  const Tensor y = x * x;
+  y.backward({.retain_graph = true});
+  y.backward();
+  CHECK(seen == 6);
+  CHECK(x.grad().item() == 12);
+}
+
 TEST_CASE("a removed hook is freed") {
   Tensor x = parameter(scalar(1, f64));
   const auto held = std::make_shared<int>(1);
