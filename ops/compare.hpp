@@ -19,8 +19,16 @@ Tensor greater_equal(const Tensor& a, double b);
 
 inline Tensor operator<(const Tensor& a, const Tensor& b) { return less(a, b); }
 inline Tensor operator>(const Tensor& a, const Tensor& b) { return greater(a, b); }
+inline Tensor operator<=(const Tensor& a, const Tensor& b) { return less_equal(a, b); }
+inline Tensor operator>=(const Tensor& a, const Tensor& b) { return greater_equal(a, b); }
 inline Tensor operator<(const Tensor& a, double b) { return less(a, b); }
 inline Tensor operator>(const Tensor& a, double b) { return greater(a, b); }
+inline Tensor operator<=(const Tensor& a, double b) { return less_equal(a, b); }
+inline Tensor operator>=(const Tensor& a, double b) { return greater_equal(a, b); }
+inline Tensor operator<(double a, const Tensor& b) { return greater(b, a); }
+inline Tensor operator>(double a, const Tensor& b) { return less(b, a); }
+inline Tensor operator<=(double a, const Tensor& b) { return greater_equal(b, a); }
+inline Tensor operator>=(double a, const Tensor& b) { return less_equal(b, a); }
 
 /// Of u8 tensors: not 0 counts as true.
 Tensor logical_and(const Tensor& a, const Tensor& b);

@@ -6,10 +6,17 @@
 
 namespace weft {
 
+/// A Pair, or nothing.
+struct OptionalPair : std::optional<Pair> {
+  using optional::optional;
+  OptionalPair() = default;
+  OptionalPair(std::int64_t h, std::int64_t w) : optional(Pair(h, w)) {}
+};
+
 struct PoolOptions {
   Pair kernel = 2;
-  std::optional<Pair> stride = {};  ///< by default the kernel
-  Pair padding = 0;                 ///< at most half the kernel
+  OptionalPair stride = {};  ///< by default the kernel
+  Pair padding = 0;          ///< at most half the kernel
 };
 
 /// The largest value in each window; padding never wins, a nan does. The first of equal values takes the gradient.

@@ -171,6 +171,28 @@ TEST_CASE("a fused function clamps as clamp does, and may assign") {
   CHECK_THROWS_AS(fused([](auto a) { return clamp(a, 1, 0); }), Error);
 }
 
+TEST_CASE("comparisons by their signs, numbers on both sides") {
+  const Tensor x = tensor({1, 2, 3}, {3}), two = full({3}, 2);
+  const auto is = [](const Tensor& mask, int a, int b, int c) {
+    return allclose(mask.to(f32), tensor({a, b, c}, {3}));
+  };
+  CHECK(is(x <= two, 1, 1, 0));
+  CHECK(is(x >= two, 0, 1, 1));
+  CHECK(is(x <= 2, 1, 1, 0));
+  CHECK(is(x >= 2, 0, 1, 1));
+  CHECK(is(2 < x, 0, 0, 1));
+  CHECK(is(2 > x, 1, 0, 0));
+  CHECK(is(2 <= x, 0, 1, 1));
+  CHECK(is(2 >= x, 1, 1, 0));
+}
+
+TEST_CASE("strides of pooling: a number or two") {
+  const Tensor x = ones({1, 6, 6, 1});
+  CHECK(max_pool2d(x, {.kernel = 2, .stride = {2, 1}}).shape() == Shape{1, 3, 5, 1});
+  CHECK(avg_pool2d(x, {.kernel = 2, .stride = std::size_t{1}}).shape() == Shape{1, 5, 5, 1});
+  CHECK(max_pool2d(x, {.kernel = {2, 3}}).shape() == Shape{1, 3, 2, 1});
+}
+
 TEST_CASE("what is no function of values is refused once, when compiled") {
   static_assert(detail::count_arguments<decltype([](auto, auto) { return 1.0; })>() == 2);
   static_assert(detail::count_arguments<decltype([](const Tensor& x) { return x; })>() == 0);
