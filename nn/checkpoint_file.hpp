@@ -24,5 +24,8 @@ void save(const std::string& path, const Module& module, const Optimizer* optimi
 /// has been changed.
 Notes load(const std::string& path, Module& module, Optimizer* optimizer = nullptr, Schedule* schedule = nullptr,
            LoadOptions options = {});
+inline Notes load(const std::string& path, Module& module, LoadOptions options) {
+  return load(path, module, nullptr, nullptr, options);
+}
 
 }  // namespace weft::nn

@@ -175,6 +175,6 @@ TEST_CASE("weights alone, and what two modules have in common") {
 
   nn::Linear stranger(4, 6);
   CHECK_THROWS_WITH_AS(nn::load(dir / "a", stranger), doctest::Contains("\"weight\""), Error);
-  CHECK(nn::load(dir / "a", stranger, nullptr, nullptr, {.strict = false}).empty());
+  CHECK(nn::load(dir / "a", stranger, {.strict = false}).empty());
   CHECK_THROWS_AS(nn::save(dir / "no/a", net), Error);
 }
