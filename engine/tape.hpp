@@ -29,20 +29,20 @@ class GradMode {
 /// While it lives, nothing is recorded on this thread, and tensors may be changed in place.
 class NoGrad : detail::GradMode {
  public:
-  NoGrad() : GradMode(false) {}
+  [[nodiscard]] NoGrad() : GradMode(false) {}
 };
 
 /// Turns recording on again inside a NoGrad scope.
 class EnableGrad : detail::GradMode {
  public:
-  EnableGrad() : GradMode(true) {}
+  [[nodiscard]] EnableGrad() : GradMode(true) {}
 };
 
 /// While it lives, backward on this thread stops with an Error at the op whose gradient first turns nan or infinite,
 /// and says where that op was recorded (for ops recorded under Anomaly too). Slow: for finding mistakes.
 class Anomaly {
  public:
-  Anomaly();
+  [[nodiscard]] Anomaly();
   ~Anomaly();
   Anomaly(const Anomaly&) = delete;
   Anomaly& operator=(const Anomaly&) = delete;
