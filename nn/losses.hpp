@@ -2,6 +2,8 @@
 // Losses. Gradients flow to the prediction, and to a floating target that requires them.
 #include <weft/engine/tensor.hpp>
 
+#include <concepts>
+
 namespace weft::nn {
 
 /// What becomes of the elements' losses: nothing, their mean, their sum.
@@ -21,6 +23,11 @@ struct CrossEntropyOptions {
 /// The cross-entropy of softmax(logits) over the last axis: logits {..., classes} with labels i64 {...}, or with
 /// probabilities in the shape and dtype of the logits. The mean is over the labels that count.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOptions options = {});
+/// The same with nothing but a reduction chosen, as the other losses take it.
+template <std::same_as<Reduction> R>
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, R reduction) {
+  return cross_entropy(logits, target, CrossEntropyOptions{.reduction = reduction});
+}
 
 struct NllOptions {
   Reduction reduction = Reduction::mean;
@@ -29,6 +36,10 @@ struct NllOptions {
 
 /// Minus the label's log-probability: log_probabilities {..., classes}, labels i64 {...}.
 Tensor nll(const Tensor& log_probabilities, const Tensor& labels, NllOptions options = {});
+template <std::same_as<Reduction> R>
+Tensor nll(const Tensor& log_probabilities, const Tensor& labels, R reduction) {
+  return nll(log_probabilities, labels, NllOptions{.reduction = reduction});
+}
 
 /// The cross-entropy of sigmoid(logits) with targets in [0, 1], without overflow; both of one shape.
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target, Reduction reduction = Reduction::mean);

@@ -58,6 +58,8 @@ TEST_CASE("losses by hand") {
   const double first = std::log(1 + std::exp(-1.0) + std::exp(-2.0)), second = std::log(3.0);
   CHECK(nn::cross_entropy(logits, labels).item() == doctest::Approx((first + second) / 2));
   CHECK(nn::cross_entropy(logits, labels, {.ignore_index = 0}).item() == doctest::Approx(first));
+  CHECK(nn::cross_entropy(logits, labels, nn::Reduction::sum).item() == doctest::Approx(first + second));
+  CHECK(nn::nll(log_softmax(logits), labels, nn::Reduction::none).at({0}) == doctest::Approx(first));
   CHECK(nn::nll(log_softmax(logits, -1), labels).item() == doctest::Approx((first + second) / 2));
   CHECK(nn::nll(log_softmax(logits, -1), labels, {.ignore_index = 2}).item() == doctest::Approx(second));
   const Tensor probabilities = tensor({0, 0, 1, 1, 0, 0}, {2, 3}, f64);
