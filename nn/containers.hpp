@@ -8,6 +8,7 @@ namespace weft::nn {
 class ModuleList : public Module {
  public:
   explicit ModuleList(std::vector<ModulePtr> modules = {});
+  explicit ModuleList(std::initializer_list<ModulePtr> modules) : ModuleList(std::vector<ModulePtr>(modules)) {}
   template <class... M>
     requires(sizeof...(M) > 0 && (std::convertible_to<M, ModulePtr> && ...))
   explicit ModuleList(M&&... modules) : ModuleList(std::vector<ModulePtr>{std::forward<M>(modules)...}) {}

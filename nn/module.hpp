@@ -70,6 +70,16 @@ class Module {
 
   /// Calls `hook` after each forward of the module with this dotted name ("" is this one).
   ForwardHookHandle register_forward_hook(std::string_view path, ForwardHook hook);
+  /// The same for a function that returns nothing.
+  template <class F>
+    requires std::is_void_v<std::invoke_result_t<F&, Module&, const Tensor&, const Tensor&>> ForwardHookHandle
+    register_forward_hook(std::string_view path, F look) {
+      return register_forward_hook(
+          path, ForwardHook([look = std::move(look)](Module& m, const Tensor& x, const Tensor& y) mutable {
+            look(m, x, y);
+            return Tensor();
+          }));
+    }
 
   /// Multiplications with addition of one forward from `input` to `output`, those of children left out: for summary().
   virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const;
@@ -105,13 +115,14 @@ class Module {
   bool training_ = true;
 };
 
-/// A new module on the heap.
+/// A new module on the heap: `make<Linear>(3, 16, LinearOptions{.bias = false})`.
 template <std::derived_from<Module> T, class... Args>
-ModulePtr make(Args&&... args) {
-  return std::make_shared<T>(std::forward<Args>(args)...);
-}
+  requires std::constructible_from<T, Args...> ModulePtr make(Args&&... args) {
+    return std::make_shared<T>(std::forward<Args>(args)...);
+  }
 
-/// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it. Called like a
+/// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it; options are spelt
+/// with their type, `LinearOptions{.bias = false}`, which `{.bias = false}` alone would not tell. Called like a
 /// function; `->` for the rest. Child<Module> takes a ModulePtr and holds any kind.
 template <class T>
 class Child {
@@ -138,8 +149,10 @@ class Child {
   static std::shared_ptr<T> build(Args&&... args) {
     if constexpr (sizeof...(Args) == 1 && (std::convertible_to<Args, std::shared_ptr<T>> && ...))
       return std::shared_ptr<T>(std::forward<Args>(args)...);
-    else
+    else if constexpr (std::constructible_from<T, Args...>)
       return std::make_shared<T>(std::forward<Args>(args)...);
+    else
+      static_assert(sizeof(T) == 0, "Child: the module has no constructor that takes what follows the name");
   }
   std::shared_ptr<T> module_;
 };

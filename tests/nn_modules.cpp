@@ -185,6 +185,14 @@ TEST_CASE("forward hooks see and replace outputs, by name") {
   CHECK_THROWS_AS(net->register_forward_hook("stage9", [](auto&, auto&, auto&) { return Tensor(); }), Error);
 }
 
+TEST_CASE("a forward hook that returns nothing only looks") {
+  SkipMlp net;
+  Shape seen;
+  net.register_forward_hook("hidden", [&](nn::Module&, const Tensor&, const Tensor& y) { seen = y.shape(); });
+  CHECK(net(ones({5, 3})).shape() == Shape{5, 2});
+  CHECK(seen == Shape{5, 16});
+}
+
 TEST_CASE("children with other inputs are called alike") {
   Owner net;
   const Tensor x = randn({2, 2});
@@ -254,6 +262,8 @@ TEST_CASE("containers") {
   CHECK_THROWS_AS(list[3], Error);
   CHECK_THROWS_AS(list(zeros({1, 2})), Error);
   CHECK(nn::Sequential()(zeros({1, 2})).shape() == Shape{1, 2});
+  CHECK(nn::Sequential({nn::make<nn::Linear>(2, 3), nn::make<nn::ReLU>()}).size() == 2);
+  CHECK(nn::Sequential{nn::make<nn::Linear>(2, 3)}.size() == 1);
 }
 
 TEST_CASE("ready nets have the published parameter counts") {
