@@ -35,10 +35,10 @@ std::string index_text(std::int64_t at, const Shape& shape) {
   return detail::to_text(index);
 }
 
-// The ops that made the output, oldest first, each once.
-std::string ops_behind(const Tensor& output) {
+// The ops that made the outputs, oldest first, each once.
+std::string ops_behind(const Tensors& outputs) {
   std::vector<std::string> names;
-  for (const Node* node : detail::nodes_behind({output}))
+  for (const Node* node : detail::nodes_behind(outputs))
     if (std::find(names.begin(), names.end(), node->op_name()) == names.end()) names.emplace_back(node->op_name());
   if (names.empty()) return "a function that recorded nothing";
   std::string text;
@@ -48,8 +48,10 @@ std::string ops_behind(const Tensor& output) {
 
 class Check {
  public:
-  Check(const Map& f, const Tensors& inputs, const GradcheckOptions& options, int order, Generator& generator)
-      : f_(f), options_(options), order_(order), generator_(generator) {
+  // `differentiated`: the ops of the function whose derivative f is, if it is one.
+  Check(const Map& f, const Tensors& inputs, const GradcheckOptions& options, int order, std::string differentiated,
+        Generator& generator)
+      : f_(f), options_(options), order_(order), differentiated_(std::move(differentiated)), generator_(generator) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const Tensor& input = inputs[i];
       if (input.dtype() == f32) fail("gradcheck: input ", i, " is f32 ", input.shape(), ", needs f64");
@@ -201,8 +203,12 @@ class Check {
 
   std::string place(const Tensor& output, std::size_t k, std::size_t i) const {
     (void)k;
-    std::string text = "gradcheck: backward of " + ops_behind(output) + ": ";
-    if (order_ > 1) text += "order " + std::to_string(order_) + ", ";
+    std::string text = "gradcheck: backward of " + ops_behind({output});
+    // The op to blame may be missing here: a backward that is no function of what was saved has cut itself off.
+    if (order_ > 1)
+      text += ", in the gradient of " + differentiated_ + ": order " + std::to_string(order_) + ", ";
+    else
+      text += ": ";
     return text + "input " + std::to_string(wanted_[i]) + " of shape " + detail::to_text(leaves_[i].shape());
   }
 
@@ -218,6 +224,7 @@ class Check {
   const Map& f_;
   const GradcheckOptions& options_;
   int order_;  // of the derivative that is being checked
+  std::string differentiated_;
   Generator& generator_;
   Tensors inputs_, leaves_;          // what f gets; those of them that are f64
   std::vector<std::size_t> wanted_;  // their places among the inputs
@@ -259,8 +266,9 @@ GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOp
   Map function = f;
   Tensors arguments = inputs;
   GradcheckResult result;
+  std::string ops;
   for (int order = 1; order <= options.order; ++order) {
-    const GradcheckResult at_order = Check(function, arguments, options, order, generator).run();
+    const GradcheckResult at_order = Check(function, arguments, options, order, ops, generator).run();
     if (!(at_order.max_error <= result.max_error)) result.max_error = at_order.max_error;
     if (!at_order.ok) {
       result.ok = false;
@@ -281,6 +289,7 @@ GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOp
         return leaves;
       }());
     }
+    if (order == 1) ops = ops_behind(outputs);
     for (const Tensor& output : outputs)
       if (output.dtype() == f64) arguments.push_back(randn(output.shape(), f64, generator));
     function = gradient_of(function, count);
