@@ -278,6 +278,29 @@ void list_inputs(const A& a, const Tensor**& next) {
     for (const Tensor& t : a) *next++ = &t;
 }
 
+// Says in a line what a mistake in an op would otherwise say deep inside.
+template <class O, class... Args>
+constexpr bool check_op() {
+  static_assert(
+      requires { static_cast<const char*>(O::name); }, "an op has: static constexpr const char* name = \"...\";");
+  static_assert(
+      requires(O op, Context & context, const Args&... args) { op.forward(context, args...); },
+      "an op's forward takes Context& and what apply is given");
+  static_assert(
+      requires(O op, Context & context, const Args&... args) {
+        requires is_tensor<decltype(op.forward(context, args...))> ||
+            is_tensors<decltype(op.forward(context, args...))>;
+      },
+      "an op's forward returns a Tensor or Tensors");
+  static_assert(
+      requires(O op, Context & context, Tensors & g) { op.backward(context, g[0]); } ||
+          requires(O op, Context & context, Tensors & g) { op.backward(context, g); },
+      "an op's backward takes Context& and const Tensor& (of several outputs: const Tensors&)");
+  static_assert(!(HidesTensors<Args> || ...),
+                "apply: inputs are passed as Tensor or Tensors, else they get no gradient");
+  return true;
+}
+
 template <class O, class... Args>
 auto record(const Args&... args) {
   const int count = (count_inputs(args) + ... + 0);
@@ -314,8 +337,7 @@ auto record(const Args&... args) {
 template <class O, class... Args>
   requires std::derived_from<O, Op<O>>
 auto apply(const Args&... args) {
-  static_assert(!(detail::HidesTensors<Args> || ...),
-                "apply: inputs are passed as Tensor or Tensors, else they get no gradient");
+  static_assert(detail::check_op<O, Args...>());
   if (grad_enabled() && (detail::wants_gradient(args) || ...)) return detail::record<O>(args...);
   O op{};
   Context context = NodeAccess::no_context();
