@@ -125,8 +125,10 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   const double s = options.label_smoothing;
   if (!(s >= 0 && s <= 1)) fail("cross_entropy: got label_smoothing ", s, ", needs 0 <= s <= 1");
   if (is_floating(target.dtype())) {
-    check_pair("cross_entropy", logits, target);
     if (logits.rank() == 0) fail("cross_entropy: got a scalar, needs {..., classes}");
+    if (target.rank() + 1 == logits.rank())
+      fail("cross_entropy: got labels of ", target.dtype(), " ", target.shape(), ", needs i64 (see to())");
+    check_pair("cross_entropy", logits, target);
     const auto classes = static_cast<double>(logits.size(-1));
     const Tensor wanted = s == 0 ? target : target * (1.0 - s) + s / classes;
     return reduced(neg(sum(wanted * log_softmax(logits, -1), -1)), options.reduction);
