@@ -18,6 +18,7 @@ struct Conv2dOptions {
 /// in), as in PyTorch. `groups` divides in and out.
 class Conv2d : public Module {
  public:
+  using Options = Conv2dOptions;
   Conv2d(std::int64_t in, std::int64_t out, Conv2dOptions options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;

@@ -12,6 +12,7 @@ struct LinearOptions {
 /// 1 / sqrt(in), as in PyTorch.
 class Linear : public Module {
  public:
+  using Options = LinearOptions;
   Linear(std::int64_t in, std::int64_t out, LinearOptions options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;

@@ -115,15 +115,27 @@ class Module {
   bool training_ = true;
 };
 
-/// A new module on the heap: `make<Linear>(3, 16, LinearOptions{.bias = false})`.
+/// A new module on the heap: `make<Linear>(3, 16)`.
 template <std::derived_from<Module> T, class... Args>
   requires std::constructible_from<T, Args...> ModulePtr make(Args&&... args) {
     return std::make_shared<T>(std::forward<Args>(args)...);
   }
+/// The same with options in braces, `make<Linear>(3, 16, {.bias = false})`, of a module that calls their type Options.
+template <std::derived_from<Module> T>
+ModulePtr make(typename T::Options options) {
+  return std::make_shared<T>(std::move(options));
+}
+template <std::derived_from<Module> T, class A>
+ModulePtr make(A&& a, typename T::Options options) {
+  return std::make_shared<T>(std::forward<A>(a), std::move(options));
+}
+template <std::derived_from<Module> T, class A, class B>
+ModulePtr make(A&& a, B&& b, typename T::Options options) {
+  return std::make_shared<T>(std::forward<A>(a), std::forward<B>(b), std::move(options));
+}
 
-/// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it; options are spelt
-/// with their type, `LinearOptions{.bias = false}`, which `{.bias = false}` alone would not tell. Called like a
-/// function; `->` for the rest. Child<Module> takes a ModulePtr and holds any kind.
+/// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it, with options in
+/// braces as make does. Called like a function; `->` for the rest. Child<Module> takes a ModulePtr and holds any kind.
 template <class T>
 class Child {
  public:
@@ -131,6 +143,15 @@ class Child {
   Child(Module* owner, std::string name, Args&&... args) : module_(build(std::forward<Args>(args)...)) {
     owner->add_child(std::move(name), module_);
   }
+  template <class U = T>
+  Child(Module* owner, std::string name, typename U::Options options)
+      : Child(owner, std::move(name), build(std::move(options))) {}
+  template <class A, class U = T>
+  Child(Module* owner, std::string name, A&& a, typename U::Options options)
+      : Child(owner, std::move(name), build(std::forward<A>(a), std::move(options))) {}
+  template <class A, class B, class U = T>
+  Child(Module* owner, std::string name, A&& a, B&& b, typename U::Options options)
+      : Child(owner, std::move(name), build(std::forward<A>(a), std::forward<B>(b), std::move(options))) {}
 
   template <class... Args>
   decltype(auto) operator()(Args&&... args) const {

@@ -13,6 +13,7 @@ struct BatchNormOptions {
 /// and images alike. In training by the batch's statistics, else by the running ones.
 class BatchNorm : public Module {
  public:
+  using Options = BatchNormOptions;
   explicit BatchNorm(std::int64_t channels, BatchNormOptions options = {});
   Tensor forward(const Tensor& x) override;
 
@@ -28,6 +29,7 @@ struct LayerNormOptions {
 /// Normalisation over the last axis (Ba, Kiros and Hinton, arXiv 1607.06450).
 class LayerNorm : public Module {
  public:
+  using Options = LayerNormOptions;
   explicit LayerNorm(std::int64_t features, LayerNormOptions options = {});
   Tensor forward(const Tensor& x) override;
 

@@ -7,11 +7,13 @@
 namespace weft::nn {
 
 struct MaxPool2d : Module {
+  using Options = PoolOptions;
   explicit MaxPool2d(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options); }
   const PoolOptions options;
 };
 struct AvgPool2d : Module {
+  using Options = PoolOptions;
   explicit AvgPool2d(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options); }
   const PoolOptions options;

@@ -18,6 +18,7 @@ struct ProjectionOptions {
 /// al., arXiv 1512.03385, options B and C). weight {in, out}, He-normal at first.
 class Projection : public Module {
  public:
+  using Options = ProjectionOptions;
   Projection(std::int64_t in, std::int64_t out, ProjectionOptions options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;

@@ -21,6 +21,13 @@ struct Forgetful : nn::Module {
   Tensor forward(const Tensor& x) override { return known(forgotten(x)); }
 };
 
+struct WithOptions : nn::Module {
+  nn::Child<nn::Linear> linear{this, "linear", 3, 4, {.bias = false}};
+  nn::Child<nn::Conv2d> conv{this, "conv", 3, 4, nn::Conv2dOptions{.kernel = 1}};
+  nn::Child<nn::BatchNorm> norm{this, "norm", 4, {.eps = 0.5}};
+  nn::Child<nn::MaxPool2d> pool{this, "pool", {.kernel = 3}};
+};
+
 struct Tied : nn::Module {
   nn::Child<nn::Linear> first{this, "first", 4, 4};
   nn::Child<nn::Linear> second{this, "second", first.ptr()};
@@ -114,6 +121,18 @@ TEST_CASE("a Param is an input like any other tensor") {
   REQUIRE(y.requires_grad());
   sum(y + fused([](auto x) { return x * x; })(net.scale)).backward();
   CHECK(net.scale.grad().at({0}) == doctest::Approx(4));
+}
+
+TEST_CASE("options of children in braces") {
+  WithOptions m;
+  CHECK(m.named_parameters().size() == 5);
+  CHECK(m.conv->weight.shape() == Shape{1, 1, 3, 4});
+  CHECK(m.norm->options.eps == 0.5);
+  CHECK(m.pool(ones({1, 3, 3, 1})).shape() == Shape{1, 1, 1, 1});
+  CHECK(nn::make<nn::Linear>(3, 4, {.bias = false})->parameters().size() == 1);
+  CHECK(nn::make<nn::Linear>(3, 4, nn::LinearOptions{.bias = false})->parameters().size() == 1);
+  CHECK(nn::make<nn::LayerNorm>(3, {.eps = 1})->parameters().size() == 2);
+  CHECK(nn::make<nn::AvgPool2d>({.kernel = 3})->parameters().empty());
 }
 
 TEST_CASE("names are checked") {
