@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace weft::nn {
@@ -26,6 +27,10 @@ class Metrics {
   Metrics(std::string path, std::vector<std::string> columns, std::size_t keep = 0);
   /// One value a column. Throws Error on another number of values, or if the file cannot be written.
   void add(const std::vector<double>& values);
+  /// The same for numbers of any type: add(epoch, loss, accuracy).
+  template <class... Numbers>
+    requires(sizeof...(Numbers) > 0 && (std::is_arithmetic_v<Numbers> && ...))
+  void add(Numbers... values) { add(std::vector<double>{static_cast<double>(values)...}); }
 
  private:
   std::string line(const std::vector<double>& values) const;

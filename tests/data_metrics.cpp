@@ -17,7 +17,8 @@ TEST_CASE("CSV rows are written at once and read back") {
     nn::Metrics metrics(path, {"epoch", "loss"});
     metrics.add({1, 0.1});
     CHECK(file_bytes(path) == "epoch,loss\n1,0.1\n");
-    metrics.add({2, 1e-9});
+    const int epoch = 2;
+    metrics.add(epoch, 1e-9);
     metrics.add({3, NAN});
     CHECK_THROWS_AS(metrics.add({4}), Error);
   }
