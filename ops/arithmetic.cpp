@@ -36,8 +36,17 @@ Tensor div(double a, const Tensor& b) { return apply<DivideScalar>(b, a); }
 Tensor neg(const Tensor& a) { return apply<Neg>(a); }
 Tensor pow(const Tensor& a, const Tensor& b) { return apply<Pow>(a, b); }
 Tensor pow(const Tensor& a, double exponent) { return apply<PowScalar>(a, exponent); }
+Tensor pow(double a, const Tensor& exponent) { return apply<Pow>(scalar(a, exponent.dtype()), exponent); }
 Tensor maximum(const Tensor& a, const Tensor& b) { return apply<Maximum>(a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return apply<Minimum>(a, b); }
+Tensor maximum(const Tensor& a, double b) {
+  check_number("maximum", a, b);
+  return apply<Maximum>(a, scalar(b, a.dtype()));
+}
+Tensor minimum(const Tensor& a, double b) {
+  check_number("minimum", a, b);
+  return apply<Minimum>(a, scalar(b, a.dtype()));
+}
 
 Tensor clamp(const Tensor& a, double low, double high) {
   if (!(low <= high)) fail("clamp: got low ", low, " and high ", high, ", needs low <= high");

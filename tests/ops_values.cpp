@@ -186,6 +186,17 @@ TEST_CASE("comparisons by their signs, numbers on both sides") {
   CHECK(is(2 >= x, 1, 1, 0));
 }
 
+TEST_CASE("maximum, minimum and pow of a number and a tensor") {
+  const Tensor x = parameter(tensor({-1, 0, 2}, {3}, f64));
+  CHECK(allclose(maximum(x, 0), tensor({0, 0, 2}, {3}, f64)));
+  CHECK(allclose(minimum(1, x), tensor({-1, 0, 1}, {3}, f64)));
+  CHECK(allclose(grad(sum(maximum(0.0, x)), {x})[0], tensor({0, 0.5, 1}, {3}, f64)));
+  CHECK(allclose(pow(2, x), tensor({0.5, 1, 4}, {3}, f64)));
+  CHECK(grad(sum(pow(2, x)), {x})[0].at({1}) == doctest::Approx(std::log(2.0)));
+  CHECK(maximum(tensor({1, 5}, {2}, i64), 3).data<std::int64_t>()[0] == 3);
+  CHECK_THROWS_AS(maximum(tensor({1, 5}, {2}, i64), 0.5), Error);
+}
+
 TEST_CASE("strides of pooling: a number or two") {
   const Tensor x = ones({1, 6, 6, 1});
   CHECK(max_pool2d(x, {.kernel = 2, .stride = {2, 1}}).shape() == Shape{1, 3, 5, 1});
