@@ -28,7 +28,7 @@ struct Lane {
   friend Lane operator-(Lane a, Lane b) { return a.v - b.v; }
   friend Lane operator*(Lane a, Lane b) { return a.v * b.v; }
   friend Lane operator/(Lane a, Lane b) { return a.v / b.v; }
-  friend Lane operator-(Lane a) { return -a.v; }
+  friend Lane operator-(Lane a) { return a.v ^ Batch(T(-0.0)); }  // xsimd's is 0 - x, which makes 0 of 0
   friend Mask operator<(Lane a, Lane b) { return a.v < b.v; }
   friend Mask operator>(Lane a, Lane b) { return a.v > b.v; }
   friend Mask operator==(Lane a, Lane b) { return a.v == b.v; }
@@ -36,10 +36,10 @@ struct Lane {
 
   friend Lane sqrt(Lane a) { return xsimd::sqrt(a.v); }
   friend Lane exp(Lane a) { return exponential(a.v); }
-  friend Lane log(Lane a) { return xsimd::log(a.v); }
-  friend Lane log1p(Lane a) { return xsimd::log1p(a.v); }
-  friend Lane sin(Lane a) { return xsimd::sin(a.v); }
-  friend Lane cos(Lane a) { return xsimd::cos(a.v); }
+  friend Lane log(Lane a) { return logarithm(a.v); }
+  friend Lane log1p(Lane a) { return logarithm_1p(a.v); }
+  friend Lane sin(Lane a) { return wave<false>(a.v); }
+  friend Lane cos(Lane a) { return wave<true>(a.v); }
   friend Lane tanh(Lane a) { return xsimd::tanh(a.v); }
   friend Lane erf(Lane a) { return error_function(a.v); }
   friend Lane abs(Lane a) { return xsimd::abs(a.v); }
@@ -55,11 +55,10 @@ struct Lane {
       alignas(64) double x[Wide::size], y[Wide::size];
       std::copy_n(base + i, Wide::size, x);
       std::copy_n(exponent + i, Wide::size, y);
-      xsimd::pow(Wide::load_aligned(x), Wide::load_aligned(y)).store_aligned(x);
+      finite_power(Wide::load_aligned(x), Wide::load_aligned(y)).store_aligned(x);
       for (std::size_t k = 0; k < Wide::size; ++k) power[i + k] = static_cast<T>(x[k]);
     }
-    // xsimd's is right for ordinary values only: beside a zero, an infinity or a nan the C library's, lane by lane, so
-    // that no value depends on its neighbours.
+    // Beside a zero, an infinity or a nan the C library's, lane by lane, so that no value depends on its neighbours.
     const Batch sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
     if (!xsimd::all(sum == Batch(T{0})) || xsimd::any(product == Batch(T{0}))) {
       for (std::size_t i = 0; i < static_cast<std::size_t>(width); ++i)
@@ -68,13 +67,15 @@ struct Lane {
     }
     return Lane(Batch::load_aligned(power));
   }
-  // Whole exponents, the common case, are products: exact for squares, and defined for negative bases.
+  // Whole exponents, the common case, are products: exact for squares, and defined for negative bases. The reciprocal
+  // goes first, as its powers stay in range where those of a do not.
   friend Lane pow(Lane a, double exponent) {
+    if (exponent == 0.5) return sqrt(a);
     if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return pow(a, Lane(exponent));
-    Batch result(T{1}), power = a.v;
+    Batch result(T{1}), power = exponent < 0 ? Batch(T{1}) / a.v : a.v;
     for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
       if (n & 1) result = result * power;
-    return exponent < 0 ? Lane(1.0) / Lane(result) : Lane(result);
+    return result;
   }
 };
 
