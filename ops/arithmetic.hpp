@@ -33,18 +33,20 @@ inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
 inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
 inline Tensor operator-(const Tensor& a) { return neg(a); }
 
-/// a to the power b. The gradient along b is 0 where a is 0.
+/// a to the power b. The gradient along b is 0 where a is 0 and b is not negative.
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& a, double exponent);
 Tensor pow(double a, const Tensor& exponent);
-/// The larger (smaller) of two; nan if either is; where they are equal each takes half the gradient.
+/// The larger (smaller) of two; nan if either is, and then both take the gradient; where they are equal each takes
+/// half.
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor maximum(const Tensor& a, double b);
 Tensor minimum(const Tensor& a, double b);
 inline Tensor maximum(double a, const Tensor& b) { return maximum(b, a); }
 inline Tensor minimum(double a, const Tensor& b) { return minimum(b, a); }
-/// Values below low become low, above high become high; there the gradient is 0. Throws Error unless low <= high.
+/// Values below low become low, above high become high; there, and at nan, the gradient is 0. Throws Error unless low
+/// <= high.
 Tensor clamp(const Tensor& a, double low, double high);
 
 /// a where the mask (u8, broadcast) is not 0, else b.

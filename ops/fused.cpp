@@ -118,7 +118,7 @@ void differentiate(Program& program, int inputs) {
         });
         break;
       case 2:
-        if (step.function == Function::less || step.function == Function::greater) break;  // steps have no slope
+        if (step.function >= Function::less) break;  // steps have no slope
         visit_function(step, [&](const auto& op) {
           if constexpr (requires { op.d1(g, g, g, g); }) {
             const Expr a = value(step.operands[0]), b = value(step.operands[1]);
@@ -158,7 +158,8 @@ void run_step(const Step& step, const T* const* in, T* out) {
   switch (step.function) {
     case Function::less: return each([&](auto i) { return where(load(0, i) < load(1, i), L(1.0), L(0.0)); });
     case Function::greater: return each([&](auto i) { return where(load(0, i) > load(1, i), L(1.0), L(0.0)); });
-    case Function::where: return each([&](auto i) { return where(load(0, i) == L(0.0), load(2, i), load(1, i)); });
+    case Function::equal: return each([&](auto i) { return where(equal(load(0, i), load(1, i)), L(1.0), L(0.0)); });
+    case Function::where: return each([&](auto i) { return where(equal(load(0, i), L(0.0)), load(2, i), load(1, i)); });
     default: break;
   }
   visit_function(step, [&](const auto& op) {
@@ -250,6 +251,7 @@ Tensors run_on_tensors(const Program& program, const Tensors& inputs) {
       }
       case Function::less: values.push_back(less(in(0), in(1)).to(inputs[0].dtype())); break;
       case Function::greater: values.push_back(greater(in(0), in(1)).to(inputs[0].dtype())); break;
+      case Function::equal: values.push_back(equal(in(0), in(1)).to(inputs[0].dtype())); break;
       case Function::where: values.push_back(where(not_equal(in(0), 0.0), in(1), in(2))); break;
       case Function::pow_scalar: values.push_back(pow(in(0), step.number)); break;
       default:

@@ -37,8 +37,9 @@ enum class Function : std::uint8_t {
   maximum,
   minimum,
   less,
-  greater,  // of two
-  where     // of three
+  greater,
+  equal,  // of two
+  where   // of three
 };
 
 }  // namespace detail
@@ -70,6 +71,7 @@ inline Expr operator*(const Expr& a, const Expr& b) { return detail::step(detail
 inline Expr operator/(const Expr& a, const Expr& b) { return detail::step(detail::Function::div, a, b); }
 inline Expr operator<(const Expr& a, const Expr& b) { return detail::step(detail::Function::less, a, b); }
 inline Expr operator>(const Expr& a, const Expr& b) { return detail::step(detail::Function::greater, a, b); }
+inline Expr equal(const Expr& a, const Expr& b) { return detail::step(detail::Function::equal, a, b); }
 inline Expr operator-(const Expr& a) { return detail::step(detail::Function::neg, a); }
 inline Expr neg(const Expr& a) { return -a; }
 inline Expr square(const Expr& a) { return detail::step(detail::Function::square, a); }

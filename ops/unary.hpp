@@ -19,7 +19,7 @@ Tensor sigmoid(const Tensor& x);
 Tensor erf(const Tensor& x);
 /// |x|; the gradient at 0 is 0.
 Tensor abs(const Tensor& x);
-/// max(x, 0), nan stays nan; the gradient at 0 is 0.
+/// max(x, 0), nan stays nan; the gradient at 0 is 0, at nan 1.
 Tensor relu(const Tensor& x);
 /// log(1 + exp(x)), without overflow.
 Tensor softplus(const Tensor& x);

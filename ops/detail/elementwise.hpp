@@ -31,6 +31,7 @@ struct Probe {
   friend constexpr Probe operator-(Probe a) { return of(a); }
   friend constexpr Probe operator<(Probe a, Probe b) { return of(a, b); }
   friend constexpr Probe operator>(Probe a, Probe b) { return of(a, b); }
+  friend constexpr Probe equal(Probe a, Probe b) { return of(a, b); }
   friend constexpr Probe where(Probe m, Probe a, Probe b) { return of(m, a, b); }
   friend constexpr Probe pow(Probe a, Probe b) { return of(a, b); }
   friend constexpr Probe sqrt(Probe a) { return of(a); }

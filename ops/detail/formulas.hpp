@@ -70,20 +70,20 @@ struct DivideScalar : Elementwise<DivideScalar, 1> {
   static constexpr auto d0(auto g, auto x, auto y) { return -g * y / x; }
 };
 
-// Where both operands are equal each takes half the gradient, as in PyTorch; a nan wins.
+// Where both operands are equal each takes half the gradient; a nan wins, and then both take all of it; as in PyTorch.
 struct Maximum : Elementwise<Maximum, 2> {
   static constexpr const char* name = "maximum";
   static constexpr bool integers = true;
-  static auto value(auto a, auto b) { return where(a > b, a, where(b == b, where(a == a, b, a), b)); }
-  static constexpr auto d0(auto g, auto a, auto b, auto) { return where(a > b, g, where(b > a, 0.0, 0.5 * g)); }
-  static constexpr auto d1(auto g, auto a, auto b, auto) { return where(b > a, g, where(a > b, 0.0, 0.5 * g)); }
+  static auto value(auto a, auto b) { return where(a > b, a, where(equal(a, a), b, a)); }
+  static constexpr auto d0(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(a < b, 0.0, g)); }
+  static constexpr auto d1(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(b < a, 0.0, g)); }
 };
 struct Minimum : Elementwise<Minimum, 2> {
   static constexpr const char* name = "minimum";
   static constexpr bool integers = true;
-  static auto value(auto a, auto b) { return where(a < b, a, where(b == b, where(a == a, b, a), b)); }
-  static constexpr auto d0(auto g, auto a, auto b, auto) { return where(a < b, g, where(b < a, 0.0, 0.5 * g)); }
-  static constexpr auto d1(auto g, auto a, auto b, auto) { return where(b < a, g, where(a < b, 0.0, 0.5 * g)); }
+  static auto value(auto a, auto b) { return where(a < b, a, where(equal(a, a), b, a)); }
+  static constexpr auto d0(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(a > b, 0.0, g)); }
+  static constexpr auto d1(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(b > a, 0.0, g)); }
 };
 
 struct Pow : Elementwise<Pow, 2> {
@@ -91,12 +91,11 @@ struct Pow : Elementwise<Pow, 2> {
   static auto value(auto a, auto b) { return pow(a, b); }
   // a^0 is 1 for every a: no slope, where pow would give 0 times infinity at a = 0.
   static constexpr auto d0(auto g, auto a, auto b, auto) {
-    const auto slope = g * b * pow(a, b - 1.0);
-    return where(b > 0.0, slope, where(b < 0.0, slope, 0.0));
+    return where(equal(b, 0.0), 0.0, g * (b * pow(a, b - 1.0)));
   }
   // 0^b is 0 for every b > 0: no slope along b, where log would give minus infinity times 0.
-  static constexpr auto d1(auto g, auto a, auto, auto y) {
-    return where(a > 0.0, g * y * log(where(a > 0.0, a, 1.0)), where(a < 0.0, g * y * log(a), 0.0));
+  static constexpr auto d1(auto g, auto a, auto b, auto y) {
+    return g * (y * log(where(equal(a, 0.0), where(b < 0.0, a, 1.0), a)));
   }
 };
 struct PowScalar : Elementwise<PowScalar, 1> {
@@ -168,14 +167,14 @@ struct Erf : Elementwise<Erf, 1> {
 struct Abs : Elementwise<Abs, 1> {
   static constexpr const char* name = "abs";
   static constexpr bool integers = true;
-  static auto value(auto x) { return where(x < 0.0, -x, x); }
+  static auto value(auto x) { return abs(x); }
   static constexpr auto d0(auto g, auto x, auto) { return where(x > 0.0, g, where(x < 0.0, -g, 0.0)); }
 };
 struct Relu : Elementwise<Relu, 1> {
   static constexpr const char* name = "relu";
   static constexpr bool integers = true;
   static auto value(auto x) { return where(x < 0.0, 0.0, x); }
-  static constexpr auto d0(auto g, auto, auto y) { return where(y > 0.0, g, 0.0); }
+  static constexpr auto d0(auto g, auto, auto y) { return where(equal(y, 0.0), 0.0, g); }
 };
 struct Softplus : Elementwise<Softplus, 1> {
   static constexpr const char* name = "softplus";
@@ -205,8 +204,8 @@ struct Clamp : Elementwise<Clamp, 1> {
   static constexpr const char* name = "clamp";
   static constexpr bool integers = true;
   double low = 0, high = 1;
-  auto value(auto x) const { return where(x < low, low, where(x > high, high, x)); }
-  constexpr auto d0(auto g, auto x, auto) const { return where(x < low, 0.0, where(x > high, 0.0, g)); }
+  constexpr auto value(auto x) const { return where(x < low, low, where(x > high, high, x)); }
+  constexpr auto d0(auto g, auto x, auto) const { return where(equal(x, value(x)), g, 0.0); }  // 0 at nan
 };
 
 }  // namespace weft::detail

@@ -31,7 +31,7 @@ struct Lane {
   friend Lane operator-(Lane a) { return a.v ^ Batch(T(-0.0)); }  // xsimd's is 0 - x, which makes 0 of 0
   friend Mask operator<(Lane a, Lane b) { return a.v < b.v; }
   friend Mask operator>(Lane a, Lane b) { return a.v > b.v; }
-  friend Mask operator==(Lane a, Lane b) { return a.v == b.v; }
+  friend Mask equal(Lane a, Lane b) { return a.v == b.v; }
   friend Lane where(Mask mask, Lane a, Lane b) { return xsimd::select(mask, a.v, b.v); }
 
   friend Lane sqrt(Lane a) { return xsimd::sqrt(a.v); }
@@ -71,6 +71,7 @@ struct Lane {
   // goes first, as its powers stay in range where those of a do not.
   friend Lane pow(Lane a, double exponent) {
     if (exponent == 0.5) return sqrt(a);
+    if (exponent == -0.5) return Lane(1.0) / sqrt(a);
     if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return pow(a, Lane(exponent));
     Batch result(T{1}), power = exponent < 0 ? Batch(T{1}) / a.v : a.v;
     for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
@@ -102,7 +103,8 @@ struct Whole {
   friend Whole operator-(Whole a) { return static_cast<T>(-a.v); }
   friend bool operator<(Whole a, Whole b) { return a.v < b.v; }
   friend bool operator>(Whole a, Whole b) { return a.v > b.v; }
-  friend bool operator==(Whole a, Whole b) { return a.v == b.v; }
+  friend bool equal(Whole a, Whole b) { return a.v == b.v; }
+  friend Whole abs(Whole a) { return a < Whole(0.0) ? -a : a; }
   friend Whole where(bool mask, Whole a, Whole b) { return mask ? a : b; }
 };
 
