@@ -1,5 +1,6 @@
 #include <weft/ops/reduce.hpp>
 
+#include <cmath>
 #include <limits>
 
 #include <weft/engine/create.hpp>
@@ -93,7 +94,8 @@ struct Mean : Total<Mean> {
   static constexpr const char* name = "mean";
 };
 
-// The largest or smallest value; equal ones share the gradient.
+// The largest or smallest value; equal ones share the gradient. A nan along some axes has the gradient nan, one of all
+// values shares the gradient with the other nans: PyTorch's amax and max.
 template <class Self, bool largest>
 struct Extreme : Op<Self> {
   Shape kept;
@@ -118,11 +120,12 @@ struct Extreme : Op<Self> {
     return out;
   }
   Tensor backward(Context& ctx, const Tensor& g) const {
-    const Tensor a = ctx.saved(0).detach();
-    const Tensor chosen = equal(a, reshape(ctx.saved(1).detach(), kept)).to(a.dtype());
+    const Tensor a = ctx.saved(0).detach(), best = reshape(ctx.saved(1).detach(), kept);
     Axes gone;
     for (int i = 0; i < a.rank(); ++i)
       if (axes.has[i]) gone.append(i);
+    const bool all_nan = gone.count() == a.rank() && std::isnan(best.item());
+    const Tensor chosen = (all_nan ? isnan(a) : equal(a, best)).to(a.dtype());
     const Tensor share = gone.count() == 0 ? chosen : chosen / sum(chosen, gone, true);
     return reshape(g, kept) * share;
   }

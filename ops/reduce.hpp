@@ -10,7 +10,8 @@ namespace weft {
 Tensor sum(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The mean, f32 and f64. Throws Error for an empty axis.
 Tensor mean(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
-/// The largest (smallest) value; nan if there is one. Equal ones share the gradient. Throws Error for an empty axis.
+/// The largest (smallest) value; nan if there is one. Equal ones share the gradient; that of a nan is nan along axes
+/// that are named, shared by the nans where all are reduced (PyTorch's amax and max). Throws Error for an empty axis.
 Tensor max(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 Tensor min(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The variance, f32 and f64: squared deviations from the mean over (count - correction); nan where that is 0 or less.
