@@ -211,6 +211,7 @@ Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) 
 
 Tensor logsumexp(const Tensor& a, const Axes& axes, bool keepdims) {
   detail::check_floating("logsumexp", a);
+  if (a.rank() == 0) return reshape(logsumexp(reshape(a, {1}), axes), {});  // a scalar has an axis 0, as in PyTorch
   const Reduction reduction("logsumexp", a, axes, keepdims);
   return apply<LogSumExp>(a, reduction);
 }

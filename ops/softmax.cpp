@@ -128,11 +128,13 @@ struct SoftmaxCrossEntropy : Op<SoftmaxCrossEntropy> {
 
 Tensor softmax(const Tensor& a, int axis) {
   detail::check_floating("softmax", a);
+  if (a.rank() == 0) return reshape(softmax(reshape(a, {1}), axis), {});  // a scalar has an axis 0, as in PyTorch
   return apply<Softmax>(a, detail::checked_axis("softmax", axis, a.rank()));
 }
 
 Tensor log_softmax(const Tensor& a, int axis) {
   detail::check_floating("log_softmax", a);
+  if (a.rank() == 0) return reshape(log_softmax(reshape(a, {1}), axis), {});
   return apply<LogSoftmax>(a, detail::checked_axis("log_softmax", axis, a.rank()));
 }
 

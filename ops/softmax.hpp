@@ -4,7 +4,7 @@
 
 namespace weft {
 
-/// exp(a) / sum(exp(a)) along an axis, without overflow.
+/// exp(a) / sum(exp(a)) along an axis, without overflow. A tensor without axes is taken as one value along axis 0.
 Tensor softmax(const Tensor& a, int axis = -1);
 /// log(softmax(a)).
 Tensor log_softmax(const Tensor& a, int axis = -1);
