@@ -113,6 +113,12 @@ void add_elementwise_rows(std::vector<OpRow>& rows) {
   variant(to.unary(
               "pow", [](T a) { return pow(a, 0.0); }, [](double) { return 1.0; }),
           "0");
+  variant(to.unary(
+              "pow", [](T a) { return pow(a, 0.5); }, [](double x) { return std::sqrt(x); }, positive),
+          "0.5");
+  variant(to.unary(
+              "pow", [](T a) { return pow(a, -2.0); }, [](double x) { return std::pow(x, -2.0); }, positive),
+          "-2");
   with_integers(to.binary(
       "maximum", [](T a, T b) { return maximum(a, b); }, larger, apart, apart));
   with_integers(to.binary(
