@@ -57,13 +57,16 @@ def rounded(values, dtype):
 
 
 def points(dtype):
-    """Of one operand (PyTorch's own f64 exp is infinite from 1e-6 below where it has to be): zeros, the ends of the range, the points where exp and others leave it, bounds, nan."""
+    """Of one operand: zeros, the ends of the range, where exp and others leave it, bounds, large angles, nan.
+
+    Off the last values that exp has: PyTorch's own f64 exp is infinite from 1e-6 below the first that has to be.
+    """
     info = torch.finfo(dtype)
     least = 2.0**-149 if dtype == torch.float32 else 2.0**-1074
     overflow, underflow = math.log(info.max), -math.log(least)
-    values = [0.0, least, info.tiny, info.eps, 0.5, 0.6, 1.0, 1.5, 2.0, 3.0, 6.0, 20.0, 1e6, 1e10, info.max / 2, info.max,
-              overflow - 0.2, overflow * (1 - info.eps) - 1e-4, overflow * (1 + 2 * info.eps), -math.log(info.tiny) + 0.5,
-              underflow - 1, underflow + 1, info.max**0.5 * 1.5, math.inf]
+    values = [0.0, least, info.tiny, info.eps, 0.5, 0.6, 1.0, 1.5, 2.0, 3.0, 6.0, 15.6653357, 20.0, 380327.295, 1e6, 1e10,
+              info.max / 2, info.max, overflow - 0.2, overflow * (1 - info.eps) - 1e-4, overflow * (1 + 2 * info.eps),
+              -math.log(info.tiny) + 0.5, underflow - 1, underflow + 1, info.max**0.5 * 1.5, math.inf]
     return rounded([s * v for v in values for s in (1, -1)] + [math.nan], dtype)
 
 
