@@ -1,10 +1,10 @@
 # How this tree is compiled: the defaults of a build, and `weft_build`, the private flags and headers that the library,
 # its tests and its benchmarks share. Users of the installed library see none of it.
 
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
-endif()
 if(weft_is_top)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
   find_program(WEFT_CCACHE ccache)
   if(WEFT_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
@@ -18,6 +18,10 @@ include(CheckCXXCompilerFlag)
 
 add_library(weft_build INTERFACE)
 target_compile_options(weft_build INTERFACE -Wall -Wextra -Wconversion -Wshadow -fno-math-errno)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  # A project that includes this one and names no build type: its own code is its business, ours is not left slow.
+  target_compile_options(weft_build INTERFACE -O3)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # Its own AVX-512 intrinsics set these off (GCC bug 105593); Clang still checks our code for them.
   target_compile_options(weft_build INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)

@@ -46,6 +46,13 @@ std::string ops_behind(const Tensors& outputs) {
   return text;
 }
 
+// What stands for an input: itself if it is a leaf that requires a gradient, since f may know it otherwise, as a module
+// knows its parameters; else a copy that is such a leaf, or for integers no copy.
+Tensor leaf_for(const Tensor& input) {
+  if (input.dtype() != f64 || (input.is_leaf() && input.requires_grad())) return input;
+  return parameter(input);
+}
+
 class Check {
  public:
   // `differentiated`: the ops of the function whose derivative f is, if it is one.
@@ -55,14 +62,10 @@ class Check {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const Tensor& input = inputs[i];
       if (input.dtype() == f32) fail("gradcheck: input ", i, " is f32 ", input.shape(), ", needs f64");
-      Tensor copy = input.detach();
-      if (input.dtype() == f64) {
-        copy = from_buffer(input.data<double>(), input.shape());
-        copy.set_requires_grad(true);
-        wanted_.push_back(i);
-        leaves_.push_back(copy);
-      }
-      inputs_.push_back(std::move(copy));
+      inputs_.push_back(leaf_for(input));
+      if (input.dtype() != f64) continue;
+      wanted_.push_back(i);
+      leaves_.push_back(inputs_.back());
     }
   }
 
@@ -282,10 +285,7 @@ GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOp
       const EnableGrad on;
       outputs = function([&] {
         Tensors leaves;
-        for (const Tensor& t : arguments) {
-          leaves.push_back(t.detach());
-          if (t.dtype() == f64) leaves.back().set_requires_grad(true);
-        }
+        for (const Tensor& t : arguments) leaves.push_back(leaf_for(t));
         return leaves;
       }());
     }

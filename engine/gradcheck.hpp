@@ -21,12 +21,15 @@ struct GradcheckResult {
 
 /// Checks the gradients of f by central differences with respect to every element of every f64 input, one output
 /// element at a time; where that would take long (more than 2000 output elements) for random weights of the outputs.
-/// f gets leaf copies of the inputs; i64 and u8 inputs go in as they are. What f uses besides is constant: of a module,
-/// given as std::ref(module), the gradient with respect to its input is checked, not those of its parameters. Random
-/// draws in f are the same at every call. An order above 1 does the same with the function that maps inputs and output
-/// weights to the gradient. Outputs that record nothing count as having a gradient of zero, but if no f64 output
-/// records anything, or no input is f64, there is nothing to check and the result is not ok. Throws Error if an input
-/// or output is f32 (differences need f64), or if f does not give results of the same sizes each time.
+/// f gets leaf copies of the inputs. Leaves that require a gradient go in as they are, and so do i64 and u8 inputs: the
+/// gradients with respect to a module's parameters are checked too if these are among the inputs,
+///   gradcheck([&](const Tensors& in) { return net(in[0]); }, {x, net.parameters()[0]})
+/// (their elements are moved meanwhile and put back). What f uses besides is constant, and the gradient of an input
+/// that f ignores is zero. Random draws in f are the same at every call. An order above 1 does the same with the
+/// function that maps inputs and output weights to the gradient. Outputs that record nothing count as having a gradient
+/// of zero, but if no f64 output records anything, or no input is f64, there is nothing to check and the result is not
+/// ok. Throws Error if an input or output is f32 (differences need f64), or if f does not give results of the same
+/// sizes each time.
 GradcheckResult gradcheck(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,
                           const GradcheckOptions& options = {});
 GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,

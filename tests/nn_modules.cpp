@@ -319,3 +319,48 @@ TEST_CASE("summary counts parameters and multiply-adds") {
   Tied tied;
   CHECK(nn::summary(tied, {2, 4}).find("shared") != std::string::npos);
 }
+
+namespace {
+
+// x w, with a gradient of w that is twice too large.
+struct Steep : Op<Steep> {
+  static constexpr const char* name = "steep";
+  static Tensor forward(Context& ctx, const Tensor& x, const Tensor& w) {
+    ctx.save(x);
+    ctx.save(w);
+    return x * w;
+  }
+  static Tensors backward(Context& ctx, const Tensor& g) { return {g * ctx.saved(1), 2.0 * g * ctx.saved(0)}; }
+};
+struct Scale : nn::Module {
+  nn::Param w{this, "w", ones({3}, f64)};
+  Tensor forward(const Tensor& x) override { return apply<Steep>(x, w); }
+};
+
+}  // namespace
+
+TEST_CASE("gradcheck of a module's parameters") {
+  manual_seed(4);
+  nn::Sequential net(nn::make<nn::Linear>(3, 4), nn::make<nn::LayerNorm>(4), nn::make<nn::Linear>(4, 2));
+  net.to(f64);
+  const auto of = [](nn::Module& module) { return [&](const Tensors& in) { return module(in[0]); }; };
+  const auto with = [](const Tensor& x, const nn::Module& module) {
+    Tensors inputs{x};
+    for (const Tensor& p : module.parameters()) inputs.push_back(p);
+    return inputs;
+  };
+  const Tensor x = randn({5, 3}, f64), before = net.parameters()[0].detach().clone();
+  for (const bool fast : {false, true}) {
+    const GradcheckResult result = gradcheck(of(net), with(x, net), {.order = 2, .fast = fast});
+    CHECK_MESSAGE(result.ok, result.message);
+    CHECK(result.max_error > 0);
+  }
+  CHECK(allclose(net.parameters()[0], before, 0, 0));
+  CHECK(!net.parameters()[0].grad().defined());
+
+  Scale wrong;
+  CHECK(gradcheck(of(wrong), {x}).ok);
+  const GradcheckResult result = gradcheck(of(wrong), with(x, wrong));
+  CHECK_FALSE(result.ok);
+  CHECK(result.message.find("input 1 of shape {3}") != std::string::npos);
+}
