@@ -228,8 +228,8 @@ class OpNode final : public Node {
   const char* op_name() const override { return O::name; }
   void run_backward(Context& context, Tensors& output_gradients, Tensor* input_gradients) override {
     const auto n = static_cast<std::size_t>(input_count());
-    auto deliver = [&](auto&& gradients) {
-      if constexpr (std::same_as<std::remove_cvref_t<decltype(gradients)>, Tensor>) {
+    auto deliver = [&](auto gradients) {
+      if constexpr (std::same_as<decltype(gradients), Tensor>) {
         if (n != 1) wrong_gradient_count(O::name, 1, n);
         input_gradients[0] = std::move(gradients);
       } else {

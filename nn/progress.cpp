@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include <weft/nn/text.hpp>
@@ -20,7 +21,7 @@ int terminal_width() {
 }
 
 std::string clock_time(double seconds) {
-  const auto s = static_cast<std::int64_t>(std::min(seconds, 3.6e6) + 0.5);
+  const std::int64_t s = std::llround(std::min(seconds, 3.6e6));
   if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }

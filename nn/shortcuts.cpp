@@ -43,7 +43,7 @@ ZeroPad::ZeroPad(std::int64_t in_channels, std::int64_t out_channels, std::int64
 }
 
 Tensor ZeroPad::forward(const Tensor& x) {
-  const Tensor y = subsample("ZeroPad", x, in, stride);
+  Tensor y = subsample("ZeroPad", x, in, stride);
   if (out == in) return y;
   std::vector<std::pair<std::int64_t, std::int64_t>> amounts(static_cast<std::size_t>(y.rank()));
   amounts.back().second = out - in;

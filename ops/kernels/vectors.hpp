@@ -141,10 +141,11 @@ inline T row_max(const T* x, std::int64_t n) {
       [](const Batch<T>& a, const Batch<T>& b) { return xsimd::max(b, a); }));
 }
 
-/// Sum of f(vector) over a row, in blocks short enough for T and in double between them.
+/// Sum of f(vector) over a row: in T over blocks in which each lane of the four chains adds 128 times, in double
+/// between.
 template <class T, class F>
 inline double row_sum(std::int64_t n, F&& f) {
-  constexpr std::int64_t block = 8192;
+  constexpr std::int64_t block = 128 * 4 * lanes<T>;
   double sum = 0;
   for (std::int64_t begin = 0; begin < n; begin += block) {
     const std::int64_t end = n - begin > block ? begin + block : n;
