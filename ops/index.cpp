@@ -2,39 +2,82 @@
 
 #include <array>
 
+#include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
+#include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
 #include <weft/ops/kernels/index.hpp>
+#include <weft/ops/reshape.hpp>
 
 namespace weft {
 namespace {
 
 using detail::around;
+using detail::Collapsed;
 using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
 using detail::with_size;
 
-struct IndexSelect : Op<IndexSelect> {
-  static constexpr const char* name = "index_select";
+// An index of one axis chooses whole rows.
+struct Rows {
+  static constexpr const char* take_name = "index_select";
+  static constexpr const char* add_name = "index_add";
+
+  static Shape shape(const Shape& a, int axis, const Tensor& index) { return with_size(a, axis, index.size()); }
+  static void take(const void* a, Collapsed sizes, const std::int64_t* index, std::int64_t count, void* out,
+                   int width) {
+    detail::index_select(a, sizes, index, count, out, width);
+  }
+  template <class T>
+  static void add(const T* source, const std::int64_t* index, std::int64_t count, T* out, Collapsed sizes) {
+    detail::index_add(source, index, count, out, sizes);
+  }
+};
+
+// An index as large as what is chosen, element by element.
+struct Elements {
+  static constexpr const char* take_name = "take_along";
+  static constexpr const char* add_name = "add_along";
+
+  static Shape shape(const Shape&, int, const Tensor& index) { return index.shape(); }
+  static void take(const void* a, Collapsed sizes, const std::int64_t* index, std::int64_t count, void* out,
+                   int width) {
+    detail::take_along(a, sizes, index, count, out, width);
+  }
+  template <class T>
+  static void add(const T* source, const std::int64_t* index, std::int64_t count, T* out, Collapsed sizes) {
+    detail::scatter_add_along(source, index, count, out, sizes);
+  }
+};
+
+template <class Kind>
+struct AddAt;
+
+template <class Kind>
+struct TakeAt : Op<TakeAt<Kind>> {
+  static constexpr const char* name = Kind::take_name;
   int axis = 0;
   std::int64_t size = 0;
 
   Tensor forward(Context& ctx, const Tensor& a, const Tensor& index, int along) {
     axis = along, size = a.shape()[along];
-    Tensor out = make_tensor(name, with_size(a.shape(), axis, index.size()), a.dtype());
+    Tensor out = make_tensor(name, Kind::shape(a.shape(), axis, index), a.dtype());
     if (out.size() > 0)
-      detail::index_select(data_of<std::byte>(a), around(a.shape(), axis), data_of<std::int64_t>(index), index.size(),
-                           mutable_data_of<std::byte>(out), static_cast<int>(size_of(a.dtype())));
+      Kind::take(data_of<std::byte>(a), around(a.shape(), axis), data_of<std::int64_t>(index), out.shape()[axis],
+                 mutable_data_of<std::byte>(out), static_cast<int>(size_of(a.dtype())));
     ctx.save(index);
     return out;
   }
-  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const;
+  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
+    return {apply<AddAt<Kind>>(g, ctx.saved(0), axis, size), Tensor()};
+  }
 };
 
-// Zeros of `size` along an axis, with row j of a added at position index[j].
-struct IndexAdd : Op<IndexAdd> {
-  static constexpr const char* name = "index_add";
+// Zeros of `size` along an axis, with a added at the positions that TakeAt reads.
+template <class Kind>
+struct AddAt : Op<AddAt<Kind>> {
+  static constexpr const char* name = Kind::add_name;
   int axis = 0;
 
   Tensor forward(Context& ctx, const Tensor& a, const Tensor& index, int along, std::int64_t size) {
@@ -42,35 +85,101 @@ struct IndexAdd : Op<IndexAdd> {
     Tensor out = make_tensor(name, with_size(a.shape(), axis, size), a.dtype());
     out.zero_();
     if (a.size() > 0)
-      detail::visit_floating(a.dtype(), [&](auto zero) {
+      detail::visit_dtype(a.dtype(), [&](auto zero) {
         using T = decltype(zero);
-        detail::index_add(data_of<T>(a), data_of<std::int64_t>(index), index.size(), mutable_data_of<T>(out),
-                          around(out.shape(), axis));
+        if constexpr (!std::is_same_v<T, std::uint8_t>)
+          Kind::add(data_of<T>(a), data_of<std::int64_t>(index), a.shape()[axis], mutable_data_of<T>(out),
+                    around(out.shape(), axis));
       });
     ctx.save(index);
     return out;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    return {apply<IndexSelect>(g, ctx.saved(0), axis), Tensor()};
+    return {apply<TakeAt<Kind>>(g, ctx.saved(0), axis), Tensor()};
   }
 };
 
-std::array<Tensor, 2> IndexSelect::backward(Context& ctx, const Tensor& g) const {
-  return {apply<IndexAdd>(g, ctx.saved(0), axis, size), Tensor()};
+void check_index(const char* op, const Tensor& index) {
+  if (index.dtype() != i64) fail(op, ": got an index of ", index.dtype(), " ", index.shape(), ", needs i64");
+}
+
+template <class... Of>
+void check_range(const char* op, const Tensor& index, std::int64_t size, const Of&... of) {
+  const std::int64_t* values = data_of<std::int64_t>(index);
+  const std::int64_t bad = detail::first_out_of_range(values, index.size(), size);
+  if (bad >= 0)
+    fail(op, ": got index ", values[bad], " at position ", bad, " for ", of..., ", needs 0 <= index < ", size);
+}
+
+void check_axis_range(const char* op, const Tensor& index, const Tensor& a, int axis) {
+  check_range(op, index, a.shape()[axis], "axis ", axis, " of shape ", a.shape());
+}
+
+// `index` is i64, has as many axes as `a`, and off the axis no more positions.
+void check_fits(const char* op, const Tensor& a, int axis, const Tensor& index) {
+  check_index(op, index);
+  bool fits = index.rank() == a.rank();
+  for (int i = 0; fits && i < a.rank(); ++i) fits = i == axis || index.shape()[i] <= a.shape()[i];
+  if (!fits)
+    fail(op, ": got an index of shape ", index.shape(), " for ", a.shape(), ", needs as many axes, and sizes that are ",
+         "no larger but on axis ", axis);
+  check_axis_range(op, index, a, axis);
 }
 
 }  // namespace
 
 Tensor index_select(const Tensor& a, int axis, const Tensor& index) {
   const int along = detail::checked_axis("index_select", axis, a.rank());
-  if (index.dtype() != i64 || index.rank() != 1)
-    fail("index_select: got an index of ", index.dtype(), " ", index.shape(), ", needs i64 with one axis");
-  const std::int64_t size = a.shape()[along];
-  const std::int64_t bad = detail::first_out_of_range(data_of<std::int64_t>(index), index.size(), size);
-  if (bad >= 0)
-    fail("index_select: got index ", data_of<std::int64_t>(index)[bad], " at position ", bad, " for axis ", axis,
-         " of shape ", a.shape(), ", needs 0 <= index < ", size);
-  return apply<IndexSelect>(a, index, along);
+  check_index("index_select", index);
+  if (index.rank() != 1) fail("index_select: got an index of shape ", index.shape(), ", needs one axis");
+  check_axis_range("index_select", index, a, along);
+  return apply<TakeAt<Rows>>(a, index, along);
+}
+
+Tensor gather(const Tensor& a, int axis, const Tensor& index) {
+  const int along = detail::checked_axis("gather", axis, a.rank());
+  check_fits("gather", a, along, index);
+  Tensor part = a;
+  for (int i = 0; i < a.rank(); ++i)
+    if (i != along && index.shape()[i] < a.shape()[i]) part = slice(part, i, 0, index.shape()[i]);
+  return apply<TakeAt<Elements>>(part, index, along);
+}
+
+Tensor take_along(const Tensor& a, int axis, const Tensor& index) {
+  const int along = detail::checked_axis("take_along", axis, a.rank());
+  check_index("take_along", index);
+  if (index.rank() != a.rank())
+    fail("take_along: got an index of shape ", index.shape(), " for ", a.shape(), ", needs as many axes");
+  check_axis_range("take_along", index, a, along);
+  const Shape other =
+      detail::broadcast_shapes("take_along", with_size(a.shape(), along, 1), with_size(index.shape(), along, 1));
+  return apply<TakeAt<Elements>>(broadcast_to(a, with_size(other, along, a.shape()[along])),
+                                 broadcast_to(index, with_size(other, along, index.shape()[along])), along);
+}
+
+Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor& source) {
+  const int along = detail::checked_axis("scatter_add", axis, a.rank());
+  if (source.dtype() != a.dtype() || a.dtype() == u8)
+    fail("scatter_add: got ", a.dtype(), " and ", source.dtype(), ", needs f32, f64 or i64, twice the same");
+  if (source.shape() != index.shape())
+    fail("scatter_add: got a source of shape ", source.shape(), " and an index of ", index.shape(),
+         ", needs the same shape");
+  check_fits("scatter_add", a, along, index);
+  const Tensor sums = apply<AddAt<Elements>>(source, index, along, a.shape()[along]);
+  std::vector<std::pair<std::int64_t, std::int64_t>> rest;
+  for (int i = 0; i < a.rank(); ++i) rest.emplace_back(0, a.shape()[i] - sums.shape()[i]);
+  return a + pad(sums, rest);
+}
+
+Tensor one_hot(const Tensor& index, std::int64_t classes) {
+  check_index("one_hot", index);
+  if (classes < 1) fail("one_hot: got ", classes, " classes, needs at least 1");
+  check_range("one_hot", index, classes, classes, " classes");
+  Shape shape = index.shape();
+  shape.append(classes);
+  Tensor out = make_tensor("one_hot", shape, i64);
+  detail::one_hot(data_of<std::int64_t>(index), mutable_data_of<std::int64_t>(out), index.size(), classes);
+  return out;
 }
 
 }  // namespace weft

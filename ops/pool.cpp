@@ -14,12 +14,10 @@ using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
 using detail::PoolShape;
+using detail::Position;
 
 Shape input_shape(const PoolShape& s) { return {s.batch, s.in_h, s.in_w, s.channels}; }
 Shape output_shape(const PoolShape& s) { return {s.batch, s.out_h, s.out_w, s.channels}; }
-
-// Positions of the winners, 32 bits each, half of what an i64 tensor would hold; as bytes, since no dtype is an int32.
-using Position = std::int32_t;
 
 // Adds each output's gradient at its window's winner; MaxPoolPick is its transpose.
 Tensor spread(const Tensor& g, const Tensor& positions, const PoolShape& s);
@@ -35,7 +33,7 @@ struct MaxPool2d : Op<MaxPool2d> {
     Tensor y = make_tensor(name, output_shape(s), x.dtype());
     const bool keep = ctx.needs(0);
     Tensor positions;
-    if (keep) positions = make_tensor(name, {y.size(), sizeof(Position)}, u8);
+    if (keep) positions = make_tensor(name, {y.size(), sizeof(Position)}, u8);  // as bytes: no dtype is an int32
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       detail::max_pool2d(data_of<T>(x), mutable_data_of<T>(y), keep ? mutable_data_of<Position>(positions) : nullptr,
@@ -109,7 +107,7 @@ struct AvgPool2d : Op<AvgPool2d> {
     Tensor y = make_tensor(name, output_shape(s), x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::avg_pool2d(data_of<T>(x), mutable_data_of<T>(y), s, true);
+      detail::avg_pool2d(data_of<T>(x), mutable_data_of<T>(y), s);
     });
     return y;
   }
@@ -125,7 +123,7 @@ struct AvgPool2dBackward : Op<AvgPool2dBackward> {
     Tensor gx = make_tensor(name, input_shape(s), g.dtype());
     detail::visit_floating(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::avg_pool2d_backward(data_of<T>(g), mutable_data_of<T>(gx), s, true);
+      detail::avg_pool2d_backward(data_of<T>(g), mutable_data_of<T>(gx), s);
     });
     return gx;
   }

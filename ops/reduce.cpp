@@ -64,6 +64,9 @@ Tensor by_groups(const Tensor& a, const Reduction& reduction, Kernel kernel) {
 // The gradient of a sum: g beside every value that was added.
 Tensor spread(const Tensor& g, const Shape& kept, const Shape& shape) { return broadcast_to(reshape(g, kept), shape); }
 
+// What sums and products of T are kept in.
+DType accumulated(DType dtype) { return is_floating(dtype) ? dtype : i64; }
+
 // The sum of everything reduced, divided by a number.
 template <class Self>
 struct Total : Op<Self> {
@@ -75,7 +78,7 @@ struct Total : Op<Self> {
     kept = reduction.kept;
     divisor = by;
     Tensor total = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
-      Tensor out = make_tensor(Self::name, {group.outer, group.inner}, is_floating(t.dtype()) ? t.dtype() : i64);
+      Tensor out = make_tensor(Self::name, {group.outer, group.inner}, accumulated(t.dtype()));
       detail::visit_dtype(t.dtype(), [&](auto zero) {
         using T = decltype(zero);
         detail::reduce_sum(data_of<T>(t), mutable_data_of<detail::SumOf<T>>(out), group);
@@ -92,6 +95,53 @@ struct Sum : Total<Sum> {
 };
 struct Mean : Total<Mean> {
   static constexpr const char* name = "mean";
+};
+
+// The product of everything reduced.
+struct Prod : Op<Prod> {
+  static constexpr const char* name = "prod";
+  Shape kept;
+  Axes order;  // the axes that stay, then those that go
+  std::int64_t count = 1;
+
+  Tensor forward(Context& ctx, const Tensor& a, const Reduction& reduction) {
+    kept = reduction.kept, count = reduction.count;
+    for (const bool goes : {false, true})
+      for (int i = 0; i < a.rank(); ++i)
+        if (reduction.axes.has[i] == goes) order.append(i);
+    ctx.save(a);
+    return by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
+      Tensor out = make_tensor(name, {group.outer, group.inner}, accumulated(t.dtype()));
+      detail::visit_dtype(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        detail::reduce_prod(data_of<T>(t), mutable_data_of<detail::SumOf<T>>(out), group);
+      });
+      return out;
+    });
+  }
+
+  // The product as a tree: the left half times the right half until one column is left, and back. No division, so that
+  // zeros need no care, and every step is an op with derivatives of its own.
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    const Tensor a = ctx.saved(0);
+    if (count <= 1) return spread(g, kept, a.shape());
+    const Tensor moved = permute(a, order);
+    Tensor values = reshape(moved, {g.size(), count}), slope = reshape(g, {g.size(), 1});
+    Tensors lefts, rights;
+    while (values.size(1) > 1) {
+      const std::int64_t n = values.size(1), half = (n + 1) / 2;
+      lefts.push_back(slice(values, 1, 0, half));
+      rights.push_back(pad(slice(values, 1, half, n), {{0, 0}, {0, 2 * half - n}}, 1.0));
+      values = lefts.back() * rights.back();
+    }
+    for (std::size_t level = lefts.size(); level-- > 0;) {
+      const std::int64_t n = level == 0 ? count : lefts[level - 1].size(1);
+      slope = slice(concat({slope * rights[level], slope * lefts[level]}, 1), 1, 0, n);
+    }
+    Axes back = order;
+    for (int i = 0; i < a.rank(); ++i) back[static_cast<int>(order[i])] = i;
+    return permute(reshape(slope, moved.shape()), back);
+  }
 };
 
 // The largest or smallest value; equal ones share the gradient. A nan along some axes has the gradient nan, one of all
@@ -163,6 +213,24 @@ struct LogSumExp : Op<LogSumExp> {
   }
 };
 
+// Whether values are not 0: u8, without a gradient.
+template <class Kernel>
+Tensor truth(const char* op, const Tensor& a, const Axes& axes, bool keepdims, Kernel kernel) {
+  return by_groups(a, Reduction(op, a, axes, keepdims), [&](const Tensor& t, Collapsed group) {
+    Tensor out = make_tensor(op, {group.outer, group.inner}, u8);
+    detail::visit_dtype(
+        t.dtype(), [&](auto zero) { kernel(data_of<decltype(zero)>(t), mutable_data_of<std::uint8_t>(out), group); });
+    return out;
+  });
+}
+
+// f(a) where a is not 0, 0 where it is, with the gradient 0 there and not the infinity of a root.
+template <class F>
+Tensor off_zero(const Tensor& a, F f) {
+  const Tensor zero = equal(a, 0.0);
+  return where(zero, 0.0, f(where(zero, 1.0, a)));
+}
+
 template <class Kernel>
 Tensor position(const char* op, const Tensor& a, int axis, bool keepdims, Kernel kernel) {
   const int at = detail::checked_axis(op, axis, a.rank());
@@ -180,6 +248,10 @@ Tensor position(const char* op, const Tensor& a, int axis, bool keepdims, Kernel
 
 Tensor sum(const Tensor& a, const Axes& axes, bool keepdims) {
   return apply<Sum>(a, Reduction("sum", a, axes, keepdims), 1.0);
+}
+
+Tensor prod(const Tensor& a, const Axes& axes, bool keepdims) {
+  return apply<Prod>(a, Reduction("prod", a, axes, keepdims));
 }
 
 Tensor mean(const Tensor& a, const Axes& axes, bool keepdims) {
@@ -207,6 +279,36 @@ Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) 
   reduction.check_not_empty("var", a);
   const double left = static_cast<double>(reduction.count) - correction;
   return sum(square(a - mean(a, axes, true)), axes, keepdims) / (left > 0 ? left : 0.0);
+}
+
+Tensor std(const Tensor& a, const Axes& axes, bool keepdims, double correction) {
+  detail::check_floating("std", a);
+  Reduction("std", a, axes, keepdims).check_not_empty("std", a);
+  return off_zero(var(a, axes, keepdims, correction), [](const Tensor& v) { return sqrt(v); });
+}
+
+Tensor norm(const Tensor& a, const Axes& axes, bool keepdims, double p) {
+  detail::check_floating("norm", a);
+  if (!(p > 0)) fail("norm: got p = ", p, ", needs p > 0");
+  const Reduction reduction("norm", a, axes, keepdims);
+  if (std::isinf(p)) {
+    reduction.check_not_empty("norm", a);
+    return max(abs(a), axes, keepdims);
+  }
+  if (p == 1) return sum(abs(a), axes, keepdims);
+  if (p == 2) return off_zero(sum(square(a), axes, keepdims), [](const Tensor& s) { return sqrt(s); });
+  const Tensor powers = off_zero(abs(a), [p](const Tensor& x) { return pow(x, p); });
+  return off_zero(sum(powers, axes, keepdims), [p](const Tensor& s) { return pow(s, 1 / p); });
+}
+
+Tensor any(const Tensor& a, const Axes& axes, bool keepdims) {
+  return truth("any", a, axes, keepdims,
+               [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_any(in, out, group); });
+}
+
+Tensor all(const Tensor& a, const Axes& axes, bool keepdims) {
+  return truth("all", a, axes, keepdims,
+               [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_all(in, out, group); });
 }
 
 Tensor logsumexp(const Tensor& a, const Axes& axes, bool keepdims) {

@@ -105,6 +105,33 @@ struct SliceScatter : Op<SliceScatter> {
 
 Tensor Slice::backward(Context&, const Tensor& g) const { return apply<SliceScatter>(g, axis, size, start, step); }
 
+struct Flip : Op<Flip> {
+  static constexpr const char* name = "flip";
+  detail::AxisSet axes;
+
+  Tensor forward(Context&, const Tensor& a, const detail::AxisSet& reversed) {
+    axes = reversed;
+    Tensor out = make_tensor(name, a.shape(), a.dtype());
+    detail::flip(bytes_of(a), mutable_bytes_of(out), a.shape().begin(), axes.has, a.rank(), width_of(a));
+    return out;
+  }
+  Tensor backward(Context&, const Tensor& g) const { return apply<Flip>(g, axes); }
+};
+
+struct Roll : Op<Roll> {
+  static constexpr const char* name = "roll";
+  std::int64_t shift = 0;
+  int axis = 0;
+
+  Tensor forward(Context&, const Tensor& a, std::int64_t by, int along) {
+    shift = by, axis = along;
+    Tensor out = make_tensor(name, a.shape(), a.dtype());
+    detail::roll(bytes_of(a), mutable_bytes_of(out), around(a.shape(), axis), shift, width_of(a));
+    return out;
+  }
+  Tensor backward(Context&, const Tensor& g) const { return apply<Roll>(g, -shift, axis); }
+};
+
 // Consecutive parts of the given sizes along an axis.
 struct Split : Op<Split> {
   static constexpr const char* name = "split";
@@ -351,6 +378,14 @@ Tensor slice(const Tensor& a, int axis, std::int64_t start, std::int64_t stop, s
   const auto cut = [size](std::int64_t at) { return std::clamp(at < 0 ? at + size : at, std::int64_t{0}, size); };
   const std::int64_t first = cut(start), last = cut(stop);
   return apply<Slice>(a, along, first, last > first ? (last - first - 1) / step + 1 : std::int64_t{0}, step);
+}
+
+Tensor flip(const Tensor& a, const Axes& axes) { return apply<Flip>(a, detail::checked_axes("flip", axes, a.rank())); }
+
+Tensor roll(const Tensor& a, std::int64_t shift, int axis) {
+  const int along = detail::checked_axis("roll", axis, a.rank());
+  const std::int64_t n = std::max<std::int64_t>(a.shape()[along], 1);
+  return apply<Roll>(a, (shift % n + n) % n, along);
 }
 
 Tensor pad(const Tensor& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts, double value) {

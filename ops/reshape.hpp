@@ -32,6 +32,10 @@ Tensors chunk(const Tensor& a, std::int64_t n, int axis = -1);
 /// Positions start, start + step, ... before stop along an axis; negative start and stop count from the end, and both
 /// are cut to the axis, as in Python. step is at least 1.
 Tensor slice(const Tensor& a, int axis, std::int64_t start, std::int64_t stop, std::int64_t step = 1);
+/// Backwards along the axes; none means all.
+Tensor flip(const Tensor& a, const Axes& axes = {});
+/// Moved on by `shift` positions along an axis; what leaves at one end comes in at the other.
+Tensor roll(const Tensor& a, std::int64_t shift, int axis);
 /// Surrounds a with `value`: {before, after} for each axis.
 Tensor pad(const Tensor& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts, double value = 0);
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <limits>
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
@@ -193,6 +194,12 @@ TEST_CASE("dtypes that do not fit") {
        },
        {"f32", "i64"}},
       {"index_select", [&] { (void)index_select(narrow, 0, narrow); }, {"f32", "i64"}},
+      {"gather", [&] { (void)gather(narrow, 0, narrow); }, {"f32", "i64"}},
+      {"take_along", [&] { (void)take_along(narrow, 0, narrow); }, {"f32", "i64"}},
+      {"scatter_add", [&] { (void)scatter_add(narrow, 0, narrow, wide); }, {"f32", "f64"}},
+      {"one_hot", [&] { (void)one_hot(narrow, 3); }, {"f32", "i64"}},
+      {"std", [&] { (void)weft::std(whole); }, {"i64"}},
+      {"norm", [&] { (void)norm(whole); }, {"i64"}},
       {"cross_entropy", [&] { (void)nn::cross_entropy(narrow, ones({2}, u8)); }, {"u8"}},
       {"mse", [&] { (void)nn::mse(narrow, wide); }, {"f32", "f64"}},
   });
@@ -249,6 +256,57 @@ TEST_CASE("axes and indices out of range") {
       {"index_select", [&] { (void)index_select(a, 0, labels); }, {"index 3", "{2, 3}"}},
       {"index_select", [&] { (void)index_select(a, 1, tensor({-1}, {1}, i64)); }, {"-1"}},
       {"index_select", [&] { (void)index_select(a, 2, labels); }, {"2"}},
+      {"gather", [&] { (void)gather(a, 0, labels); }, {"{2, 3}"}},
+      {"gather",
+       [&] {
+         (void)gather(a, 1, zeros({3, 1}, i64));
+       },
+       {"{3, 1}", "{2, 3}"}},
+      {"gather",
+       [&] {
+         (void)gather(a, 1, full({2, 1}, 3, i64));
+       },
+       {"index 3", "{2, 3}"}},
+      {"take_along", [&] { (void)take_along(a, 0, labels); }, {"{2, 3}"}},
+      {"take_along",
+       [&] {
+         (void)take_along(a, 0, zeros({1, 2}, i64));
+       },
+       {"{1, 2}", "{1, 3}"}},
+      {"take_along",
+       [&] {
+         (void)take_along(a, 0, full({1, 3}, -1, i64));
+       },
+       {"index -1"}},
+      {"scatter_add",
+       [&] {
+         (void)scatter_add(a, 0, zeros({1, 3}, i64), ones({1, 2}));
+       },
+       {"{1, 2}", "{1, 3}"}},
+      {"scatter_add",
+       [&] {
+         (void)scatter_add(a, 0, full({1, 3}, 2, i64), ones({1, 3}));
+       },
+       {"index 2"}},
+      {"one_hot", [&] { (void)one_hot(labels, 3); }, {"index 3", "3 classes"}},
+      {"one_hot", [&] { (void)one_hot(labels, 0); }, {"0 classes"}},
+      {"flip",
+       [&] {
+         (void)flip(a, {0, -2});
+       },
+       {"twice"}},
+      {"roll", [&] { (void)roll(a, 1, 2); }, {"2"}},
+      {"norm", [&] { (void)norm(a, {}, false, 0); }, {"p = 0"}},
+      {"norm",
+       [&] {
+         (void)norm(zeros({0, 2}), 0, false, std::numeric_limits<double>::infinity());
+       },
+       {"{0, 2}"}},
+      {"std",
+       [&] {
+         (void)weft::std(zeros({0, 2}), 0);
+       },
+       {"{0, 2}"}},
       {"cross_entropy", [&] { (void)nn::cross_entropy(a, labels); }, {"3"}},
       {"nll", [&] { (void)nn::nll(a, labels); }, {"3"}},
       {"clamp", [&] { (void)clamp(a, 1, 0); }, {"1", "0"}},

@@ -12,6 +12,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/error.hpp>
+#include <weft/engine/gradcheck.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/ops.hpp>
 
@@ -248,6 +249,45 @@ TEST_CASE("gradients of extremes at ties and nans") {
   CHECK(std::isnan(broken[1]));
   CHECK(broken[2] == 0);
   CHECK(broken[3] == 1);
+}
+
+TEST_CASE("the gradient of a product is that of the others, whatever is 0") {
+  const auto vector = [](const std::vector<double>& values) {
+    return tensor(values, {static_cast<std::int64_t>(values.size())}, f64);
+  };
+  const auto slope = [&](const std::vector<double>& values) {
+    Tensor a = parameter(vector(values));
+    return grad(prod(a), {a})[0];
+  };
+  CHECK(allclose(slope({2, 0, 3, 5, 7}), tensor({0, 210, 0, 0, 0}, {5}, f64)));
+  CHECK(allclose(slope({2, 0, 3, 0, 7}), zeros({5}, f64)));
+  for (const auto& values : {std::vector<double>{2, 0, 3, -1, 5, 7, 4}, {0, 0, 1}, {0, 3}, {0}}) {
+    const auto checked = gradcheck([](const Tensors& in) { return prod(in[0]); }, {vector(values)}, {.order = 2});
+    CHECK_MESSAGE(checked.ok, checked.message);
+  }
+}
+
+TEST_CASE("norms and deviations that are 0 have the slope 0") {
+  const auto flat = [](const Tensor& g) { return allclose(g, zeros(g.shape(), g.dtype())); };
+  for (const DType dtype : {f32, f64}) {
+    Tensor zero = parameter(zeros({2, 3}, dtype)), same = parameter(full({2, 3}, 4, dtype));
+    for (const double p : {0.5, 1.0, 2.0, 3.0, HUGE_VAL}) CHECK(flat(grad(sum(norm(zero, 1, false, p)), {zero})[0]));
+    CHECK(flat(grad(sum(weft::std(same, 1)), {same})[0]));
+    CHECK(flat(weft::std(same, 1)));
+    Tensor half = parameter(tensor({0, 3, -4}, {3}, dtype));
+    CHECK(allclose(grad(norm(half), {half})[0], tensor({0, 0.6, -0.8}, {3}, dtype)));
+    CHECK(allclose(grad(norm(half, {}, false, INFINITY), {half})[0], tensor({0, 0, -1}, {3}, dtype)));
+  }
+  CHECK(norm(tensor({1, -7, 3}, {3}), {}, false, INFINITY).item() == 7);
+  CHECK(std::isnan(norm(tensor({1, NAN}, {2})).item()));
+  CHECK(std::isnan(weft::std(tensor({1}, {1})).item()));
+}
+
+TEST_CASE("nan is not 0 for any and all") {
+  const Tensor nan = tensor({NAN, 0}, {2});
+  CHECK(any(nan).item() == 1);
+  CHECK(all(nan).item() == 0);
+  CHECK(all(slice(nan, 0, 0, 1)).item() == 1);
 }
 
 TEST_CASE("where takes nothing from the branch not taken") {

@@ -278,7 +278,7 @@ void split(const void* x, void* const* parts, const std::int64_t* axes, int coun
 
 void roll(const void* x, void* y, Collapsed shape, std::int64_t shift, int width) {
   if (shape.size() == 0) return;
-  const std::int64_t n = shape.axis, to = (shift % n + n) % n;
+  const std::int64_t n = shape.axis, to = shift < 0 ? shift + n : shift;
   copy_part(x, n, at(y, to * shape.inner, width), n, shape.outer, n - to, shape.inner, width);
   if (to > 0) copy_part(at(x, (n - to) * shape.inner, width), n, y, n, shape.outer, to, shape.inner, width);
 }

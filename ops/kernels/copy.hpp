@@ -43,7 +43,7 @@ void concat(const void* const* parts, const std::int64_t* axes, int count, void*
 void split(const void* x, void* const* parts, const std::int64_t* axes, int count, std::int64_t outer,
            std::int64_t inner, int width);
 
-/// y[o, (a + shift) mod axis, i] = x[o, a, i].
+/// y[o, (a + shift) mod axis, i] = x[o, a, i]; -axis < shift < axis.
 void roll(const void* x, void* y, Collapsed shape, std::int64_t shift, int width);
 
 }  // namespace weft::detail

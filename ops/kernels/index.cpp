@@ -91,11 +91,10 @@ void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t 
   });
 }
 
-template <class T>
-void one_hot(const std::int64_t* index, T* y, std::int64_t n, std::int64_t classes) {
+void one_hot(const std::int64_t* index, std::int64_t* y, std::int64_t n, std::int64_t classes) {
   parallel_for(n, grain_for(classes), [=](std::int64_t begin, std::int64_t end) {
-    std::fill_n(y + begin * classes, (end - begin) * classes, T{0});
-    for (std::int64_t j = begin; j < end; ++j) y[j * classes + index[j]] = T{1};
+    std::fill_n(y + begin * classes, (end - begin) * classes, 0);
+    for (std::int64_t j = begin; j < end; ++j) y[j * classes + index[j]] = 1;
   });
 }
 
@@ -105,9 +104,5 @@ template void index_add(const std::int64_t*, const std::int64_t*, std::int64_t, 
 template void scatter_add_along(const float*, const std::int64_t*, std::int64_t, float*, Collapsed);
 template void scatter_add_along(const double*, const std::int64_t*, std::int64_t, double*, Collapsed);
 template void scatter_add_along(const std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t*, Collapsed);
-template void one_hot(const std::int64_t*, float*, std::int64_t, std::int64_t);
-template void one_hot(const std::int64_t*, double*, std::int64_t, std::int64_t);
-template void one_hot(const std::int64_t*, std::int64_t*, std::int64_t, std::int64_t);
-template void one_hot(const std::int64_t*, std::uint8_t*, std::int64_t, std::int64_t);
 
 }  // namespace weft::detail

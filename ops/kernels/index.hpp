@@ -24,8 +24,7 @@ void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::
 template <class T>
 void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed shape);
 
-/// y[j, c] = (c == index[j]). T is float, double, int64_t or uint8_t.
-template <class T>
-void one_hot(const std::int64_t* index, T* y, std::int64_t n, std::int64_t classes);
+/// y[j, c] = (c == index[j]).
+void one_hot(const std::int64_t* index, std::int64_t* y, std::int64_t n, std::int64_t classes);
 
 }  // namespace weft::detail

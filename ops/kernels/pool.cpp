@@ -38,25 +38,24 @@ void for_windows(const PoolShape& s, std::int64_t begin, std::int64_t end, F&& f
 }
 
 // The divisor of a mean: padded positions count up to the padded image's edge, as in PyTorch.
-std::int64_t divisor(const PoolShape& s, std::int64_t h, std::int64_t w, Span rows, Span columns, bool count_padding) {
-  if (!count_padding) return std::max<std::int64_t>(rows.size() * columns.size(), 1);
+std::int64_t divisor(const PoolShape& s, std::int64_t h, std::int64_t w) {
   const std::int64_t top = h * s.stride_h - s.pad_h, left = w * s.stride_w - s.pad_w;
   return (std::min(top + s.kernel_h, s.in_h + s.pad_h) - top) * (std::min(left + s.kernel_w, s.in_w + s.pad_w) - left);
 }
 
-template <class T, class Index>
-void max_window(const T* image, T* y, Index* index, const PoolShape& s, Span rows, Span columns) {
+template <class T>
+void max_window(const T* image, T* y, Position* index, const PoolShape& s, Span rows, Span columns) {
   alignas(64) T best[strip];
-  alignas(64) Index position[strip];
+  alignas(64) Position position[strip];
   for (std::int64_t first = 0; first < s.channels; first += strip) {
     const std::int64_t width = std::min(strip, s.channels - first);
     std::fill_n(best, width, -std::numeric_limits<T>::infinity());
     std::fill_n(position, width,
-                static_cast<Index>(rows.size() * columns.size() > 0 ? rows.begin * s.in_w + columns.begin : 0));
+                static_cast<Position>(rows.size() * columns.size() > 0 ? rows.begin * s.in_w + columns.begin : 0));
     for (std::int64_t h = rows.begin; h < rows.end; ++h)
       for (std::int64_t w = columns.begin; w < columns.end; ++w) {
         const T* pixel = image + (h * s.in_w + w) * s.channels + first;
-        const auto here = static_cast<Index>(h * s.in_w + w);
+        const auto here = static_cast<Position>(h * s.in_w + w);
         WEFT_INDEPENDENT
         for (std::int64_t c = 0; c < width; ++c) {
           const T v = pixel[c], b = best[c];
@@ -72,8 +71,8 @@ void max_window(const T* image, T* y, Index* index, const PoolShape& s, Span row
 
 }  // namespace
 
-template <class T, class Index>
-void max_pool2d(const T* x, T* y, Index* index, const PoolShape& s) {
+template <class T>
+void max_pool2d(const T* x, T* y, Position* index, const PoolShape& s) {
   parallel_for(s.batch * s.out_h, grain_for(s.out_w * s.channels * s.kernel_h * s.kernel_w),
                [=](std::int64_t begin, std::int64_t end) {
                  for_windows(s, begin, end,
@@ -94,8 +93,8 @@ void max_pool2d(const T* x, T* y, Index* index, const PoolShape& s) {
                });
 }
 
-template <class T, class Index>
-void max_pool2d_backward(const T* dy, const Index* index, T* dx, const PoolShape& s) {
+template <class T>
+void max_pool2d_backward(const T* dy, const Position* index, T* dx, const PoolShape& s) {
   const std::int64_t in = s.in_h * s.in_w * s.channels, out = s.out_h * s.out_w * s.channels;
   parallel_for(s.batch, grain_for(in + out), [=](std::int64_t begin, std::int64_t end) {
     std::fill_n(dx + begin * in, (end - begin) * in, T{0});
@@ -107,14 +106,14 @@ void max_pool2d_backward(const T* dy, const Index* index, T* dx, const PoolShape
 }
 
 template <class T>
-void avg_pool2d(const T* x, T* y, const PoolShape& s, bool count_include_pad) {
+void avg_pool2d(const T* x, T* y, const PoolShape& s) {
   parallel_for(s.batch * s.out_h, grain_for(s.out_w * s.channels * s.kernel_h * s.kernel_w),
                [=](std::int64_t begin, std::int64_t end) {
                  for_windows(s, begin, end,
                              [=](std::int64_t n, std::int64_t h, std::int64_t w, Span rows, Span columns) {
                                const T* image = x + n * s.in_h * s.in_w * s.channels;
                                T* to = y + ((n * s.out_h + h) * s.out_w + w) * s.channels;
-                               const Batch<T> count(static_cast<T>(divisor(s, h, w, rows, columns, count_include_pad)));
+                               const Batch<T> count(static_cast<T>(divisor(s, h, w)));
                                for_vectors<T>(s.channels, [=](auto v) {
                                  Batch<T> sum(T{0});
                                  for (std::int64_t i = rows.begin; i < rows.end; ++i)
@@ -127,7 +126,7 @@ void avg_pool2d(const T* x, T* y, const PoolShape& s, bool count_include_pad) {
 }
 
 template <class T>
-void avg_pool2d_backward(const T* dy, T* dx, const PoolShape& s, bool count_include_pad) {
+void avg_pool2d_backward(const T* dy, T* dx, const PoolShape& s) {
   const std::int64_t in = s.in_h * s.in_w * s.channels, out = s.out_h * s.out_w * s.channels;
   parallel_for(s.batch, grain_for(in + out * s.kernel_h * s.kernel_w), [=](std::int64_t begin, std::int64_t end) {
     std::fill_n(dx + begin * in, (end - begin) * in, T{0});
@@ -135,7 +134,7 @@ void avg_pool2d_backward(const T* dy, T* dx, const PoolShape& s, bool count_incl
                 [=](std::int64_t n, std::int64_t h, std::int64_t w, Span rows, Span columns) {
                   T* image = dx + n * in;
                   const T* from = dy + n * out + (h * s.out_w + w) * s.channels;
-                  const Batch<T> count(static_cast<T>(divisor(s, h, w, rows, columns, count_include_pad)));
+                  const Batch<T> count(static_cast<T>(divisor(s, h, w)));
                   for_vectors<T>(s.channels, [=](auto v) {
                     const Batch<T> share = v.load(from) / count;
                     for (std::int64_t i = rows.begin; i < rows.end; ++i)
@@ -168,19 +167,15 @@ void global_avg_pool_backward(const T* dy, T* dx, std::int64_t batch, std::int64
   });
 }
 
-#define WEFT_INSTANTIATE_INDEX(T, Index)                            \
-  template void max_pool2d(const T*, T*, Index*, const PoolShape&); \
-  template void max_pool2d_backward(const T*, const Index*, T*, const PoolShape&);
 #define WEFT_INSTANTIATE(T)                                                              \
-  WEFT_INSTANTIATE_INDEX(T, std::int32_t)                                                \
-  WEFT_INSTANTIATE_INDEX(T, std::int64_t)                                                \
-  template void avg_pool2d(const T*, T*, const PoolShape&, bool);                        \
-  template void avg_pool2d_backward(const T*, T*, const PoolShape&, bool);               \
+  template void max_pool2d(const T*, T*, Position*, const PoolShape&);                   \
+  template void max_pool2d_backward(const T*, const Position*, T*, const PoolShape&);    \
+  template void avg_pool2d(const T*, T*, const PoolShape&);                              \
+  template void avg_pool2d_backward(const T*, T*, const PoolShape&);                     \
   template void global_avg_pool(const T*, T*, std::int64_t, std::int64_t, std::int64_t); \
   template void global_avg_pool_backward(const T*, T*, std::int64_t, std::int64_t, std::int64_t);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE
-#undef WEFT_INSTANTIATE_INDEX
 
 }  // namespace weft::detail

@@ -17,14 +17,6 @@ using SumOf = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
 template <class T>
 void reduce_sum(const T* x, SumOf<T>* out, Collapsed shape);
 
-/// Sum of absolute values (the L1 norm); 0 over an empty axis.
-template <class T>
-void reduce_sum_abs(const T* x, SumOf<T>* out, Collapsed shape);
-
-/// Sum of squares; 0 over an empty axis.
-template <class T>
-void reduce_sum_squares(const T* x, SumOf<T>* out, Collapsed shape);
-
 /// Product; 1 over an empty axis.
 template <class T>
 void reduce_prod(const T* x, SumOf<T>* out, Collapsed shape);
@@ -52,11 +44,6 @@ void reduce_any(const T* x, std::uint8_t* out, Collapsed shape);
 /// 1 where all values are non-zero, else 0; 1 over an empty axis.
 template <class T>
 void reduce_all(const T* x, std::uint8_t* out, Collapsed shape);
-
-/// Mean (may be null) and sum of squared deviations about it, divided by max(axis - correction, 0); T float or double.
-/// Deviations are taken about each block's own mean, and blocks are joined by Chan's formula, so nothing cancels.
-template <class T>
-void reduce_variance(const T* x, T* mean, T* variance, Collapsed shape, double correction);
 
 /// log(sum(exp(x))), shifted by the maximum: -inf if all are (or the axis is empty), +inf if one is, NaN if one is.
 /// T float or double.

@@ -1,4 +1,4 @@
-// Sums, variance and logsumexp: everything in reduce.hpp that adds.
+// Sums and logsumexp: everything in reduce.hpp that adds.
 #include <weft/engine/parallel.hpp>
 #include <weft/ops/kernels/columns.hpp>
 #include <weft/ops/kernels/functions.hpp>
@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -16,34 +15,13 @@ namespace weft::detail {
 namespace {
 
 constexpr std::int64_t grain_elements = 1 << 15;
-constexpr std::int64_t tiny = 64;           // a matrix this small is summed element by element
-constexpr std::int64_t long_row = 1 << 17;  // a row this long is cut for several threads
+constexpr std::int64_t tiny = 64;  // a matrix this small is summed element by element
 
 std::int64_t grain_for(std::int64_t each) {
   return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
 }
 
-struct Plain {
-  template <class V>
-  static V apply(V v) {
-    return v;
-  }
-};
-struct Absolute {
-  template <class V>
-  static V apply(V v) {
-    using std::abs;
-    return abs(v);
-  }
-};
-struct Square {
-  template <class V>
-  static V apply(V v) {
-    return v * v;
-  }
-};
-
-template <class F, class T>
+template <class T>
 void sum_floats(const T* x, T* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (inner == 1) {
@@ -53,8 +31,8 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
     parallel_for(outer * chunks, grain_for(each), [=, sums = parts.data()](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
         const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * each;
-        const double sum = row_sum<T>(std::min(each, axis - first),
-                                      [row = x + o * axis + first](auto v) { return F::apply(v.load(row)); });
+        const double sum =
+            row_sum<T>(std::min(each, axis - first), [row = x + o * axis + first](auto v) { return v.load(row); });
         if (chunks == 1) {
           out[o] = static_cast<T>(sum);
         } else {
@@ -75,11 +53,10 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
         std::fill(sums.begin(), sums.end(), 0.0);
         for (std::int64_t a = 0; a < axis; ++a)
           for (std::int64_t i = 0; i < inner; ++i)
-            sums[static_cast<std::size_t>(i)] += static_cast<double>(F::apply(from[a * inner + i]));
+            sums[static_cast<std::size_t>(i)] += static_cast<double>(from[a * inner + i]);
       } else {
-        sum_columns<T, 1>(axis, inner, repeat, {sums.data()}, [from](auto v, std::int64_t row, std::int64_t) {
-          return Batches<T, 1>{F::apply(v.load(from + row))};
-        });
+        sum_columns<T, 1>(axis, inner, repeat, {sums.data()},
+                          [from](auto v, std::int64_t row, std::int64_t) { return Batches<T, 1>{v.load(from + row)}; });
       }
       for (std::int64_t i = 0; i < inner; ++i) out[o * inner + i] = static_cast<T>(sums[static_cast<std::size_t>(i)]);
     }
@@ -87,16 +64,10 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
 }
 
 // Integers wrap, so any order is exact and the compiler's own vectors do. Long rows are cut and the parts added.
-template <class F, class T>
+template <class T>
 void sum_integers(const T* x, std::int64_t* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   using Bits = std::uint64_t;  // sums wrap without undefined behaviour
-  const auto value = [](T v) {
-    const auto bits = static_cast<Bits>(v);
-    if constexpr (std::is_same_v<F, Square>) return bits * bits;
-    if constexpr (std::is_same_v<F, Absolute> && std::is_signed_v<T>) return v < 0 ? Bits{0} - bits : bits;
-    return bits;
-  };
   const std::int64_t step = std::max<std::int64_t>(chunk_elements / std::max<std::int64_t>(inner, 1), 1);
   const std::int64_t chunks = std::max<std::int64_t>((axis + step - 1) / step, 1);
   std::vector<Bits> partial(static_cast<std::size_t>(outer * chunks * inner));
@@ -109,12 +80,12 @@ void sum_integers(const T* x, std::int64_t* out, Collapsed shape) {
                    Bits* to = sums + k * inner;
                    if (inner == 1) {
                      Bits sum = 0;
-                     for (std::int64_t a = 0; a < n; ++a) sum += value(from[a]);
+                     for (std::int64_t a = 0; a < n; ++a) sum += static_cast<Bits>(from[a]);
                      *to = sum;
                      continue;
                    }
                    for (std::int64_t a = 0; a < n; ++a) WEFT_INDEPENDENT
-                   for (std::int64_t i = 0; i < inner; ++i) to[i] += value(from[a * inner + i]);
+                   for (std::int64_t i = 0; i < inner; ++i) to[i] += static_cast<Bits>(from[a * inner + i]);
                  }
                });
   for (std::int64_t o = 0; o < outer; ++o)
@@ -125,76 +96,15 @@ void sum_integers(const T* x, std::int64_t* out, Collapsed shape) {
     }
 }
 
-template <class F, class T>
-void sum_any(const T* x, SumOf<T>* out, Collapsed shape) {
-  if constexpr (std::is_integral_v<T>) {
-    sum_integers<F>(x, out, shape);
-  } else {
-    sum_floats<F>(x, out, shape);
-  }
-}
-
-template <class T>
-struct Moments {
-  double mean, squares;
-};
-
-// Two passes over a row that the first brings into cache, with the rounding of the mean corrected.
-template <class T>
-Moments<T> row_moments(const T* row, std::int64_t n) {
-  const double mean = row_sum<T>(n, [row](auto v) { return v.load(row); }) / static_cast<double>(n);
-  const Batch<T> about(static_cast<T>(mean));
-  const double squares = row_sum<T>(n, [&](auto v) {
-    const Batch<T> d = v.load(row) - about;
-    return d * d;
-  });
-  const double off = mean - static_cast<double>(static_cast<T>(mean));
-  return {mean, std::max(squares - static_cast<double>(n) * off * off, 0.0)};
-}
-
 }  // namespace
 
 template <class T>
 void reduce_sum(const T* x, SumOf<T>* out, Collapsed shape) {
-  sum_any<Plain>(x, out, shape);
-}
-
-template <class T>
-void reduce_sum_abs(const T* x, SumOf<T>* out, Collapsed shape) {
-  sum_any<Absolute>(x, out, shape);
-}
-
-template <class T>
-void reduce_sum_squares(const T* x, SumOf<T>* out, Collapsed shape) {
-  sum_any<Square>(x, out, shape);
-}
-
-template <class T>
-void reduce_variance(const T* x, T* mean, T* variance, Collapsed shape, double correction) {
-  const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
-  const double divisor = std::max(static_cast<double>(axis) - correction, 0.0);
-  if (inner == 1 && axis < long_row) {
-    parallel_for(outer, grain_for(axis), [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t o = begin; o < end; ++o) {
-        const Moments<T> m = row_moments(x + o * axis, axis);
-        if (mean != nullptr) mean[o] = static_cast<T>(m.mean);
-        variance[o] = static_cast<T>(m.squares / divisor);
-      }
-    });
-    return;
+  if constexpr (std::is_integral_v<T>) {
+    sum_integers(x, out, shape);
+  } else {
+    sum_floats(x, out, shape);
   }
-  parallel_for(outer, grain_for(axis * inner), [=](std::int64_t begin, std::int64_t end) {
-    std::vector<double> means(static_cast<std::size_t>(inner)), squares(means.size());
-    for (std::int64_t o = begin; o < end; ++o) {
-      column_deviations(x + o * axis * inner, axis, inner, means.data(), squares.data());
-      for (std::size_t i = 0; i < means.size(); ++i) {
-        const std::int64_t at = o * inner + static_cast<std::int64_t>(i);
-        const double empty = axis == 0 ? std::numeric_limits<double>::quiet_NaN() : means[i];
-        if (mean != nullptr) mean[at] = static_cast<T>(empty);
-        variance[at] = static_cast<T>(squares[i] / divisor);
-      }
-    }
-  });
 }
 
 template <class T>
@@ -238,16 +148,6 @@ template void reduce_sum(const float*, float*, Collapsed);
 template void reduce_sum(const double*, double*, Collapsed);
 template void reduce_sum(const std::int64_t*, std::int64_t*, Collapsed);
 template void reduce_sum(const std::uint8_t*, std::int64_t*, Collapsed);
-template void reduce_sum_abs(const float*, float*, Collapsed);
-template void reduce_sum_abs(const double*, double*, Collapsed);
-template void reduce_sum_abs(const std::int64_t*, std::int64_t*, Collapsed);
-template void reduce_sum_abs(const std::uint8_t*, std::int64_t*, Collapsed);
-template void reduce_sum_squares(const float*, float*, Collapsed);
-template void reduce_sum_squares(const double*, double*, Collapsed);
-template void reduce_sum_squares(const std::int64_t*, std::int64_t*, Collapsed);
-template void reduce_sum_squares(const std::uint8_t*, std::int64_t*, Collapsed);
-template void reduce_variance(const float*, float*, float*, Collapsed, double);
-template void reduce_variance(const double*, double*, double*, Collapsed, double);
 template void reduce_logsumexp(const float*, float*, Collapsed);
 template void reduce_logsumexp(const double*, double*, Collapsed);
 

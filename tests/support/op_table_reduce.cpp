@@ -1,6 +1,7 @@
 // Rows of reductions and softmax.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include <tests/support/op_table.hpp>
@@ -13,6 +14,7 @@ namespace {
 using Values = std::vector<double>;
 
 double total(const Values& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
+double product(const Values& v) { return std::accumulate(v.begin(), v.end(), 1.0, std::multiplies<>()); }
 double average(const Values& v) { return total(v) / static_cast<double>(v.size()); }
 double largest(const Values& v) {
   for (const double x : v)
@@ -30,6 +32,11 @@ double spread(const Values& v, double correction) {
   for (const double x : v) squares += (x - mean) * (x - mean);
   const double degrees = static_cast<double>(v.size()) - correction;
   return degrees > 0 ? squares / degrees : NAN;
+}
+double power_mean(const Values& v, double p) {
+  double powers = 0;
+  for (const double x : v) powers += std::pow(std::abs(x), p);
+  return std::pow(powers, 1 / p);
 }
 double log_of_exps(const Values& v) {
   if (v.empty()) return -INFINITY;
@@ -72,7 +79,8 @@ void add_reductions(std::vector<OpRow>& rows, const char* name, F f, R reference
     Shape single = kind.shape, empty = kind.shape, none = kind.shape;
     for (std::int64_t& d : single) d = 1;
     const std::vector<bool> gone = axis_flags(axes, kind.shape.rank());
-    row.cases = {{{kind.shape, domain}}, {{single, domain}}};
+    row.cases = {{{kind.shape, domain}}};
+    if (row.no_single.empty()) row.cases.push_back({{single, domain}});
     if (row.no_empty.empty()) {
       for (int i = 0; i < empty.rank(); ++i)
         if (gone[static_cast<std::size_t>(i)]) empty[i] = 0;
@@ -158,6 +166,26 @@ void add_reduce_rows(std::vector<OpRow>& rows) {
   whole.integers = true;
   add_reductions(
       rows, "sum", [](T a, A axes, bool keep) { return sum(a, axes, keep); }, total, whole);
+  add_reductions(
+      rows, "prod", [](T a, A axes, bool keep) { return prod(a, axes, keep); }, product, whole);
+  OpRow asked = whole;
+  asked.differentiable = false;
+  add_reductions(
+      rows, "any", [](T a, A axes, bool keep) { return weft::any(a, axes, keep); },
+      [](const Values& v) { return std::any_of(v.begin(), v.end(), [](double x) { return x != 0; }); }, asked,
+      below(2));
+  add_reductions(
+      rows, "all", [](T a, A axes, bool keep) { return all(a, axes, keep); },
+      [](const Values& v) { return std::all_of(v.begin(), v.end(), [](double x) { return x != 0; }); }, asked,
+      below(4));
+  for (const double p : {2.0, 1.0, 3.0, 0.5}) {
+    OpRow row = floating;
+    add_reductions(
+        rows, "norm", [p](T a, A axes, bool keep) { return norm(a, axes, keep, p); },
+        [p](const Values& v) { return power_mean(v, p); }, row, apart);
+    for (std::size_t i = rows.size() - std::size(reductions); i < rows.size(); ++i)
+      rows[i].variant += ", p = " + detail::to_text(p);
+  }
   some.no_empty = "there is no mean of nothing";
   add_reductions(
       rows, "mean", [](T a, A axes, bool keep) { return mean(a, axes, keep); }, average, some);
@@ -173,6 +201,11 @@ void add_reduce_rows(std::vector<OpRow>& rows) {
   add_reductions(
       rows, "var", [](T a, A axes, bool keep) { return var(a, axes, keep, 0); },
       [](const Values& v) { return spread(v, 0); }, some);
+  some.no_empty = "there is no deviation of nothing";
+  some.no_single = "one value has no slope, and its deviation's second order no finite difference";
+  add_reductions(
+      rows, "std", [](T a, A axes, bool keep) { return weft::std(a, axes, keep, 0); },
+      [](const Values& v) { return std::sqrt(spread(v, 0)); }, some);
   add_reductions(
       rows, "logsumexp", [](T a, A axes, bool keep) { return logsumexp(a, axes, keep); }, log_of_exps, floating);
 

@@ -89,6 +89,38 @@ void add_order_rows(std::vector<OpRow>& rows) {
           }));
 }
 
+// Each index along an axis read from elsewhere.
+template <class F>
+Array moved(const Array& a, int axis, F from) {
+  return Array(a.shape, [&](Index i) {
+    auto& at = i[static_cast<std::size_t>(axis)];
+    at = from(at, a.shape[axis]);
+    return a(i);
+  });
+}
+
+void add_moved_rows(std::vector<OpRow>& rows) {
+  const auto backwards = [](std::int64_t i, std::int64_t n) { return n - 1 - i; };
+  add_row(rows, "flip", "all", one([](In in) { return flip(in[0]); }), {{{{3, 4}}}, {{{1, 1}}}, {{{0, 2}}}},
+          naive([=](const Arrays& in) { return moved(moved(in[0], 0, backwards), 1, backwards); }))
+      .sized = square_matrix();
+  add_row(rows, "flip", "first and last", one([](In in) {
+            return flip(in[0], {-1, 0});
+          }),
+          {{{{2, 3, 5}}}, {{{1, 1, 1}}}, {{{2, 0, 1}}}},
+          naive([=](const Arrays& in) { return moved(moved(in[0], 0, backwards), 2, backwards); }));
+  for (const std::int64_t shift : {0, 2, -1, 11}) {
+    for (const int axis : {0, 1}) {
+      add_row(rows, "roll", "", one([=](In in) { return roll(in[0], shift, axis); }),
+              {{{{5, 3}}}, {{{4, 4, 2}}}, {{{1, 1}}}, {{{0, 2}}}, {{{2, 0}}}}, naive([=](const Arrays& in) {
+                return moved(in[0], axis, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
+              }));
+      rows.back().variant = std::to_string(shift) + " along axis " + std::to_string(axis);
+      if (shift == 2) rows.back().sized = square_matrix();
+    }
+  }
+}
+
 void add_storage_rows(std::vector<OpRow>& rows) {
   add_row(rows, "reshape", "", one([](In in) {
             return reshape(in[0], {-1, 2});
@@ -245,7 +277,76 @@ void add_index_rows(std::vector<OpRow>& rows) {
       const Shape shape = square_matrix()(n)[0].shape;
       return chosen(shape, shape[axis]);
     };
+    const auto at_index = [=](const Array& a, const Array& index) {
+      return Array(index.shape, [&](const Index& i) {
+        Index from = i;
+        from[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(index(i));
+        return a(from);
+      });
+    };
+    const auto indexed = [=](const Shape& shape, const Shape& index) {
+      return Inputs{{shape}, {index, below(static_cast<double>(std::max<std::int64_t>(1, shape[axis]))), i64}};
+    };
+    const auto matrices = [=](std::int64_t n) {
+      const Shape shape = square_matrix()(n)[0].shape;
+      return indexed(shape, shape);
+    };
+    const char* const along = axis == 0 ? "along rows" : "along columns";
+    add_row(rows, "gather", along, one([=](In in) { return gather(in[0], axis, in[1]); }),
+            {indexed({4, 3}, {4, 3}), indexed({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}),
+             indexed({3, 4, 2}, {2, 3, 1}), indexed({1, 1}, {1, 1}), indexed({3, 2}, {0, 0})},
+            naive([=](const Arrays& in) { return at_index(in[0], in[1]); }))
+        .sized = matrices;
+    add_row(rows, "take_along", along, one([=](In in) { return take_along(in[0], axis, in[1]); }),
+            {indexed({4, 3}, {4, 3}), indexed({2, 3, 4}, axis == 0 ? Shape{5, 3, 1} : Shape{2, 5, 4}),
+             indexed({1, 1, 4}, {1, 1, 4}), indexed({1, 1}, {1, 1}),
+             indexed({3, 2}, axis == 0 ? Shape{0, 2} : Shape{3, 0})},
+            naive([=](const Arrays& in) {
+              Shape shape = in[1].shape;
+              for (int i = 0; i < shape.rank(); ++i)
+                if (i != axis) shape[i] = std::max(shape[i], in[0].shape[i]);
+              return Array(shape, [&](Index i) {
+                i[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(in[1](i));
+                return in[0](i);
+              });
+            }))
+        .sized = matrices;
+    const auto added = [=](const Shape& shape, const Shape& index) {
+      Inputs inputs = indexed(shape, index);
+      inputs.push_back({index});
+      return inputs;
+    };
+    add_row(rows, "scatter_add", along, one([=](In in) { return scatter_add(in[0], axis, in[1], in[2]); }),
+            {added({4, 3}, {4, 3}), added({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}), added({3, 4, 2}, {2, 3, 1}),
+             added({1, 1}, {1, 1}), added({3, 2}, {0, 0})},
+            naive([=](const Arrays& in) {
+              Array out = in[0];
+              for_each_index(in[1].shape, [&](const Index& i) {
+                Index to = i;
+                to[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(in[1](i));
+                out(to) += in[2](i);
+              });
+              return out;
+            }))
+        .sized = [=](std::int64_t n) {
+      const Shape shape = square_matrix()(n)[0].shape;
+      return added(shape, shape);
+    };
+    rows.back().integers = false;
   }
+  add_row(rows, "one_hot", "", one([](In in) { return one_hot(in[0], 4); }),
+          {{{{3}, below(4), i64}}, {{{2, 3}, below(4), i64}}, {{{}, below(4), i64}}, {{{0}, below(4), i64}}},
+          naive([](const Arrays& in) {
+            Shape shape = in[0].shape;
+            shape.append(4);
+            return Array(shape, [&](Index i) {
+              const std::int64_t c = i.back();
+              i.pop_back();
+              return in[0](i) == static_cast<double>(c) ? 1.0 : 0.0;
+            });
+          }));
+  rows.back().differentiable = false;
+  rows.back().integers = false;
 }
 
 }  // namespace
@@ -253,6 +354,7 @@ void add_index_rows(std::vector<OpRow>& rows) {
 void add_shape_rows(std::vector<OpRow>& rows) {
   add_order_rows(rows);
   add_storage_rows(rows);
+  add_moved_rows(rows);
   add_part_rows(rows);
   add_index_rows(rows);
 }
