@@ -185,10 +185,19 @@ class Param : public Tensor {
   Param(Module* owner, std::string name, Tensor value);
 };
 
-/// A tensor of a module that is saved but not trained. It is a Tensor; change it in place, under NoGrad.
+/// A tensor of a module that is saved but not trained. It is a Tensor; change it in place, under NoGrad. (+= and its
+/// like would make it another tensor than the registered one.)
 class Buffer : public Tensor {
  public:
   Buffer(Module* owner, std::string name, Tensor value);
+  template <class T>
+  Buffer& operator+=(const T&) = delete;
+  template <class T>
+  Buffer& operator-=(const T&) = delete;
+  template <class T>
+  Buffer& operator*=(const T&) = delete;
+  template <class T>
+  Buffer& operator/=(const T&) = delete;
 };
 
 /// A test helper: the leaves that `result` depends on and that require a gradient but are no parameter of the module,

@@ -55,4 +55,11 @@ Tensor clamp(const Tensor& a, double low, double high) {
   return apply<Clamp>(a, low, high);
 }
 
+Tensor& detail::rebind(const char* op, Tensor& a, Tensor value) {
+  if (a.is_leaf() && a.requires_grad())
+    fail("operator", op, ": got a leaf of shape ", a.shape(),
+         " that requires a gradient, needs add_, sub_, mul_ or copy_ under NoGrad: it would be another tensor");
+  return a = std::move(value);
+}
+
 }  // namespace weft

@@ -33,6 +33,22 @@ inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
 inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
 inline Tensor operator-(const Tensor& a) { return neg(a); }
 
+namespace detail {
+/// Gives `a` the value; throws Error if `a` is a leaf that requires a gradient.
+Tensor& rebind(const char* op, Tensor& a, Tensor value);
+}  // namespace detail
+
+// a += b is a = a + b: `a` becomes the result, an edge of the graph like any other, and what else holds the old tensor
+// keeps it. A leaf that requires a gradient is refused: under NoGrad, add_ and its like change it for all who hold it.
+inline Tensor& operator+=(Tensor& a, const Tensor& b) { return detail::rebind("+=", a, a + b); }
+inline Tensor& operator-=(Tensor& a, const Tensor& b) { return detail::rebind("-=", a, a - b); }
+inline Tensor& operator*=(Tensor& a, const Tensor& b) { return detail::rebind("*=", a, a * b); }
+inline Tensor& operator/=(Tensor& a, const Tensor& b) { return detail::rebind("/=", a, a / b); }
+inline Tensor& operator+=(Tensor& a, double b) { return detail::rebind("+=", a, a + b); }
+inline Tensor& operator-=(Tensor& a, double b) { return detail::rebind("-=", a, a - b); }
+inline Tensor& operator*=(Tensor& a, double b) { return detail::rebind("*=", a, a * b); }
+inline Tensor& operator/=(Tensor& a, double b) { return detail::rebind("/=", a, a / b); }
+
 /// a to the power b. The gradient along b is 0 where a is 0 and b is not negative.
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& a, double exponent);

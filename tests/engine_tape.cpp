@@ -5,6 +5,7 @@
 #include <weft/engine/random.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/compare.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/unary.hpp>
@@ -81,6 +82,36 @@ TEST_CASE("an identity shortcut whose gradient buffer is shared") {
   CHECK(d.grad().at({1}) == 10);
   CHECK(seed.at({0}) == 1);
   CHECK(seed.at({1}) == 10);
+}
+
+TEST_CASE("a += b makes a the sum, and leaves what it was to others") {
+  Tensor x = parameter(tensor({1, 2}, {2})), w = parameter(tensor({3, 5}, {2}));
+  Tensor a = x * w;
+  const Tensor product = a;
+  a += x;
+  a -= 1;
+  a *= w;
+  a /= 2;
+  CHECK(allclose(a, tensor({4.5, 27.5}, {2})));  // (x w + x - 1) w / 2
+  CHECK(allclose(product, tensor({3, 10}, {2})));
+  const Tensors g = grad(sum(a), {x, w});
+  CHECK(allclose(g[0], tensor({6, 15}, {2})));    // (w + 1) w / 2
+  CHECK(allclose(g[1], tensor({3, 10.5}, {2})));  // (2 x w + x - 1) / 2
+  a += a;
+  CHECK(allclose(a, tensor({9, 55}, {2})));
+  Tensor total = scalar(0, f32);
+  for (int i = 0; i < 3; ++i) total += sum(x);
+  CHECK(total.item() == 9);
+  total /= Tensor(total);
+  total -= total;
+  total *= total;
+  CHECK(total.item() == 0);
+
+  const Tensor same = x;
+  CHECK_THROWS_WITH_AS(x += 1, doctest::Contains("operator+=: got a leaf of shape {2}"), Error);
+  const NoGrad off;
+  CHECK_THROWS_WITH_AS(x -= w, doctest::Contains("sub_"), Error);
+  CHECK(x.impl() == same.impl());
 }
 
 TEST_CASE("a fan-out of 10,000") {

@@ -7,6 +7,12 @@ using namespace weft;
 
 namespace {
 
+template <class T>
+constexpr bool can_add_to = requires(T& t, const Tensor& other) {
+  t += other;
+  t += 1.0;
+};
+
 struct SkipMlp : nn::Module {
   nn::Child<nn::Linear> hidden{this, "hidden", 3, 16};
   nn::Param scale{this, "scale", ones({2})};
@@ -97,6 +103,7 @@ TEST_CASE("a moved module is whole") {
   for (const Tensor& p : nets[0].parameters()) CHECK(p.grad().defined());
   CHECK(nn::unregistered_leaves(nets[0], nets[0](x)).empty());
   static_assert(!std::is_copy_constructible_v<SkipMlp>);
+  static_assert(can_add_to<Tensor> && !can_add_to<nn::Buffer>);
 }
 
 TEST_CASE("shared children count once") {
