@@ -19,6 +19,19 @@ inline xsimd::batch<T> polynomial(const T (&c)[N], const xsimd::batch<T>& x) {
   return p;
 }
 
+/// The same as even powers + x odd powers: half as many steps that wait for one another, one rounding more.
+template <class T, std::size_t N>
+inline xsimd::batch<T> polynomial_in_halves(const T (&c)[N], const xsimd::batch<T>& x) {
+  static_assert(N % 2 == 1);
+  const xsimd::batch<T> square = x * x;
+  xsimd::batch<T> even(c[N - 1]), odd(c[N - 2]);
+  for (std::size_t k = N - 1; k >= 2; k -= 2) {
+    even = xsimd::fma(even, square, xsimd::batch<T>(c[k - 2]));
+    if (k > 2) odd = xsimd::fma(odd, square, xsimd::batch<T>(c[k - 3]));
+  }
+  return xsimd::fma(odd, x, even);
+}
+
 /// Added to a whole number, 1.5 * 2^(digits - 1) rounds to whole numbers and leaves them in the lowest bits.
 template <class T>
 inline constexpr T whole_magic = sizeof(T) == 4 ? T(12582912) : T(6755399441055744);
@@ -205,7 +218,7 @@ inline xsimd::batch<double> finite_power(const xsimd::batch<double>& x, const xs
   return xsimd::select(x < B(0.0), negative, size);
 }
 
-/// In f32 to 3e-7 of the value: erf(x) = x p(x^2) up to 3.85, with p fitted for the least largest relative error, and
+/// In f32 to 5e-7 of the value: erf(x) = x p(x^2) up to 3.85, with p fitted for the least largest relative error, and
 /// +-1 beyond, which is what it rounds to. In f64 xsimd's, which makes NaN of the square of large numbers.
 template <class T>
 inline xsimd::batch<T> error_function(const xsimd::batch<T>& x) {
@@ -218,7 +231,7 @@ inline xsimd::batch<T> error_function(const xsimd::batch<T>& x) {
                               2.809981288e-02F, -2.046418766e-02F, 1.147739866e-02F, -3.166883653e-03F,
                               2.304773889e-03F, -3.400455111e-03F, 1.398830634e-03F};
     const B u = xsimd::fma(x * x, B(2 / (end * end)), B(T{-1}));
-    return xsimd::select(xsimd::abs(x) >= B(end), xsimd::copysign(B(T{1}), x), x * polynomial(c, u));
+    return xsimd::select(xsimd::abs(x) >= B(end), xsimd::copysign(B(T{1}), x), x * polynomial_in_halves(c, u));
   } else {
     return xsimd::erf(xsimd::max(B(T{-6}), xsimd::min(B(T{6}), x)));  // beyond 6 it rounds to +-1; NaN passes
   }
