@@ -213,13 +213,13 @@ struct LogSumExp : Op<LogSumExp> {
   }
 };
 
-// Whether values are not 0: u8, without a gradient.
-template <class Kernel>
-Tensor truth(const char* op, const Tensor& a, const Axes& axes, bool keepdims, Kernel kernel) {
-  return by_groups(a, Reduction(op, a, axes, keepdims), [&](const Tensor& t, Collapsed group) {
-    Tensor out = make_tensor(op, {group.outer, group.inner}, u8);
-    detail::visit_dtype(
-        t.dtype(), [&](auto zero) { kernel(data_of<decltype(zero)>(t), mutable_data_of<std::uint8_t>(out), group); });
+// What kernel(in, out, collapsed) says of the values, as Out: without a gradient.
+template <class Out, class Kernel>
+Tensor asked(const char* op, const Tensor& a, const Reduction& reduction, Kernel kernel) {
+  return by_groups(a, reduction, [&](const Tensor& t, Collapsed group) {
+    Tensor out = make_tensor(op, {group.outer, group.inner}, dtype_of<Out>);
+    detail::visit_dtype(t.dtype(),
+                        [&](auto zero) { kernel(data_of<decltype(zero)>(t), mutable_data_of<Out>(out), group); });
     return out;
   });
 }
@@ -233,15 +233,9 @@ Tensor off_zero(const Tensor& a, F f) {
 
 template <class Kernel>
 Tensor position(const char* op, const Tensor& a, int axis, bool keepdims, Kernel kernel) {
-  const int at = detail::checked_axis(op, axis, a.rank());
-  const Reduction reduction(op, a, at, keepdims);
+  const Reduction reduction(op, a, detail::checked_axis(op, axis, a.rank()), keepdims);
   reduction.check_not_empty(op, a);
-  return by_groups(a, reduction, [&](const Tensor& t, Collapsed group) {
-    Tensor out = make_tensor(op, {group.outer, group.inner}, i64);
-    detail::visit_dtype(
-        t.dtype(), [&](auto zero) { kernel(data_of<decltype(zero)>(t), mutable_data_of<std::int64_t>(out), group); });
-    return out;
-  });
+  return asked<std::int64_t>(op, a, reduction, kernel);
 }
 
 }  // namespace
@@ -302,13 +296,15 @@ Tensor norm(const Tensor& a, const Axes& axes, bool keepdims, double p) {
 }
 
 Tensor any(const Tensor& a, const Axes& axes, bool keepdims) {
-  return truth("any", a, axes, keepdims,
-               [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_any(in, out, group); });
+  return asked<std::uint8_t>(
+      "any", a, Reduction("any", a, axes, keepdims),
+      [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_any(in, out, group); });
 }
 
 Tensor all(const Tensor& a, const Axes& axes, bool keepdims) {
-  return truth("all", a, axes, keepdims,
-               [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_all(in, out, group); });
+  return asked<std::uint8_t>(
+      "all", a, Reduction("all", a, axes, keepdims),
+      [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_all(in, out, group); });
 }
 
 Tensor logsumexp(const Tensor& a, const Axes& axes, bool keepdims) {
