@@ -3,6 +3,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/detail/elementwise.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/softmax.hpp>
@@ -109,11 +110,19 @@ Tensor place_labelled(const Tensor& values, const Tensor& labels, std::int64_t c
   return apply<PlaceLabelled>(values, labels, classes, ignore_index);
 }
 
+// One pass over memory where square(a - b) takes two.
+struct SquaredDifference : weft::detail::Elementwise<SquaredDifference, 2> {
+  static constexpr const char* name = "squared_difference";
+  static auto value(auto a, auto b) { return (a - b) * (a - b); }
+  static constexpr auto d0(auto g, auto a, auto b, auto) { return g * (2.0 * (a - b)); }
+  static constexpr auto d1(auto g, auto a, auto b, auto) { return g * (2.0 * (b - a)); }
+};
+
 }  // namespace
 
 Tensor mse(const Tensor& prediction, const Tensor& target, Reduction reduction) {
   check_pair("mse", prediction, target);
-  return reduced(square(prediction - target), reduction);
+  return reduced(apply<SquaredDifference>(prediction, target), reduction);
 }
 
 Tensor l1(const Tensor& prediction, const Tensor& target, Reduction reduction) {

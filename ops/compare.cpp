@@ -7,12 +7,11 @@
 #include <weft/engine/number.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/kernels/broadcast.hpp>
+#include <weft/ops/kernels/map.hpp>
 
 namespace weft {
 namespace {
 
-using detail::BroadcastLoop;
 using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
@@ -23,21 +22,10 @@ Tensor compared(const char* op, const Tensor& a, const Tensor& b, F f) {
   detail::check_same_dtype(op, a, b);
   const Shape shape = detail::broadcast_shapes(op, a.shape(), b.shape());
   Tensor out = make_tensor(op, shape, u8);
-  auto* to = mutable_data_of<std::uint8_t>(out);
-  const BroadcastLoop<2> loop(shape, {a.shape(), b.shape()});
   detail::visit_dtype(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* pa = data_of<T>(a);
-    const T* pb = data_of<T>(b);
-    loop.for_rows(0, loop.rows(), [&](std::int64_t at, const std::int64_t* offsets) {
-      const T* ra = pa + offsets[0];
-      const T* rb = pb + offsets[1];
-      const std::int64_t sa = loop.step[0][0], sb = loop.step[1][0];
-      if (sa == 1 && sb == 1)
-        for (std::int64_t i = 0; i < loop.inner(); ++i) to[at + i] = f(ra[i], rb[i]);
-      else
-        for (std::int64_t i = 0; i < loop.inner(); ++i) to[at + i] = f(ra[i * sa], rb[i * sb]);
-    });
+    detail::map_mixed(f, shape, mutable_data_of<std::uint8_t>(out), {a.shape(), b.shape()}, data_of<T>(a),
+                      data_of<T>(b));
   });
   return out;
 }
@@ -63,10 +51,8 @@ void check_mask(const char* op, const Tensor& t) {
 template <class F>
 Tensor tested(const char* op, const Tensor& a, F f) {
   Tensor out = make_tensor(op, a.shape(), u8);
-  auto* to = mutable_data_of<std::uint8_t>(out);
   detail::visit_dtype(a.dtype(), [&](auto zero) {
-    const auto* from = data_of<decltype(zero)>(a);
-    for (std::int64_t i = 0; i < a.size(); ++i) to[i] = f(static_cast<double>(from[i]));
+    detail::map_mixed(f, a.shape(), mutable_data_of<std::uint8_t>(out), {a.shape()}, data_of<decltype(zero)>(a));
   });
   return out;
 }
@@ -81,17 +67,11 @@ struct Where : Op<Where> {
     const Shape shape =
         detail::broadcast_shapes(name, mask.shape(), detail::broadcast_shapes(name, a.shape(), b.shape()));
     Tensor out = make_tensor(name, shape, a.dtype());
-    const BroadcastLoop<3> loop(shape, {mask.shape(), a.shape(), b.shape()});
-    const std::int64_t sm = loop.step[0][0], sa = loop.step[1][0], sb = loop.step[2][0];
     detail::visit_dtype(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      loop.for_rows(0, loop.rows(), [&](std::int64_t at, const std::int64_t* offsets) {
-        const std::uint8_t* m = data_of<std::uint8_t>(mask) + offsets[0];
-        const T* ra = data_of<T>(a) + offsets[1];
-        const T* rb = data_of<T>(b) + offsets[2];
-        T* to = mutable_data_of<T>(out) + at;
-        for (std::int64_t i = 0; i < loop.inner(); ++i) to[i] = m[i * sm] != 0 ? ra[i * sa] : rb[i * sb];
-      });
+      detail::map_mixed([](std::uint8_t chosen, T x, T y) { return chosen != 0 ? x : y; }, shape,
+                        mutable_data_of<T>(out), {mask.shape(), a.shape(), b.shape()}, data_of<std::uint8_t>(mask),
+                        data_of<T>(a), data_of<T>(b));
     });
     ctx.save(mask);
     return out;
@@ -134,13 +114,13 @@ Tensor logical_not(const Tensor& a) {
 }
 
 Tensor isnan(const Tensor& a) {
-  return tested("isnan", a, [](double x) -> std::uint8_t { return std::isnan(x); });
+  return tested("isnan", a, [](auto x) -> std::uint8_t { return x != x; });
 }
 Tensor isinf(const Tensor& a) {
-  return tested("isinf", a, [](double x) -> std::uint8_t { return std::isinf(x); });
+  return tested("isinf", a, [](auto x) -> std::uint8_t { return x == x && x - x != 0; });
 }
 Tensor isfinite(const Tensor& a) {
-  return tested("isfinite", a, [](double x) -> std::uint8_t { return std::isfinite(x); });
+  return tested("isfinite", a, [](auto x) -> std::uint8_t { return x - x == 0; });
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {

@@ -166,6 +166,7 @@ Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor&
          ", needs the same shape");
   check_fits("scatter_add", a, along, index);
   const Tensor sums = apply<AddAt<Elements>>(source, index, along, a.shape()[along]);
+  if (sums.shape() == a.shape()) return a + sums;
   std::vector<std::pair<std::int64_t, std::int64_t>> rest;
   for (int i = 0; i < a.rank(); ++i) rest.emplace_back(0, a.shape()[i] - sums.shape()[i]);
   return a + pad(sums, rest);

@@ -14,15 +14,34 @@ std::int64_t grain_for(std::int64_t each) {
   return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
 }
 
+// `index` goes on by index_step from one image to the next: 0 if all share it, and then inner is 1.
 template <class Word>
-void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t count, Word* y) {
+void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t index_step, std::int64_t count,
+                Word* y) {
   parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end; ++k) {
-      const Word* from = x + k / count * s.axis * s.inner;
-      for (std::int64_t i = k * s.inner; i < (k + 1) * s.inner; ++i)
-        y[i] = from[index[i] * s.inner + (i - k * s.inner)];
+    for (std::int64_t k = begin; k < end;) {
+      const std::int64_t o = k / count, last = std::min(end, (o + 1) * count);
+      const Word* from = x + o * s.axis * s.inner;
+      const std::int64_t* at = index + o * index_step - o * count * s.inner;
+      if (s.inner == 1) {
+        for (; k < last; ++k) y[k] = from[at[k]];
+        continue;
+      }
+      for (; k < last; ++k)
+        for (std::int64_t i = 0; i < s.inner; ++i) y[k * s.inner + i] = from[at[k * s.inner + i] * s.inner + i];
     }
   });
+}
+
+void take(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t index_step, std::int64_t count,
+          void* y, int width) {
+  const auto words = [&](auto word) {
+    using Word = decltype(word);
+    take_words(static_cast<const Word*>(x), shape, index, index_step, count, static_cast<Word*>(y));
+  };
+  if (width == 1) return words(std::uint8_t{});
+  if (width == 4) return words(std::uint32_t{});
+  words(std::uint64_t{});
 }
 
 }  // namespace
@@ -40,6 +59,7 @@ std::int64_t first_out_of_range(const std::int64_t* index, std::int64_t n, std::
 }
 
 void index_select(const void* x, Collapsed s, const std::int64_t* index, std::int64_t count, void* y, int width) {
+  if (s.inner == 1) return take(x, s, index, 0, count, y, width);
   const std::int64_t row = s.inner * width;
   parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t k = begin; k < end; ++k)
@@ -53,6 +73,10 @@ void index_add(const T* source, const std::int64_t* index, std::int64_t count, T
   if (s.outer == 0 || s.inner == 0) return;
   // Threads share out images, or else the rows that are added to: each row has one owner, who keeps the order of j.
   const auto add = [=](std::int64_t o, std::int64_t first, std::int64_t last) {
+    if (s.inner == 1 && last - first == s.axis) {
+      for (std::int64_t j = 0; j < count; ++j) y[o * s.axis + index[j]] += source[o * count + j];
+      return;
+    }
     for (std::int64_t j = 0; j < count; ++j) {
       if (index[j] < first || index[j] >= last) continue;
       const T* from = source + (o * count + j) * s.inner;
@@ -71,13 +95,7 @@ void index_add(const T* source, const std::int64_t* index, std::int64_t count, T
 }
 
 void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t count, void* y, int width) {
-  if (width == 1) {
-    take_words(static_cast<const std::uint8_t*>(x), shape, index, count, static_cast<std::uint8_t*>(y));
-  } else if (width == 4) {
-    take_words(static_cast<const std::uint32_t*>(x), shape, index, count, static_cast<std::uint32_t*>(y));
-  } else {
-    take_words(static_cast<const std::uint64_t*>(x), shape, index, count, static_cast<std::uint64_t*>(y));
-  }
+  take(x, shape, index, count * shape.inner, count, y, width);
 }
 
 template <class T>
@@ -85,6 +103,10 @@ void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t 
   parallel_for(s.outer, grain_for(count * s.inner), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) {
       T* to = y + o * s.axis * s.inner;
+      if (s.inner == 1) {
+        for (std::int64_t k = o * count; k < (o + 1) * count; ++k) to[index[k]] += source[k];
+        continue;
+      }
       for (std::int64_t j = 0, k = o * count * s.inner; j < count; ++j)
         for (std::int64_t i = 0; i < s.inner; ++i, ++k) to[index[k] * s.inner + i] += source[k];
     }

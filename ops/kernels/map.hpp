@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -14,6 +15,25 @@
 namespace weft::detail {
 
 inline constexpr std::int64_t map_grain = 32 * 1024;  // elements for which a second thread pays
+
+/// Calls row(out_offset, offsets, n) for all rows of a broadcast, long ones in parts, shared out among the threads.
+template <int N, class F>
+void for_rows_in_parallel(const BroadcastLoop<N>& loop, F&& row) {
+  const std::int64_t inner = loop.inner(), rows = loop.rows();
+  if (rows == 1) {
+    parallel_for(inner, map_grain, [&](std::int64_t begin, std::int64_t end) {
+      std::int64_t offsets[N];
+      for (int k = 0; k < N; ++k) offsets[k] = begin * loop.step[k][0];
+      row(begin, offsets, end - begin);
+    });
+    return;
+  }
+  parallel_for(rows, std::max<std::int64_t>(1, map_grain / std::max<std::int64_t>(1, inner)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 loop.for_rows(begin, end,
+                               [&](std::int64_t at, const std::int64_t* offsets) { row(at, offsets, inner); });
+               });
+}
 
 /// out[i] = f(in[i]...) for whole buffers of f32 or f64, run in whole vectors past n (the capacity allows it).
 template <class T, class F, class... In>
@@ -93,21 +113,44 @@ void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, 
   }
   std::array<std::int64_t, N> steps;
   for (std::size_t k = 0; k < N; ++k) steps[k] = loop.step[k][0];
-  if (rows == 1) {
-    parallel_for(inner, map_grain, [&](std::int64_t begin, std::int64_t end) {
-      std::array<const T*, N> from;
-      for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + begin * steps[k];
-      map_row(f, end - begin, out + begin, from, steps, indices);
-    });
-    return;
-  }
-  parallel_for(rows, std::max<std::int64_t>(1, map_grain / inner), [&](std::int64_t begin, std::int64_t end) {
-    loop.for_rows(begin, end, [&](std::int64_t at, const std::int64_t* offsets) {
-      std::array<const T*, N> from;
-      for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + offsets[k];
-      map_row(f, inner, out + at, from, steps, indices);
-    });
+  for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
+    std::array<const T*, N> from;
+    for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + offsets[k];
+    map_row(f, n, out + at, from, steps, indices);
   });
+}
+
+inline constexpr std::int64_t mixed_block = 256;
+template <class T>
+struct Copies {
+  T value[mixed_block];
+  Copies() {}  // NOLINT(modernize-use-equals-default): no zeros
+};
+
+/// out = f(in...), broadcast, for operands of several types: plain loops over blocks, which the compiler makes vectors
+/// of. An operand that stays is read from a block of copies, so that one loop serves every combination.
+template <class Out, class F, class... In>
+void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape, sizeof...(In)>& shapes,
+               const In*... in) {
+  constexpr std::int64_t block = mixed_block;
+  const BroadcastLoop<static_cast<int>(sizeof...(In))> loop(shape, shapes);
+  [&]<std::size_t... K>(std::index_sequence<K...>) {
+    for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
+      std::tuple<Copies<In>...> copies;
+      ((loop.step[K][0] == 0 ? void(std::fill_n(std::get<K>(copies).value, std::min(n, block), in[offsets[K]]))
+                             : void()),
+       ...);
+      for (std::int64_t first = 0; first < n; first += block) {
+        const auto part = [&](std::int64_t length, Out* to, const In*... from) {
+          WEFT_INDEPENDENT
+          for (std::int64_t i = 0; i < length; ++i) to[i] = f(from[i]...);
+        };
+        part(std::min(block, n - first), out + at + first,
+             (loop.step[K][0] == 0 ? std::get<K>(copies).value : in + offsets[K] + first)...);
+      }
+    });
+  }
+  (std::make_index_sequence<sizeof...(In)>{});
 }
 
 }  // namespace weft::detail
