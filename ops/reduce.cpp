@@ -130,13 +130,16 @@ struct Prod : Op<Prod> {
     Tensors lefts, rights;
     while (values.size(1) > 1) {
       const std::int64_t n = values.size(1), half = (n + 1) / 2;
-      lefts.push_back(slice(values, 1, 0, half));
-      rights.push_back(pad(slice(values, 1, half, n), {{0, 0}, {0, 2 * half - n}}, 1.0));
-      values = lefts.back() * rights.back();
+      Tensors halves = split(values, half, 1);
+      if (n % 2 == 1) halves[1] = pad(halves[1], {{0, 0}, {0, 1}}, 1.0);
+      lefts.push_back(halves[0]);
+      rights.push_back(halves[1]);
+      values = halves[0] * halves[1];
     }
     for (std::size_t level = lefts.size(); level-- > 0;) {
+      slope = concat({slope * rights[level], slope * lefts[level]}, 1);
       const std::int64_t n = level == 0 ? count : lefts[level - 1].size(1);
-      slope = slice(concat({slope * rights[level], slope * lefts[level]}, 1), 1, 0, n);
+      if (n % 2 == 1) slope = slice(slope, 1, 0, n);
     }
     Axes back = order;
     for (int i = 0; i < a.rank(); ++i) back[static_cast<int>(order[i])] = i;
