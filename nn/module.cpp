@@ -163,12 +163,12 @@ void Module::add_buffer(std::string name, Tensor buffer) {
 }
 
 Param::Param(Module* owner, std::string name, Tensor value)
-    : Tensor(!value.defined() || (value.is_leaf() && value.requires_grad()) ? std::move(value)
-                                                                            : parameter(std::move(value))) {
+    : Registered(!value.defined() || (value.is_leaf() && value.requires_grad()) ? std::move(value)
+                                                                                : parameter(std::move(value))) {
   owner->add_parameter(std::move(name), *this);
 }
 
-Buffer::Buffer(Module* owner, std::string name, Tensor value) : Tensor(std::move(value)) {
+Buffer::Buffer(Module* owner, std::string name, Tensor value) : Registered(std::move(value)) {
   owner->add_buffer(std::move(name), *this);
 }
 

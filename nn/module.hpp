@@ -178,26 +178,34 @@ class Child {
   std::shared_ptr<T> module_;
 };
 
+/// A tensor that a module knows by name. It is a Tensor; change it in place, under NoGrad: += and its like would make
+/// it another than the registered one, and do not compile.
+class Registered : public Tensor {
+ public:
+  template <class T>
+  Registered& operator+=(const T&) = delete;
+  template <class T>
+  Registered& operator-=(const T&) = delete;
+  template <class T>
+  Registered& operator*=(const T&) = delete;
+  template <class T>
+  Registered& operator/=(const T&) = delete;
+
+ protected:
+  explicit Registered(Tensor value) : Tensor(std::move(value)) {}
+};
+
 /// A trained tensor of a module: `Param scale{this, "scale", ones({n})}`. It is a Tensor that requires a gradient. An
 /// undefined value registers nothing.
-class Param : public Tensor {
+class Param : public Registered {
  public:
   Param(Module* owner, std::string name, Tensor value);
 };
 
-/// A tensor of a module that is saved but not trained. It is a Tensor; change it in place, under NoGrad. (+= and its
-/// like would make it another tensor than the registered one.)
-class Buffer : public Tensor {
+/// A tensor of a module that is saved but not trained.
+class Buffer : public Registered {
  public:
   Buffer(Module* owner, std::string name, Tensor value);
-  template <class T>
-  Buffer& operator+=(const T&) = delete;
-  template <class T>
-  Buffer& operator-=(const T&) = delete;
-  template <class T>
-  Buffer& operator*=(const T&) = delete;
-  template <class T>
-  Buffer& operator/=(const T&) = delete;
 };
 
 /// A test helper: the leaves that `result` depends on and that require a gradient but are no parameter of the module,

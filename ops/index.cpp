@@ -13,7 +13,6 @@ namespace weft {
 namespace {
 
 using detail::around;
-using detail::Collapsed;
 using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
@@ -23,32 +22,18 @@ using detail::with_size;
 struct Rows {
   static constexpr const char* take_name = "index_select";
   static constexpr const char* add_name = "index_add";
-
+  static constexpr auto take = detail::index_select;
+  static constexpr auto add = [](auto... arguments) { detail::index_add(arguments...); };
   static Shape shape(const Shape& a, int axis, const Tensor& index) { return with_size(a, axis, index.size()); }
-  static void take(const void* a, Collapsed sizes, const std::int64_t* index, std::int64_t count, void* out,
-                   int width) {
-    detail::index_select(a, sizes, index, count, out, width);
-  }
-  template <class T>
-  static void add(const T* source, const std::int64_t* index, std::int64_t count, T* out, Collapsed sizes) {
-    detail::index_add(source, index, count, out, sizes);
-  }
 };
 
 // An index as large as what is chosen, element by element.
 struct Elements {
   static constexpr const char* take_name = "take_along";
   static constexpr const char* add_name = "add_along";
-
+  static constexpr auto take = detail::take_along;
+  static constexpr auto add = [](auto... arguments) { detail::scatter_add_along(arguments...); };
   static Shape shape(const Shape&, int, const Tensor& index) { return index.shape(); }
-  static void take(const void* a, Collapsed sizes, const std::int64_t* index, std::int64_t count, void* out,
-                   int width) {
-    detail::take_along(a, sizes, index, count, out, width);
-  }
-  template <class T>
-  static void add(const T* source, const std::int64_t* index, std::int64_t count, T* out, Collapsed sizes) {
-    detail::scatter_add_along(source, index, count, out, sizes);
-  }
 };
 
 template <class Kind>

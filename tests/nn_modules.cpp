@@ -103,7 +103,7 @@ TEST_CASE("a moved module is whole") {
   for (const Tensor& p : nets[0].parameters()) CHECK(p.grad().defined());
   CHECK(nn::unregistered_leaves(nets[0], nets[0](x)).empty());
   static_assert(!std::is_copy_constructible_v<SkipMlp>);
-  static_assert(can_add_to<Tensor> && !can_add_to<nn::Buffer>);
+  static_assert(can_add_to<Tensor> && !can_add_to<nn::Buffer> && !can_add_to<nn::Param>);
 }
 
 TEST_CASE("shared children count once") {

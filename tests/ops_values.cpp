@@ -9,6 +9,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/error.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/ops.hpp>
 
@@ -117,6 +118,24 @@ TEST_CASE("allclose tells infinities and neighbouring integers apart") {
   CHECK(allclose(top, top));
   const std::int64_t large = std::int64_t{1} << 53;
   CHECK_FALSE(allclose(tensor({large}, {1}, i64), tensor({large + 1}, {1}, i64), 0, 0));
+}
+
+TEST_CASE("where and comparisons broadcast along rows of every length") {
+  for (const std::int64_t n : {1, 15, 47, 48, 255, 256, 257, 700}) {
+    const Tensor mask = randint(0, 2, {5, 1}).to(u8), row = randint(0, 3, {n}), whole = randint(0, 3, {5, n});
+    for (const DType dtype : {f32, f64, i64, u8}) {
+      const Tensor a = row.to(dtype), b = whole.to(dtype);
+      const Tensor chosen = where(mask, a, b), same = equal(a, b), small = b < 1.0;
+      bool right = true;
+      for (std::int64_t i = 0; i < 5; ++i)
+        for (std::int64_t j = 0; j < n; ++j) {
+          right = right && chosen.at({i, j}) == (mask.at({i, 0}) != 0 ? row.at({j}) : whole.at({i, j}));
+          right = right && same.at({i, j}) == (row.at({j}) == whole.at({i, j}) ? 1 : 0);
+          right = right && small.at({i, j}) == (whole.at({i, j}) < 1 ? 1 : 0);
+        }
+      CHECK_MESSAGE(right, name_of(dtype), " ", n);
+    }
+  }
 }
 
 TEST_CASE("f32 exp, erf and pow beside the C library in double") {

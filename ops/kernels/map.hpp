@@ -35,6 +35,34 @@ void for_rows_in_parallel(const BroadcastLoop<N>& loop, F&& row) {
                });
 }
 
+inline constexpr std::int64_t short_row = 16;  // too short for a vector loop
+
+/// For rows that short: writes the broadcast operands out, in blocks that stay in cache, and calls
+/// flat(out_offset, n, copies...) for each block.
+template <class F, class... In>
+void for_short_rows(const BroadcastLoop<static_cast<int>(sizeof...(In))>& loop, F&& flat, const In*... in) {
+  constexpr std::int64_t block = 4096;
+  const std::int64_t inner = loop.inner(), rows = loop.rows();
+  const std::int64_t block_rows = std::max<std::int64_t>(1, block / std::max<std::int64_t>(inner, 1));
+  parallel_for((rows + block_rows - 1) / block_rows, std::max<std::int64_t>(1, map_grain / block),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::tuple copies{std::vector<In>(static_cast<std::size_t>(block_rows * inner))...};
+                 for (std::int64_t b = begin; b < end; ++b) {
+                   const std::int64_t first = b * block_rows, last = std::min(rows, first + block_rows);
+                   [&]<std::size_t... K>(std::index_sequence<K...>) {
+                     loop.for_rows(first, last, [&](std::int64_t at, const std::int64_t* offsets) {
+                       const auto copy = [&](auto* to, const auto* row, std::int64_t step) {
+                         for (std::int64_t i = 0; i < inner; ++i) to[i] = row[i * step];
+                       };
+                       (copy(std::get<K>(copies).data() + (at - first * inner), in + offsets[K], loop.step[K][0]), ...);
+                     });
+                     flat(first * inner, (last - first) * inner, std::get<K>(copies).data()...);
+                   }
+                   (std::index_sequence_for<In...>{});
+                 }
+               });
+}
+
 /// out[i] = f(in[i]...) for whole buffers of f32 or f64, run in whole vectors past n (the capacity allows it).
 template <class T, class F, class... In>
 void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
@@ -83,35 +111,15 @@ void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, 
                    const std::array<Shape, N>& shapes) {
   constexpr auto indices = std::make_index_sequence<N>{};
   const BroadcastLoop<static_cast<int>(N)> loop(shape, shapes);
-  const std::int64_t inner = loop.inner(), rows = loop.rows();
-  if (rows > 1 && inner < 16) {
-    // Rows too short for a vector loop: write the broadcast operands out, then go flat. Blocks keep the copies in
-    // cache.
-    const std::int64_t block_rows = std::max<std::int64_t>(1, 4096 / std::max<std::int64_t>(inner, 1));
-    parallel_for((rows + block_rows - 1) / block_rows, std::max<std::int64_t>(1, map_grain / 4096),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   std::array<std::vector<T>, N> copies;
-                   for (auto& copy : copies) copy.resize(static_cast<std::size_t>(block_rows * inner));
-                   std::array<const T*, N> from;
-                   for (std::size_t k = 0; k < N; ++k) from[k] = copies[k].data();
-                   std::array<std::int64_t, N> ones;
-                   ones.fill(1);
-                   for (std::int64_t block = begin; block < end; ++block) {
-                     const std::int64_t first = block * block_rows, last = std::min(rows, first + block_rows);
-                     loop.for_rows(first, last, [&](std::int64_t at, const std::int64_t* offsets) {
-                       for (std::size_t k = 0; k < N; ++k) {
-                         T* to = copies[k].data() + (at - first * inner);
-                         const T* row = in[k] + offsets[k];
-                         const std::int64_t step = loop.step[k][0];
-                         for (std::int64_t i = 0; i < inner; ++i) to[i] = row[i * step];
-                       }
-                     });
-                     map_row(f, (last - first) * inner, out + first * inner, from, ones, indices);
-                   }
-                 });
+  std::array<std::int64_t, N> steps;
+  if (loop.rows() > 1 && loop.inner() < short_row) {
+    steps.fill(1);
+    const auto flat = [&](std::int64_t at, std::int64_t n, auto*... from) {
+      map_row(f, n, out + at, std::array<const T*, N>{from...}, steps, indices);
+    };
+    std::apply([&](auto*... from) { for_short_rows(loop, flat, from...); }, in);
     return;
   }
-  std::array<std::int64_t, N> steps;
   for (std::size_t k = 0; k < N; ++k) steps[k] = loop.step[k][0];
   for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
     std::array<const T*, N> from;
@@ -132,25 +140,25 @@ struct Copies {
 template <class Out, class F, class... In>
 void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape, sizeof...(In)>& shapes,
                const In*... in) {
-  constexpr std::int64_t block = mixed_block;
   const BroadcastLoop<static_cast<int>(sizeof...(In))> loop(shape, shapes);
+  const auto flat = [&](std::int64_t at, std::int64_t n, const In*... from) {
+    Out* const to = out + at;
+    WEFT_INDEPENDENT
+    for (std::int64_t i = 0; i < n; ++i) to[i] = f(from[i]...);
+  };
+  // Rows cost more here: the vectors are of bytes, so longer, and what stays is copied for each.
+  if (loop.rows() > 1 && loop.inner() < 3 * short_row) return for_short_rows(loop, flat, in...);
   [&]<std::size_t... K>(std::index_sequence<K...>) {
     for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
       std::tuple<Copies<In>...> copies;
-      ((loop.step[K][0] == 0 ? void(std::fill_n(std::get<K>(copies).value, std::min(n, block), in[offsets[K]]))
-                             : void()),
-       ...);
-      for (std::int64_t first = 0; first < n; first += block) {
-        const auto part = [&](std::int64_t length, Out* to, const In*... from) {
-          WEFT_INDEPENDENT
-          for (std::int64_t i = 0; i < length; ++i) to[i] = f(from[i]...);
-        };
-        part(std::min(block, n - first), out + at + first,
+      const auto repeat = [&](auto& copy, auto value) { std::fill_n(copy.value, std::min(n, mixed_block), value); };
+      ((loop.step[K][0] == 0 ? repeat(std::get<K>(copies), in[offsets[K]]) : void()), ...);
+      for (std::int64_t first = 0; first < n; first += mixed_block)
+        flat(at + first, std::min(mixed_block, n - first),
              (loop.step[K][0] == 0 ? std::get<K>(copies).value : in + offsets[K] + first)...);
-      }
     });
   }
-  (std::make_index_sequence<sizeof...(In)>{});
+  (std::index_sequence_for<In...>{});
 }
 
 }  // namespace weft::detail
