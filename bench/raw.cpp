@@ -1,6 +1,6 @@
 #include "raw.hpp"
 
-#include <weft/ops/kernels/gemm.hpp>
+#include <weft/ops/kernels/linalg/gemm.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -5,10 +5,10 @@
 #include <mutex>
 #include <unordered_map>
 
-#include <weft/engine/frontier.hpp>
+#include <weft/engine/detail/extras.hpp>
+#include <weft/engine/detail/frontier.hpp>
 #include <weft/engine/ops_needed.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/engine/tensor_extras.hpp>
 
 namespace weft {
 namespace detail {

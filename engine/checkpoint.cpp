@@ -4,10 +4,10 @@
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/detail/extras.hpp>
 #include <weft/engine/graph.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/engine/tensor_extras.hpp>
 
 namespace weft {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include <weft/engine/number.hpp>
+#include <weft/engine/detail/number.hpp>
 
 namespace weft {
 namespace detail {

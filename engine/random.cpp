@@ -6,7 +6,7 @@
 #include <numbers>
 #include <xsimd/xsimd.hpp>
 
-#include <weft/engine/parallel.hpp>
+#include <weft/engine/detail/parallel.hpp>
 
 namespace weft {
 namespace detail {

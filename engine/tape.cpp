@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-#include <weft/engine/tensor_extras.hpp>
+#include <weft/engine/detail/extras.hpp>
 
 namespace weft {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <new>
 
-#include <weft/engine/number.hpp>
+#include <weft/engine/detail/extras.hpp>
+#include <weft/engine/detail/number.hpp>
 #include <weft/engine/ops_needed.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/engine/tensor_extras.hpp>
 
 namespace weft {
 namespace detail {

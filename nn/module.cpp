@@ -5,7 +5,7 @@
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/nn/module_access.hpp>
+#include <weft/nn/detail/module_access.hpp>
 
 namespace weft::nn {
 namespace {

@@ -3,7 +3,7 @@
 #include <map>
 #include <string_view>
 
-#include <weft/nn/text.hpp>
+#include <weft/nn/detail/text.hpp>
 
 namespace weft::detail {
 

@@ -1,40 +1,17 @@
 #include <weft/nn/shortcuts.hpp>
 
-#include <weft/engine/create.hpp>
-#include <weft/nn/init.hpp>
-#include <weft/nn/norm.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/matmul.hpp>
 #include <weft/ops/reshape.hpp>
 
-namespace weft::nn {
-namespace {
+namespace weft {
 
-Tensor subsample(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride) {
-  detail::check_input(layer, x, stride == 1 ? 0 : 4, in);
+Tensor detail::every_stride(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride) {
+  check_input(layer, x, stride == 1 ? 0 : 4, in);
   if (stride == 1) return x;
   return slice(slice(x, 1, 0, x.size(1), stride), 2, 0, x.size(2), stride);
 }
 
-}  // namespace
-
-Projection::Projection(std::int64_t in, std::int64_t out, ProjectionOptions o)
-    : weight{this, "weight", (detail::check_positive("Projection", {in, out, o.stride}), empty({in, out}))},
-      options(o) {
-  kaiming_(weight);
-  if (!options.norm) return;
-  norm_ = make<BatchNorm>(out);
-  add_child("norm", norm_);
-}
-
-Tensor Projection::forward(const Tensor& x) {
-  const Tensor y = linear(subsample("Projection", x, weight.size(0), options.stride), weight);
-  return norm_ ? (*norm_)(y) : y;
-}
-
-std::int64_t Projection::multiply_adds(const Shape&, const Shape& output) const {
-  return output.size() * weight.size(0);
-}
+namespace nn {
 
 ZeroPad::ZeroPad(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride_of)
     : in(in_channels), out(out_channels), stride(stride_of) {
@@ -43,7 +20,7 @@ ZeroPad::ZeroPad(std::int64_t in_channels, std::int64_t out_channels, std::int64
 }
 
 Tensor ZeroPad::forward(const Tensor& x) {
-  Tensor y = subsample("ZeroPad", x, in, stride);
+  Tensor y = detail::every_stride("ZeroPad", x, in, stride);
   if (out == in) return y;
   std::vector<std::pair<std::int64_t, std::int64_t>> amounts(static_cast<std::size_t>(y.rank()));
   amounts.back().second = out - in;
@@ -64,4 +41,5 @@ Concat::Concat(ModulePtr of) : body{this, "body", std::move(of)} {}
 
 Tensor Concat::forward(const Tensor& x) { return concat({x, body(x)}); }
 
-}  // namespace weft::nn
+}  // namespace nn
+}  // namespace weft

@@ -9,27 +9,6 @@ struct Identity : Module {
   Tensor forward(const Tensor& x) override { return x; }
 };
 
-struct ProjectionOptions {
-  std::int64_t stride = 1;  ///< of images, along height and width
-  bool norm = false;        ///< batch norm after it, as in residual nets
-};
-
-/// A linear map of the channels without bias: a 1x1 convolution of images, a matrix of vectors and sequences (He et
-/// al., arXiv 1512.03385, options B and C). weight {in, out}, He-normal at first.
-class Projection : public Module {
- public:
-  using Options = ProjectionOptions;
-  Projection(std::int64_t in, std::int64_t out, ProjectionOptions options = {});
-  Tensor forward(const Tensor& x) override;
-  std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
-
-  Param weight;
-  const ProjectionOptions options;
-
- private:
-  ModulePtr norm_;
-};
-
 /// Every stride-th pixel, and zeros for the channels that are missing, after those of x (He et al., arXiv 1512.03385,
 /// option A): a shortcut without parameters. stride 1 takes vectors and sequences too.
 class ZeroPad : public Module {
@@ -59,3 +38,11 @@ class Concat : public Module {
 };
 
 }  // namespace weft::nn
+
+namespace weft::detail {
+
+/// Every stride-th pixel of images of `in` channels; with stride 1 x itself, of any rank. Throws Error naming `layer` if
+/// x does not fit.
+Tensor every_stride(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride);
+
+}  // namespace weft::detail

@@ -6,8 +6,8 @@
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/nn/module_access.hpp>
-#include <weft/nn/text.hpp>
+#include <weft/nn/detail/module_access.hpp>
+#include <weft/nn/detail/text.hpp>
 
 namespace weft::nn {
 namespace {

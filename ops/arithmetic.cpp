@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/number.hpp>
+#include <weft/engine/detail/number.hpp>
 #include <weft/ops/detail/formulas.hpp>
 
 namespace weft {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <limits>
 
-#include <weft/engine/number.hpp>
+#include <weft/engine/detail/number.hpp>
 #include <weft/engine/tape.hpp>
 
 namespace weft {

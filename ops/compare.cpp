@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/number.hpp>
+#include <weft/engine/detail/number.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/kernels/map.hpp>
+#include <weft/ops/kernels/elementwise/map.hpp>
 
 namespace weft {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <weft/engine/tape.hpp>
 #include <weft/ops/detail/factors.hpp>
-#include <weft/ops/kernels/conv.hpp>
+#include <weft/ops/kernels/conv/conv.hpp>
 
 namespace weft {
 namespace {

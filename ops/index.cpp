@@ -6,7 +6,7 @@
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
-#include <weft/ops/kernels/index.hpp>
+#include <weft/ops/kernels/index/index.hpp>
 #include <weft/ops/reshape.hpp>
 
 namespace weft {

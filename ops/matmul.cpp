@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include <weft/engine/parallel.hpp>
+#include <weft/engine/detail/parallel.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/detail/factors.hpp>
-#include <weft/ops/kernels/gemm.hpp>
+#include <weft/ops/kernels/linalg/gemm.hpp>
 #include <weft/ops/reshape.hpp>
 
 namespace weft {

@@ -3,10 +3,11 @@
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/conv.hpp>
+#include <weft/ops/dropout.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/index.hpp>
 #include <weft/ops/matmul.hpp>
-#include <weft/ops/norm.hpp>
+#include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>

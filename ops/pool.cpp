@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <limits>
 
-#include <weft/engine/parallel.hpp>
+#include <weft/engine/detail/parallel.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/ops/kernels/pool.hpp>
+#include <weft/ops/kernels/pool/pool.hpp>
 
 namespace weft {
 namespace {

@@ -7,7 +7,7 @@
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
-#include <weft/ops/kernels/reduce.hpp>
+#include <weft/ops/kernels/reduce/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/unary.hpp>
 

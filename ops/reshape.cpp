@@ -5,7 +5,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/tape.hpp>
 #include <weft/ops/detail/axis.hpp>
-#include <weft/ops/kernels/copy.hpp>
+#include <weft/ops/kernels/copy/copy.hpp>
 
 namespace weft {
 namespace {

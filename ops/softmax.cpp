@@ -5,7 +5,7 @@
 #include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
-#include <weft/ops/kernels/softmax.hpp>
+#include <weft/ops/kernels/norm/softmax.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/unary.hpp>

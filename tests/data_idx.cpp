@@ -3,8 +3,8 @@
 #include <zlib.h>
 #include <tests/support/temp_dir.hpp>
 
-#include <weft/nn/datasets.hpp>
-#include <weft/nn/idx.hpp>
+#include <weft/nn/data/datasets.hpp>
+#include <weft/nn/data/idx.hpp>
 
 using namespace weft;
 

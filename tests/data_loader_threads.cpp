@@ -8,7 +8,7 @@
 #include <set>
 #include <thread>
 
-#include <weft/nn/data.hpp>
+#include <weft/nn/data/dataset.hpp>
 
 using namespace weft;
 

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include <weft/engine/error.hpp>
-#include <weft/nn/metrics.hpp>
-#include <weft/nn/progress.hpp>
+#include <weft/nn/train/metrics.hpp>
+#include <weft/nn/train/progress.hpp>
 
 using namespace weft;
 

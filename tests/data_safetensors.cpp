@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <cstring>
 
-#include <weft/nn/safetensors.hpp>
+#include <weft/nn/files/safetensors.hpp>
 
 using namespace weft;
 

@@ -1,12 +1,12 @@
 // The workloads of libtorch_peer.cpp in weft: training steps of whole nets.
 #include <weft/engine/random.hpp>
-#include <weft/nn/activation.hpp>
 #include <weft/nn/containers.hpp>
-#include <weft/nn/densenet.hpp>
-#include <weft/nn/linear.hpp>
+#include <weft/nn/layers/activation.hpp>
+#include <weft/nn/layers/linear.hpp>
 #include <weft/nn/losses.hpp>
-#include <weft/nn/optim.hpp>
-#include <weft/nn/resnet.hpp>
+#include <weft/nn/models/densenet.hpp>
+#include <weft/nn/models/resnet.hpp>
+#include <weft/nn/train/optimizer.hpp>
 
 #include "weft_peer.hpp"
 

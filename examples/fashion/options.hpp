@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <weft/nn/safetensors.hpp>
+#include <weft/nn/files/safetensors.hpp>
 
 struct Options {
   // The run's settings: kept in its checkpoints, so that it is taken up again as it was.

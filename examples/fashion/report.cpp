@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include <weft/engine/error.hpp>
-#include <weft/nn/metrics.hpp>
+#include <weft/nn/train/metrics.hpp>
 
 namespace {
 

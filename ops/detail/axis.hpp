@@ -1,7 +1,7 @@
 #pragma once
 // A tensor's shape around one of its axes.
 #include <weft/engine/shape.hpp>
-#include <weft/ops/kernels/collapsed.hpp>
+#include <weft/ops/kernels/loops/collapsed.hpp>
 
 namespace weft::detail {
 

@@ -9,7 +9,7 @@
 // runs on Lane (the kernel: one fused pass), on Tensor (recorded, for gradients of gradients), on Expr (programs of
 // fused()), and on Probe (what it reads, hence what the tape must save).
 #include <weft/engine/tape.hpp>
-#include <weft/ops/kernels/map.hpp>
+#include <weft/ops/kernels/elementwise/map.hpp>
 
 #include <array>
 #include <bit>

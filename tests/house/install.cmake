@@ -9,6 +9,10 @@ endfunction()
 
 file(REMOVE_RECURSE ${work})
 run(${CMAKE_COMMAND} --install ${build} --config ${config} --prefix ${work}/prefix)
+file(GLOB_RECURSE internal ${work}/prefix/include/*/detail/* ${work}/prefix/include/*/kernels/*)
+if(internal)
+  message(FATAL_ERROR "internal headers are installed: ${internal}")
+endif()
 run(${CMAKE_COMMAND} -S ${source} -B ${work}/build -G Ninja -D CMAKE_PREFIX_PATH=${work}/prefix
   -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build ${work}/build)

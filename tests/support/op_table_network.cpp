@@ -8,7 +8,7 @@
 #include <weft/ops/conv.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/matmul.hpp>
-#include <weft/ops/norm.hpp>
+#include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>
 
 namespace weft::test {

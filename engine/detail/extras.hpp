@@ -1,0 +1,56 @@
+#pragma once
+// What few tensors and nodes carry.
+#include <weft/engine/backward.hpp>
+#include <weft/engine/tape.hpp>
+
+#include <atomic>
+#include <mutex>
+
+namespace weft::detail {
+
+struct HookEntry {
+  HookEntry(std::uint32_t of, Hook hook) : output(of), call(std::move(hook)) {}
+  std::uint32_t output;
+  Hook call;
+  std::atomic<bool> removed{false};
+};
+
+/// The hooks of a leaf, or of all outputs of a node, in the order they were registered.
+class HookList {
+ public:
+  /// Adds to `list`, which is made with its first hook.
+  static HookHandle add(std::shared_ptr<HookList>& list, std::uint32_t output, Hook hook);
+  void remove(const HookEntry* entry);
+  /// The gradient of an output after every hook has seen it. Hooks may change the list meanwhile.
+  Tensor run(std::uint32_t output, Tensor gradient);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<HookEntry>> entries_;
+};
+
+/// Of a tensor: its gradient, name and hooks.
+struct Extras {
+  Tensor grad;
+  std::string name;
+  std::shared_ptr<HookList> hooks;  // of a leaf; those of a computed tensor are its node's
+};
+
+/// Of a node: what concerns its outputs.
+struct NodeExtras {
+  std::shared_ptr<HookList> hooks;
+  std::vector<std::pair<std::uint32_t, std::weak_ptr<Extras>>> retained;  // outputs whose gradient is to be kept
+  std::string recorded_at;
+};
+
+Extras& extras_of(TensorImpl* impl);
+
+/// As grad(), for a part of the tape: nodes older than `floor` are where it ends. Those among the inputs get their
+/// gradient, and neither their hooks nor a leaf's are called.
+Tensors grad_down_to(std::uint64_t floor, const Tensors& outputs, const Tensors& inputs, const GradOptions& options);
+
+bool anomaly_enabled();
+/// The calling functions outside the library, innermost first, for messages.
+std::string call_site();
+
+}  // namespace weft::detail

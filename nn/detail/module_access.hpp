@@ -1,0 +1,24 @@
+#pragma once
+// What the library itself needs of a module beyond its public face.
+#include <weft/nn/module.hpp>
+
+#include <unordered_set>
+
+namespace weft::nn {
+
+struct ModuleAccess {
+  /// Calls f(dotted name, entry) for everything below a module, each module entered once.
+  template <class F>
+  static void walk(const Module& module, const std::string& prefix, std::unordered_set<const Module*>& seen,
+                   const F& f);
+  static NamedTensors tensors(const Module& module, bool parameters);
+  /// The number of elements of the parameters that are the module's own, not its children's.
+  static std::int64_t own_parameters(const Module& module);
+  static bool has_children(const Module& module);
+  static void set_training(Module& module, bool on) { module.training_ = on; }
+};
+
+/// The module's struct, as users write it: "Conv2d", "MyBlock".
+std::string type_name(const Module& module);
+
+}  // namespace weft::nn

@@ -1,0 +1,74 @@
+#include <weft/nn/files/checkpoint.hpp>
+
+#include <string_view>
+
+#include <weft/engine/tape.hpp>
+#include <weft/nn/module.hpp>
+#include <weft/nn/stateful.hpp>
+
+namespace weft::nn {
+namespace {
+
+// No module's name holds a slash: names are identifiers joined by dots.
+constexpr std::string_view optimizer_prefix = "optimizer/", schedule_prefix = "schedule/";
+
+NamedTensors tensors_of(const Module& module) {
+  NamedTensors tensors;
+  for (const auto& [name, t] : module.named_parameters()) tensors.emplace_back(name, t);
+  for (const auto& [name, t] : module.named_buffers()) tensors.emplace_back(name, t);
+  return tensors;
+}
+
+void append(NamedTensors& tensors, std::string_view prefix, const NamedTensors& state) {
+  for (const auto& [name, t] : state) tensors.emplace_back(std::string(prefix) + name, t);
+}
+
+// A file's tensors by what they belong to, the prefixes taken off.
+struct Parts {
+  NamedTensors module, optimizer, schedule;
+};
+
+Parts parts_of(const NamedTensors& file) {
+  Parts parts;
+  for (const auto& [name, t] : file) {
+    if (name.starts_with(optimizer_prefix))
+      parts.optimizer.emplace_back(name.substr(optimizer_prefix.size()), t);
+    else if (name.starts_with(schedule_prefix))
+      parts.schedule.emplace_back(name.substr(schedule_prefix.size()), t);
+    else
+      parts.module.emplace_back(name, t);
+  }
+  return parts;
+}
+
+}  // namespace
+
+void save(const std::string& path, const Module& module, const Stateful* optimizer, const Stateful* schedule,
+          const Notes& notes) {
+  NamedTensors tensors = tensors_of(module);
+  if (optimizer != nullptr) append(tensors, optimizer_prefix, optimizer->state());
+  if (schedule != nullptr) append(tensors, schedule_prefix, schedule->state());
+  write_safetensors(path, tensors, notes);
+}
+
+Notes load(const std::string& path, Module& module, Stateful* optimizer, Stateful* schedule, LoadOptions options) {
+  const NoGrad off;
+  TensorFile file = read_safetensors(path);
+  const Parts saved = parts_of(file.tensors);
+  const NamedTensors wanted = tensors_of(module);
+  const Tensors found = detail::matched("load: " + path, saved.module, wanted, options.strict);
+  try {
+    if (optimizer != nullptr) optimizer->check_state(saved.optimizer);
+    if (schedule != nullptr) schedule->check_state(saved.schedule);
+  } catch (const Error& e) {
+    fail("load: ", path, ": ", e.what());
+  }
+  // From here on nothing is refused.
+  if (optimizer != nullptr) optimizer->load_state(saved.optimizer);
+  if (schedule != nullptr) schedule->load_state(saved.schedule);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (found[i].defined()) Tensor(wanted[i].second).copy_(found[i]);
+  return std::move(file.notes);
+}
+
+}  // namespace weft::nn

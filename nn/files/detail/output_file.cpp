@@ -1,0 +1,56 @@
+#include <weft/nn/files/detail/output_file.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include <weft/engine/error.hpp>
+
+namespace weft::detail {
+
+OutputFile::OutputFile(const char* op, std::string path) : op_(op), path_(std::move(path)) {
+  for (int attempt = 0; descriptor_ < 0 && attempt < 100; ++attempt) {
+    temporary_ = path_ + ".tmp" + std::to_string(getpid()) + "-" + std::to_string(attempt);
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0 && errno != EEXIST) break;
+  }
+  if (descriptor_ < 0) failed("cannot write");
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void OutputFile::write(const void* from, std::size_t bytes) {
+  const char* at = static_cast<const char*>(from);
+  while (bytes > 0) {
+    const ssize_t written = ::write(descriptor_, at, bytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) failed("cannot write");
+    at += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void OutputFile::commit() {
+  if (fsync(descriptor_) != 0) failed("cannot sync");
+  const int descriptor = std::exchange(descriptor_, -1);
+  if (close(descriptor) != 0) failed("cannot close");
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) failed("cannot rename");
+  temporary_.clear();
+  // The name is in the directory's data. A file system that does not sync directories has no better to offer.
+  const std::size_t slash = path_.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  const int handle = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0) return;
+  fsync(handle);
+  close(handle);
+}
+
+void OutputFile::failed(const char* what) const { fail(op_, ": ", what, " ", path_, ": ", std::strerror(errno)); }
+
+}  // namespace weft::detail

@@ -1,0 +1,20 @@
+#include <weft/nn/layers/batch_norm.hpp>
+
+#include <weft/engine/create.hpp>
+#include <weft/ops/normalization.hpp>
+
+namespace weft::nn {
+
+BatchNorm::BatchNorm(std::int64_t channels, BatchNormOptions o)
+    : weight{this, "weight", (detail::check_positive("BatchNorm", {channels}), ones({channels}))},
+      bias{this, "bias", zeros({channels})},
+      running_mean{this, "running_mean", zeros({channels})},
+      running_var{this, "running_var", ones({channels})},
+      options(o) {}
+
+Tensor BatchNorm::forward(const Tensor& x) {
+  detail::check_input("BatchNorm", x, 0, weight.size());
+  return batch_norm(x, weight, bias, running_mean, running_var, is_training(), options.momentum, options.eps);
+}
+
+}  // namespace weft::nn

@@ -1,0 +1,135 @@
+#include <weft/nn/models/resnet.hpp>
+
+#include <weft/nn/containers.hpp>
+#include <weft/nn/init.hpp>
+#include <weft/nn/layers/activation.hpp>
+#include <weft/nn/layers/batch_norm.hpp>
+#include <weft/nn/layers/conv.hpp>
+#include <weft/nn/layers/linear.hpp>
+#include <weft/nn/layers/pool.hpp>
+#include <weft/nn/layers/projection.hpp>
+#include <weft/nn/shortcuts.hpp>
+#include <weft/ops/arithmetic.hpp>
+
+namespace weft::nn {
+namespace {
+
+enum class Style : std::uint8_t { plain, residual, pre_activation };
+
+Conv2dOptions conv3x3(std::int64_t stride) {
+  return {.kernel = 3, .stride = Pair(stride), .padding = 1, .bias = false};
+}
+
+ModulePtr shortcut_of(ShortcutOption option, std::int64_t in, std::int64_t out, std::int64_t stride, bool norm) {
+  const bool same = in == out && stride == 1;
+  if (option == ShortcutOption::C || (option == ShortcutOption::B && !same))
+    return make<Projection>(in, out, ProjectionOptions{.stride = stride, .norm = norm});
+  return same ? make<Identity>() : make<ZeroPad>(in, out, stride);
+}
+
+struct PlainBlock : Module {
+  Child<Conv2d> conv1;
+  Child<BatchNorm> bn1;
+  Child<Conv2d> conv2;
+  Child<BatchNorm> bn2;
+
+  PlainBlock(std::int64_t in, std::int64_t out, std::int64_t stride)
+      : conv1{this, "conv1", in, out, conv3x3(stride)},
+        bn1{this, "bn1", out},
+        conv2{this, "conv2", out, out, conv3x3(1)},
+        bn2{this, "bn2", out} {}
+
+  Tensor branch(const Tensor& x) { return bn2(conv2(relu(bn1(conv1(x))))); }
+  Tensor forward(const Tensor& x) override { return relu(branch(x)); }
+};
+
+struct ResidualBlock : PlainBlock {
+  Child<Module> shortcut;
+
+  ResidualBlock(std::int64_t in, std::int64_t out, std::int64_t stride, ShortcutOption option)
+      : PlainBlock(in, out, stride), shortcut{this, "shortcut", shortcut_of(option, in, out, stride, true)} {}
+
+  Tensor forward(const Tensor& x) override { return relu(branch(x) + shortcut(x)); }
+};
+
+struct PreActivationBlock : Module {
+  Child<BatchNorm> bn1;
+  Child<Conv2d> conv1;
+  Child<BatchNorm> bn2;
+  Child<Conv2d> conv2;
+  Child<Module> shortcut;
+  bool identity;
+
+  PreActivationBlock(std::int64_t in, std::int64_t out, std::int64_t stride, ShortcutOption option)
+      : bn1{this, "bn1", in},
+        conv1{this, "conv1", in, out, conv3x3(stride)},
+        bn2{this, "bn2", out},
+        conv2{this, "conv2", out, out, conv3x3(1)},
+        shortcut{this, "shortcut", shortcut_of(option, in, out, stride, false)},
+        identity(dynamic_cast<const Identity*>(&*shortcut) != nullptr) {}
+
+  Tensor forward(const Tensor& x) override {
+    const Tensor active = relu(bn1(x));
+    return conv2(relu(bn2(conv1(active)))) + shortcut(identity ? x : active);
+  }
+};
+
+struct CifarNet : Module {
+  Child<Conv2d> conv;
+  Child<BatchNorm> bn;  // after the first convolution, or, with pre-activation, before the mean
+  Child<Sequential> stage1, stage2, stage3;
+  Child<Linear> output;
+  bool pre_activation;
+
+  CifarNet(std::int64_t blocks, Style style, ShortcutOption option, std::int64_t in_channels, std::int64_t classes)
+      : conv{this, "conv", in_channels, 16, conv3x3(1)},
+        bn{this, "bn", style == Style::pre_activation ? 64 : 16},
+        stage1{this, "stage1", stage(blocks, 16, 16, 1, style, option)},
+        stage2{this, "stage2", stage(blocks, 16, 32, 2, style, option)},
+        stage3{this, "stage3", stage(blocks, 32, 64, 2, style, option)},
+        output{this, "output", 64, classes},
+        pre_activation(style == Style::pre_activation) {
+    for (auto& [name, p] : named_parameters())
+      if (p.rank() == 4) kaiming_(p);
+  }
+
+  static std::vector<ModulePtr> stage(std::int64_t blocks, std::int64_t in, std::int64_t out, std::int64_t stride,
+                                      Style style, ShortcutOption option) {
+    std::vector<ModulePtr> result;
+    for (std::int64_t i = 0; i < blocks; ++i) {
+      const std::int64_t from = i == 0 ? in : out, step = i == 0 ? stride : 1;
+      result.push_back(style == Style::plain      ? make<PlainBlock>(from, out, step)
+                       : style == Style::residual ? make<ResidualBlock>(from, out, step, option)
+                                                  : make<PreActivationBlock>(from, out, step, option));
+    }
+    return result;
+  }
+
+  Tensor forward(const Tensor& x) override {
+    Tensor h = conv(x);
+    if (!pre_activation) h = relu(bn(h));
+    h = stage3(stage2(stage1(h)));
+    if (pre_activation) h = relu(bn(h));
+    return output(global_avg_pool(h));
+  }
+};
+
+ModulePtr cifar_net(const char* name, std::int64_t depth, Style style, ShortcutOption option, std::int64_t in_channels,
+                    std::int64_t classes) {
+  if (depth < 8 || depth % 6 != 2) fail(name, ": got the depth ", depth, ", needs 6n + 2 (8, 14, 20, 32, ...)");
+  return make<CifarNet>((depth - 2) / 6, style, option, in_channels, classes);
+}
+
+}  // namespace
+
+ModulePtr resnet_cifar(std::int64_t depth, ShortcutOption option, bool pre_activation, std::int64_t in_channels,
+                       std::int64_t classes) {
+  return cifar_net("resnet_cifar", depth, pre_activation ? Style::pre_activation : Style::residual, option, in_channels,
+                   classes);
+}
+
+ModulePtr plain_net(std::int64_t depth, std::int64_t in_channels, std::int64_t classes) {
+  return cifar_net("plain_net", depth, Style::plain, ShortcutOption::A, in_channels, classes);
+}
+
+}  // namespace weft::nn

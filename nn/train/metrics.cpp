@@ -1,0 +1,126 @@
+#include <weft/nn/train/metrics.hpp>
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include <weft/engine/error.hpp>
+#include <weft/nn/detail/text.hpp>
+#include <weft/nn/files/detail/input_file.hpp>
+#include <weft/nn/files/detail/output_file.hpp>
+
+namespace weft::nn {
+namespace {
+
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells;
+  for (std::size_t begin = 0; begin <= line.size();) {
+    const std::size_t end = std::min(line.find(',', begin), line.size());
+    cells.push_back(line.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return cells;
+}
+
+std::vector<double> csv_row(const std::string& where, const std::string& line) {
+  std::vector<double> row;
+  for (const std::string& cell : cells_of(line)) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (error != std::errc() || end != cell.data() + cell.size())
+      fail(where, ": ", detail::quoted(cell), " is not a number");
+    row.push_back(value);
+  }
+  return row;
+}
+
+// The first line also says what the columns are.
+std::vector<double> json_row(const std::string& where, const std::string& line, MetricsTable& table) {
+  const auto object = nlohmann::ordered_json::parse(line, nullptr, false);
+  if (!object.is_object()) fail(where, " is not a JSON object");
+  std::vector<std::string> columns;
+  std::vector<double> row;
+  for (const auto& [name, value] : object.items()) {
+    if (!value.is_number() && !value.is_null()) fail(where, ": ", detail::quoted(name), " is not a number");
+    columns.push_back(name);
+    row.push_back(value.is_null() ? std::nan("") : value.get<double>());
+  }
+  if (table.rows.empty()) table.columns = columns;
+  if (columns != table.columns) fail(where, " has other columns than the first");
+  return row;
+}
+
+bool is_json(const std::string& path) { return path.ends_with(".jsonl"); }
+
+std::string header_line(const std::vector<std::string>& columns) {
+  return fmt::format("{}\n", fmt::join(columns, ","));
+}
+
+}  // namespace
+
+std::size_t MetricsTable::column(const std::string& name) const {
+  const auto found = std::find(columns.begin(), columns.end(), name);
+  if (found == columns.end()) fail("metrics: there is no column ", detail::quoted(name));
+  return static_cast<std::size_t>(found - columns.begin());
+}
+
+MetricsTable read_metrics(const std::string& path, std::size_t rows) {
+  std::ifstream file(path);
+  if (!file) fail("read_metrics: cannot read ", path);
+  const bool json = is_json(path);
+  MetricsTable table;
+  std::string line;
+  std::size_t number = 1;
+  if (!json) {
+    if (!std::getline(file, line)) fail("read_metrics: ", path, " is empty");
+    table.columns = cells_of(line);
+    ++number;
+  }
+  for (; table.rows.size() < rows && std::getline(file, line); ++number) {
+    const std::string where = fmt::format("read_metrics: {} line {}", path, number);
+    auto row = json ? json_row(where, line, table) : csv_row(where, line);
+    if (row.size() != table.columns.size()) fail(where, " has ", row.size(), " values, needs ", table.columns.size());
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Metrics::Metrics(std::string path, std::vector<std::string> columns, std::size_t keep)
+    : path_(std::move(path)), columns_(std::move(columns)), json_(is_json(path_)) {
+  if (columns_.empty()) fail("Metrics: got no columns, needs at least one");
+  for (const std::string& name : columns_)
+    if (name.empty() || name.find_first_of(",\"\\\n\r") != std::string::npos)
+      fail("Metrics: got column name ", detail::quoted(name), ", needs one without commas, quotes and line ends");
+  std::string text = json_ ? std::string() : header_line(columns_);
+  if (keep > 0 && detail::file_exists(path_)) {
+    // What follows may be half a row: the run may have been ended while it wrote.
+    const MetricsTable before = read_metrics(path_, keep);
+    if (before.columns != columns_ && !(json_ && before.rows.empty()))
+      fail("Metrics: ", path_, " has other columns, needs ", fmt::format("{}", fmt::join(columns_, ",")));
+    for (const auto& row : before.rows) text += line(row);
+  }
+  detail::OutputFile file("Metrics", path_);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
+void Metrics::add(const std::vector<double>& values) {
+  if (values.size() != columns_.size()) fail("Metrics: got ", values.size(), " values, needs ", columns_.size());
+  std::ofstream file(path_, std::ios::app);
+  file << line(values) << std::flush;
+  if (!file) fail("Metrics: cannot write ", path_);
+}
+
+std::string Metrics::line(const std::vector<double>& values) const {
+  if (!json_) return fmt::format("{}\n", fmt::join(values, ","));
+  std::string text;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    text += fmt::format("{}\"{}\": {}", i == 0 ? "{" : ", ", columns_[i],
+                        std::isfinite(values[i]) ? fmt::format("{}", values[i]) : "null");
+  return text + "}\n";
+}
+
+}  // namespace weft::nn

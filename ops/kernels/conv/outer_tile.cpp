@@ -1,0 +1,7 @@
+#include <weft/ops/kernels/conv/outer_tile_impl.hpp>
+
+namespace weft::detail {
+
+template void run_outer_tile(std::int64_t, std::int64_t, const OuterTile<float>&);
+
+}  // namespace weft::detail

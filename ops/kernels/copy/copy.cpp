@@ -1,0 +1,286 @@
+#include <weft/engine/detail/parallel.hpp>
+#include <weft/ops/kernels/copy/copy.hpp>
+#include <weft/ops/kernels/copy/copy_block.hpp>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace weft::detail {
+
+namespace {
+
+constexpr std::int64_t grain_bytes = 1 << 17;
+// Side of the blocks of a transposition: few enough lines for the TLB, long enough for the prefetcher.
+constexpr std::int64_t block_side = 64;
+
+// One loop of a copy: size and the two strides, in elements.
+struct Axis {
+  std::int64_t size, x, y;
+};
+
+// The loops of a copy without sizes of 1 and with neighbours merged where both sides go on, outermost first.
+struct Loops {
+  int rank = 0;
+  Axis axis[max_copy_rank];
+
+  Loops(const std::int64_t* x_strides, const std::int64_t* y_strides, const std::int64_t* shape, int n) {
+    for (int a = 0; a < n; ++a) {
+      const Axis next{shape[a], x_strides[a], y_strides[a]};
+      if (next.size == 1) continue;
+      Axis* last = rank > 0 ? &axis[rank - 1] : nullptr;
+      if (last != nullptr && last->x == next.x * next.size && last->y == next.y * next.size) {
+        *last = {last->size * next.size, next.x, next.y};
+      } else {
+        axis[rank++] = next;
+      }
+    }
+  }
+  std::int64_t count() const {
+    std::int64_t n = 1;
+    for (int a = 0; a < rank; ++a) n *= axis[a].size;
+    return n;
+  }
+  Axis take(int a) {
+    const Axis taken = axis[a];
+    for (int k = a; k + 1 < rank; ++k) axis[k] = axis[k + 1];
+    --rank;
+    return taken;
+  }
+};
+
+template <class Word>
+void copy_line(const Word* x, Word* y, Axis line) {
+  if (line.x == 1 && line.y == 1) {
+    copy_block(y, x, line.size * static_cast<std::int64_t>(sizeof(Word)));
+  } else if (line.x == 0 && line.y == 1) {
+    std::fill_n(y, line.size, *x);
+  } else if (line.y == 1) {
+    for (std::int64_t i = 0; i < line.size; ++i) y[i] = x[i * line.x];
+  } else {
+    for (std::int64_t i = 0; i < line.size; ++i) y[i * line.y] = x[i * line.x];
+  }
+}
+
+// What is a line in x is a column in y: x runs along `rows` (rows.x == 1), y along `columns` (columns.y == 1).
+template <class Word>
+void transpose_block(const Word* x, Word* y, Axis rows, Axis columns) {
+  constexpr std::int64_t n = tile_side<Word>;
+  std::int64_t r = 0;
+  for (; r + n <= rows.size; r += n) {
+    std::int64_t c = 0;
+    for (; c + n <= columns.size; c += n) transpose_tile(x + r + c * columns.x, columns.x, y + r * rows.y + c, rows.y);
+    for (std::int64_t i = r; i < r + n; ++i)
+      for (std::int64_t j = c; j < columns.size; ++j) y[i * rows.y + j] = x[i + j * columns.x];
+  }
+  for (; r < rows.size; ++r)
+    for (std::int64_t c = 0; c < columns.size; ++c) y[r * rows.y + c] = x[r + c * columns.x];
+}
+
+template <class Word>
+void transpose(const Word* x, Word* y, Axis rows, Axis columns) {
+  const std::int64_t strips = (rows.size + block_side - 1) / block_side;
+  const std::int64_t each = block_side * columns.size * static_cast<std::int64_t>(sizeof(Word));
+  parallel_for(strips, std::max<std::int64_t>(grain_bytes / each, 1), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin * block_side; r < std::min(end * block_side, rows.size); r += block_side)
+      for (std::int64_t c = 0; c < columns.size; c += block_side)
+        transpose_block(x + r + c * columns.x, y + r * rows.y + c, {std::min(block_side, rows.size - r), 1, rows.y},
+                        {std::min(block_side, columns.size - c), columns.x, 1});
+  });
+}
+
+// Calls body(x, y) for every index of the outer loops; `each` bytes are moved by one call.
+template <class Word, class F>
+void for_each_offset(const Word* x, Word* y, const Loops& outer, std::int64_t each, F&& body) {
+  const std::int64_t grain = std::max<std::int64_t>(grain_bytes / std::max<std::int64_t>(each, 1), 1);
+  parallel_for(outer.count(), grain, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t index[max_copy_rank] = {};
+    std::int64_t from = 0, to = 0, rest = begin;
+    for (int a = outer.rank - 1; a >= 0; --a) {
+      index[a] = rest % outer.axis[a].size;
+      rest /= outer.axis[a].size;
+      from += index[a] * outer.axis[a].x;
+      to += index[a] * outer.axis[a].y;
+    }
+    for (std::int64_t k = begin; k < end; ++k) {
+      body(x + from, y + to);
+      for (int a = outer.rank - 1; a >= 0; --a) {
+        from += outer.axis[a].x;
+        to += outer.axis[a].y;
+        if (++index[a] < outer.axis[a].size) break;
+        from -= outer.axis[a].x * outer.axis[a].size;
+        to -= outer.axis[a].y * outer.axis[a].size;
+        index[a] = 0;
+      }
+    }
+  });
+}
+
+template <class Word>
+void copy_words(const Word* x, Word* y, Loops loops) {
+  const auto size = static_cast<std::int64_t>(sizeof(Word));
+  if (loops.count() == 0) return;
+  const Axis line = loops.rank > 0 ? loops.take(loops.rank - 1) : Axis{1, 1, 1};
+  if (loops.rank == 0) {  // a single line is cut, so that threads can share it
+    parallel_for(line.size, grain_bytes / size, [=](std::int64_t begin, std::int64_t end) {
+      copy_line(x + begin * line.x, y + begin * line.y, {end - begin, line.x, line.y});
+    });
+    return;
+  }
+  int crossing = -1;
+  if (line.y == 1 && line.x != 1 && line.x != 0)
+    for (int a = 0; a < loops.rank; ++a)
+      if (loops.axis[a].x == 1) crossing = a;
+  if (crossing < 0) {
+    for_each_offset(x, y, loops, line.size * size, [=](const Word* from, Word* to) { copy_line(from, to, line); });
+    return;
+  }
+  const Axis rows = loops.take(crossing);
+  for_each_offset(x, y, loops, rows.size * line.size * size,
+                  [=](const Word* from, Word* to) { transpose(from, to, rows, line); });
+}
+
+// Row-major strides of a shape, in elements.
+struct Strides {
+  std::int64_t of[max_copy_rank];
+
+  Strides(const std::int64_t* shape, int rank) {
+    std::int64_t stride = 1;
+    for (int a = rank - 1; a >= 0; --a) {
+      of[a] = stride;
+      stride *= shape[a];
+    }
+  }
+};
+
+const char* at(const void* p, std::int64_t elements, int width) {
+  return static_cast<const char*>(p) + elements * width;
+}
+char* at(void* p, std::int64_t elements, int width) { return static_cast<char*>(p) + elements * width; }
+
+std::int64_t count(const std::int64_t* shape, int rank) {
+  std::int64_t n = 1;
+  for (int a = 0; a < rank; ++a) n *= shape[a];
+  return n;
+}
+
+// Copies positions [0, part) of the axis of x, whose axis is x_axis long, to those of y.
+void copy_part(const void* x, std::int64_t x_axis, void* y, std::int64_t y_axis, std::int64_t outer, std::int64_t part,
+               std::int64_t inner, int width) {
+  const std::int64_t shape[] = {outer, part * inner};
+  const std::int64_t from[] = {x_axis * inner, 1}, to[] = {y_axis * inner, 1};
+  copy_strided(x, from, y, to, shape, 2, width);
+}
+
+}  // namespace
+
+void copy_strided(const void* x, const std::int64_t* x_strides, void* y, const std::int64_t* y_strides,
+                  const std::int64_t* shape, int rank, int width) {
+  const Loops loops(x_strides, y_strides, shape, rank);
+  if (width == 1) {
+    copy_words(static_cast<const std::uint8_t*>(x), static_cast<std::uint8_t*>(y), loops);
+  } else if (width == 4) {
+    copy_words(static_cast<const std::uint32_t*>(x), static_cast<std::uint32_t*>(y), loops);
+  } else {
+    copy_words(static_cast<const std::uint64_t*>(x), static_cast<std::uint64_t*>(y), loops);
+  }
+}
+
+void permute(const void* x, void* y, const std::int64_t* shape, const int* order, int rank, int width) {
+  const Strides x_strides(shape, rank);
+  std::int64_t y_shape[max_copy_rank], from[max_copy_rank];
+  for (int a = 0; a < rank; ++a) {
+    y_shape[a] = shape[order[a]];
+    from[a] = x_strides.of[order[a]];
+  }
+  copy_strided(x, from, y, Strides(y_shape, rank).of, y_shape, rank, width);
+}
+
+void broadcast_copy(const void* x, const std::int64_t* x_shape, void* y, const std::int64_t* shape, int rank,
+                    int width) {
+  Strides from(x_shape, rank);
+  for (int a = 0; a < rank; ++a)
+    if (x_shape[a] == 1) from.of[a] = 0;
+  copy_strided(x, from.of, y, Strides(shape, rank).of, shape, rank, width);
+}
+
+void flip(const void* x, void* y, const std::int64_t* shape, const bool* reversed, int rank, int width) {
+  if (count(shape, rank) == 0) return;
+  const Strides to(shape, rank);
+  Strides from = to;
+  std::int64_t start = 0;
+  for (int a = 0; a < rank; ++a) {
+    if (!reversed[a]) continue;
+    start += (shape[a] - 1) * to.of[a];
+    from.of[a] = -to.of[a];
+  }
+  copy_strided(at(x, start, width), from.of, y, to.of, shape, rank, width);
+}
+
+void pad_constant(const void* x, const std::int64_t* x_shape, void* y, const std::int64_t* y_shape,
+                  const std::int64_t* before, const void* value, int rank, int width) {
+  const std::int64_t total = count(y_shape, rank), still = 0, one = 1;
+  copy_strided(value, &still, y, &one, &total, 1, width);
+  const Strides to(y_shape, rank);
+  std::int64_t start = 0;
+  for (int a = 0; a < rank; ++a) start += before[a] * to.of[a];
+  copy_strided(x, Strides(x_shape, rank).of, at(y, start, width), to.of, x_shape, rank, width);
+}
+
+void slice_copy(const void* x, Collapsed x_shape, void* y, std::int64_t start, std::int64_t step, std::int64_t count,
+                int width) {
+  const std::int64_t inner = x_shape.inner;
+  const std::int64_t shape[] = {x_shape.outer, count, inner};
+  const std::int64_t from[] = {x_shape.axis * inner, step * inner, 1}, to[] = {count * inner, inner, 1};
+  copy_strided(at(x, start * inner, width), from, y, to, shape, 3, width);
+}
+
+void slice_scatter(const void* x, void* y, Collapsed y_shape, std::int64_t start, std::int64_t step, std::int64_t count,
+                   int width) {
+  const std::int64_t inner = y_shape.inner;
+  std::fill_n(static_cast<char*>(y), y_shape.size() * width, '\0');
+  const std::int64_t shape[] = {y_shape.outer, count, inner};
+  const std::int64_t from[] = {count * inner, inner, 1}, to[] = {y_shape.axis * inner, step * inner, 1};
+  copy_strided(x, from, at(y, start * inner, width), to, shape, 3, width);
+}
+
+void concat(const void* const* parts, const std::int64_t* axes, int count, void* y, std::int64_t outer,
+            std::int64_t inner, int width) {
+  std::int64_t axis = 0;
+  for (int k = 0; k < count; ++k) axis += axes[k];
+  if (outer == 1) {  // whole buffers, each cut for the threads
+    std::int64_t start = 0;
+    for (int k = 0; k < count; start += axes[k++])
+      if (axes[k] > 0) copy_part(parts[k], axes[k], at(y, start * inner, width), axis, 1, axes[k], inner, width);
+    return;
+  }
+  const std::int64_t row = axis * inner * width;
+  // Row by row, so that the result is written from front to back.
+  parallel_for(outer, std::max<std::int64_t>(grain_bytes / std::max<std::int64_t>(row, 1), 1),
+               [=](std::int64_t begin, std::int64_t end) {
+                 auto* to = static_cast<std::byte*>(y) + begin * row;
+                 for (std::int64_t o = begin; o < end; ++o)
+                   for (int k = 0; k < count; ++k) {
+                     const std::int64_t bytes = axes[k] * inner * width;
+                     copy_block(to, static_cast<const std::byte*>(parts[k]) + o * bytes, bytes);
+                     to += bytes;
+                   }
+               });
+}
+
+void split(const void* x, void* const* parts, const std::int64_t* axes, int count, std::int64_t outer,
+           std::int64_t inner, int width) {
+  std::int64_t axis = 0, start = 0;
+  for (int k = 0; k < count; ++k) axis += axes[k];
+  for (int k = 0; k < count; start += axes[k++])
+    if (parts[k] != nullptr && axes[k] > 0)
+      copy_part(at(x, start * inner, width), axis, parts[k], axes[k], outer, axes[k], inner, width);
+}
+
+void roll(const void* x, void* y, Collapsed shape, std::int64_t shift, int width) {
+  if (shape.size() == 0) return;
+  const std::int64_t n = shape.axis, to = shift < 0 ? shift + n : shift;
+  copy_part(x, n, at(y, to * shape.inner, width), n, shape.outer, n - to, shape.inner, width);
+  if (to > 0) copy_part(at(x, (n - to) * shape.inner, width), n, y, n, shape.outer, to, shape.inner, width);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,130 @@
+#include <weft/engine/detail/parallel.hpp>
+#include <weft/ops/kernels/copy/copy_block.hpp>
+#include <weft/ops/kernels/index/index.hpp>
+
+#include <algorithm>
+
+namespace weft::detail {
+
+namespace {
+
+constexpr std::int64_t grain_elements = 1 << 15;
+
+std::int64_t grain_for(std::int64_t each) {
+  return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
+}
+
+// `index` goes on by index_step from one image to the next: 0 if all share it, and then inner is 1.
+template <class Word>
+void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t index_step, std::int64_t count,
+                Word* y) {
+  parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end;) {
+      const std::int64_t o = k / count, last = std::min(end, (o + 1) * count);
+      const Word* from = x + o * s.axis * s.inner;
+      const std::int64_t* at = index + o * index_step - o * count * s.inner;
+      if (s.inner == 1) {
+        for (; k < last; ++k) y[k] = from[at[k]];
+        continue;
+      }
+      for (; k < last; ++k)
+        for (std::int64_t i = 0; i < s.inner; ++i) y[k * s.inner + i] = from[at[k * s.inner + i] * s.inner + i];
+    }
+  });
+}
+
+void take(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t index_step, std::int64_t count,
+          void* y, int width) {
+  const auto words = [&](auto word) {
+    using Word = decltype(word);
+    take_words(static_cast<const Word*>(x), shape, index, index_step, count, static_cast<Word*>(y));
+  };
+  if (width == 1) return words(std::uint8_t{});
+  if (width == 4) return words(std::uint32_t{});
+  words(std::uint64_t{});
+}
+
+}  // namespace
+
+std::int64_t first_out_of_range(const std::int64_t* index, std::int64_t n, std::int64_t limit) {
+  constexpr std::int64_t block = 256;
+  const auto outside = [limit](std::int64_t i) { return (int{i < 0} | int{i >= limit}) != 0; };
+  for (std::int64_t first = 0; first < n; first += block) {
+    const std::int64_t last = std::min(n, first + block);
+    int found = 0;
+    for (std::int64_t i = first; i < last; ++i) found |= int{outside(index[i])};
+    if (found != 0) return std::find_if(index + first, index + last, outside) - index;
+  }
+  return -1;
+}
+
+void index_select(const void* x, Collapsed s, const std::int64_t* index, std::int64_t count, void* y, int width) {
+  if (s.inner == 1) return take(x, s, index, 0, count, y, width);
+  const std::int64_t row = s.inner * width;
+  parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k)
+      copy_block(static_cast<char*>(y) + k * row,
+                 static_cast<const char*>(x) + (k / count * s.axis + index[k % count]) * row, row);
+  });
+}
+
+template <class T>
+void index_add(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed s) {
+  if (s.outer == 0 || s.inner == 0) return;
+  // Threads share out images, or else the rows that are added to: each row has one owner, who keeps the order of j.
+  const auto add = [=](std::int64_t o, std::int64_t first, std::int64_t last) {
+    if (s.inner == 1 && last - first == s.axis) {
+      for (std::int64_t j = 0; j < count; ++j) y[o * s.axis + index[j]] += source[o * count + j];
+      return;
+    }
+    for (std::int64_t j = 0; j < count; ++j) {
+      if (index[j] < first || index[j] >= last) continue;
+      const T* from = source + (o * count + j) * s.inner;
+      T* to = y + (o * s.axis + index[j]) * s.inner;
+      for (std::int64_t i = 0; i < s.inner; ++i) to[i] += from[i];
+    }
+  };
+  if (s.outer > 1) {
+    parallel_for(s.outer, grain_for(count * s.inner), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t o = begin; o < end; ++o) add(o, 0, s.axis);
+    });
+  } else {
+    const std::int64_t each = std::max<std::int64_t>(count * s.inner / std::max<std::int64_t>(s.axis, 1), 1);
+    parallel_for(s.axis, grain_for(each), [=](std::int64_t begin, std::int64_t end) { add(0, begin, end); });
+  }
+}
+
+void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::int64_t count, void* y, int width) {
+  take(x, shape, index, count * shape.inner, count, y, width);
+}
+
+template <class T>
+void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed s) {
+  parallel_for(s.outer, grain_for(count * s.inner), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o) {
+      T* to = y + o * s.axis * s.inner;
+      if (s.inner == 1) {
+        for (std::int64_t k = o * count; k < (o + 1) * count; ++k) to[index[k]] += source[k];
+        continue;
+      }
+      for (std::int64_t j = 0, k = o * count * s.inner; j < count; ++j)
+        for (std::int64_t i = 0; i < s.inner; ++i, ++k) to[index[k] * s.inner + i] += source[k];
+    }
+  });
+}
+
+void one_hot(const std::int64_t* index, std::int64_t* y, std::int64_t n, std::int64_t classes) {
+  parallel_for(n, grain_for(classes), [=](std::int64_t begin, std::int64_t end) {
+    std::fill_n(y + begin * classes, (end - begin) * classes, 0);
+    for (std::int64_t j = begin; j < end; ++j) y[j * classes + index[j]] = 1;
+  });
+}
+
+template void index_add(const float*, const std::int64_t*, std::int64_t, float*, Collapsed);
+template void index_add(const double*, const std::int64_t*, std::int64_t, double*, Collapsed);
+template void index_add(const std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t*, Collapsed);
+template void scatter_add_along(const float*, const std::int64_t*, std::int64_t, float*, Collapsed);
+template void scatter_add_along(const double*, const std::int64_t*, std::int64_t, double*, Collapsed);
+template void scatter_add_along(const std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t*, Collapsed);
+
+}  // namespace weft::detail

@@ -1,0 +1,197 @@
+#include <weft/engine/detail/parallel.hpp>
+#include <weft/ops/kernels/norm/norm.hpp>
+#include <weft/ops/kernels/reduce/columns.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace weft::detail {
+
+namespace {
+
+// Rows given to one thread at a time.
+std::int64_t row_grain(std::int64_t width) {
+  return std::max<std::int64_t>(chunk_elements / 2 / std::max<std::int64_t>(width, 1), 1);
+}
+
+}  // namespace
+
+template <class T>
+void layer_norm(const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* rstd, std::int64_t rows,
+                std::int64_t width) {
+  if (width == 0) return;
+  parallel_for(rows, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
+    const auto n = static_cast<double>(width);
+    for (std::int64_t r = begin; r < end; ++r) {
+      const T* row = x + r * width;
+      T* to = y + r * width;
+      mean[r] = static_cast<T>(row_sum<T>(width, [=](auto v) { return v.load(row); }) / n);
+      const Batch<T> about(mean[r]);
+      const double squares = row_sum<T>(width, [=](auto v) {
+        const Batch<T> d = v.load(row) - about;
+        return d * d;
+      });
+      rstd[r] = static_cast<T>(1 / std::sqrt(squares / n + eps));
+      const Batch<T> scale(rstd[r]);
+      if (weight != nullptr && bias != nullptr) {
+        for_vectors<T>(width, [=](auto v) {
+          v.store(to, xsimd::fma((v.load(row) - about) * scale, v.load(weight), v.load(bias)));
+        });
+      } else {
+        for_vectors<T>(width, [=](auto v) {
+          Batch<T> out = (v.load(row) - about) * scale;
+          if (weight != nullptr) out = out * v.load(weight);
+          if (bias != nullptr) out = out + v.load(bias);
+          v.store(to, out);
+        });
+      }
+    }
+  });
+}
+
+template <class T>
+void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean, const T* rstd, T* dx, T* dweight,
+                         T* dbias, std::int64_t rows, std::int64_t width) {
+  if (width == 0) return;
+  const auto n = static_cast<double>(width);
+  const auto input_gradient = [=](std::int64_t r) {
+    const T *row = x + r * width, *drow = dy + r * width;
+    T* to = dx + r * width;
+    const Batch<T> about(mean[r]), scale(rstd[r]);
+    const auto weighted = [=](auto v) { return weight == nullptr ? v.load(drow) : v.load(drow) * v.load(weight); };
+    const double sum = row_sum<T>(width, weighted);
+    const double dot = row_sum<T>(width, [=](auto v) { return weighted(v) * ((v.load(row) - about) * scale); });
+    const Batch<T> even(static_cast<T>(sum / n)), slope(static_cast<T>(dot / n));
+    for_vectors<T>(width,
+                   [=](auto v) { v.store(to, scale * (weighted(v) - even - (v.load(row) - about) * scale * slope)); });
+  };
+  if (dweight == nullptr && dbias == nullptr) {
+    if (dx == nullptr) return;
+    parallel_for(rows, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) input_gradient(r);
+    });
+    return;
+  }
+  // Rows go in blocks of fixed size whose sums over rows are added in order: T within a block, double between.
+  const std::int64_t block = std::clamp<std::int64_t>(chunk_elements / 4 / width, 8, 128);
+  const std::int64_t blocks = (rows + block - 1) / block;
+  const std::int64_t parts = std::min<std::int64_t>(blocks, 16);
+  std::vector<double> sums(static_cast<std::size_t>(parts * 2 * width));
+  parallel_for(parts, std::max<std::int64_t>(parts * chunk_elements / std::max<std::int64_t>(rows * width, 1), 1),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::vector<T> block_sums(static_cast<std::size_t>(2 * width));
+                 T *sum_weight = block_sums.data(), *sum_bias = sum_weight + width;
+                 for (std::int64_t part = begin; part < end; ++part) {
+                   double* out = sums.data() + part * 2 * width;
+                   for (std::int64_t b = blocks * part / parts; b < blocks * (part + 1) / parts; ++b) {
+                     std::fill(block_sums.begin(), block_sums.end(), T{0});
+                     for (std::int64_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) {
+                       const T *row = x + r * width, *drow = dy + r * width;
+                       const Batch<T> about(mean[r]), scale(rstd[r]);
+                       for_vectors<T>(width, [=](auto v) {
+                         const Batch<T> d = v.load(drow);
+                         v.store(sum_weight, v.load(sum_weight) + d * ((v.load(row) - about) * scale));
+                         v.store(sum_bias, v.load(sum_bias) + d);
+                       });
+                       if (dx != nullptr) input_gradient(r);
+                     }
+                     for (std::int64_t c = 0; c < 2 * width; ++c)
+                       out[c] += static_cast<double>(block_sums[static_cast<std::size_t>(c)]);
+                   }
+                 }
+               });
+  for (std::int64_t c = 0; c < width; ++c) {
+    double total_weight = 0, total_bias = 0;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      total_weight += sums[static_cast<std::size_t>(part * 2 * width + c)];
+      total_bias += sums[static_cast<std::size_t>((part * 2 + 1) * width + c)];
+    }
+    if (dweight != nullptr) dweight[c] = static_cast<T>(total_weight);
+    if (dbias != nullptr) dbias[c] = static_cast<T>(total_bias);
+  }
+}
+
+template <class T>
+void column_moments(const T* x, T* mean, T* variance, std::int64_t rows, std::int64_t channels) {
+  std::vector<double> moments(static_cast<std::size_t>(2 * channels));
+  double *means = moments.data(), *squares = means + channels;
+  column_deviations(x, rows, channels, means, squares);
+  for (std::int64_t c = 0; c < channels; ++c) {
+    mean[c] = static_cast<T>(means[c]);
+    variance[c] = static_cast<T>(squares[c] / static_cast<double>(rows));
+  }
+}
+
+template <class T>
+void batch_norm(const T* x, const T* mean, const T* variance, const T* weight, const T* bias, double eps, T* y,
+                std::int64_t rows, std::int64_t channels) {
+  const std::int64_t repeat = column_repeat<T>(rows, channels);
+  const ColumnValues<T> about(channels, repeat, [=](std::int64_t c) { return mean[c]; });
+  const ColumnValues<T> scale(channels, repeat, [=](std::int64_t c) {
+    return (weight == nullptr ? 1.0 : static_cast<double>(weight[c])) /
+           std::sqrt(static_cast<double>(variance[c]) + eps);
+  });
+  const ColumnValues<T> shift(channels, repeat, [=](std::int64_t c) { return bias == nullptr ? T{0} : bias[c]; });
+  const T *m = about, *s = scale, *b = shift;
+  map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
+    v.store(y + row, xsimd::fma(v.load(x + row) - v.load(m), v.load(s), v.load(b)));
+  });
+}
+
+// The sums over the columns, then dx = dy * scale - even - (x - mean) * slope. In evaluation, even and slope are 0, as
+// mean and variance do not depend on x.
+template <class T>
+void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* variance, const T* weight, double eps,
+                         bool training, T* dx, T* dweight, T* dbias, std::int64_t rows, std::int64_t channels) {
+  const std::int64_t repeat = column_repeat<T>(rows, channels);
+  const ColumnValues<T> about(channels, repeat, [=](std::int64_t c) { return mean[c]; });
+  const T* m = about;
+  const auto rstd = [=](std::int64_t c) { return 1 / std::sqrt(static_cast<double>(variance[c]) + eps); };
+  std::vector<double> sums(static_cast<std::size_t>(2 * channels));
+  double *sum = sums.data(), *dot = sum + channels;
+  if ((training && dx != nullptr) || dweight != nullptr || dbias != nullptr) {
+    sum_columns<T, 2>(rows, channels, repeat, {sum, dot}, [=](auto v, std::int64_t row, std::int64_t column) {
+      const Batch<T> d = v.load(dy + row);
+      return Batches<T, 2>{d, d * (v.load(x + row) - v.load(m + column))};
+    });
+  }
+  for (std::int64_t c = 0; c < channels; ++c) {
+    if (dweight != nullptr) dweight[c] = static_cast<T>(dot[c] * rstd(c));
+    if (dbias != nullptr) dbias[c] = static_cast<T>(sum[c]);
+  }
+  if (dx == nullptr) return;
+  const auto n = static_cast<double>(rows);
+  const auto factor = [=](std::int64_t c) {
+    return (weight == nullptr ? 1.0 : static_cast<double>(weight[c])) * rstd(c);
+  };
+  const ColumnValues<T> scale(channels, repeat, factor);
+  const T* s = scale;
+  if (training) {
+    const ColumnValues<T> even(channels, repeat, [=](std::int64_t c) { return factor(c) * sum[c] / n; });
+    const ColumnValues<T> slope(channels, repeat,
+                                [=](std::int64_t c) { return factor(c) * rstd(c) * rstd(c) * dot[c] / n; });
+    const T *e = even, *k = slope;
+    map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
+      const Batch<T> d = xsimd::fms(v.load(dy + row), v.load(s), v.load(e));
+      v.store(dx + row, xsimd::fnma(v.load(x + row) - v.load(m), v.load(k), d));
+    });
+  } else {
+    map_columns<T>(rows, channels, repeat,
+                   [=](auto v, std::int64_t row) { v.store(dx + row, v.load(dy + row) * v.load(s)); });
+  }
+}
+
+#define WEFT_INSTANTIATE(T)                                                                                           \
+  template void layer_norm(const T*, const T*, const T*, double, T*, T*, T*, std::int64_t, std::int64_t);             \
+  template void layer_norm_backward(const T*, const T*, const T*, const T*, const T*, T*, T*, T*, std::int64_t,       \
+                                    std::int64_t);                                                                    \
+  template void column_moments(const T*, T*, T*, std::int64_t, std::int64_t);                                         \
+  template void batch_norm(const T*, const T*, const T*, const T*, const T*, double, T*, std::int64_t, std::int64_t); \
+  template void batch_norm_backward(const T*, const T*, const T*, const T*, const T*, double, bool, T*, T*, T*,       \
+                                    std::int64_t, std::int64_t);
+WEFT_INSTANTIATE(float)
+WEFT_INSTANTIATE(double)
+#undef WEFT_INSTANTIATE
+
+}  // namespace weft::detail

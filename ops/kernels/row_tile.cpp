@@ -1,8 +1,0 @@
-#include <weft/ops/kernels/row_tile_impl.hpp>
-
-namespace weft::detail {
-
-template void run_row_tile(std::int64_t, std::int64_t, const RowTile<float>&);
-template void run_row_tile3(std::int64_t, const RowTile<float>&);
-
-}  // namespace weft::detail
