@@ -1,9 +1,11 @@
 #include <weft/nn/losses.hpp>
 
+#include <algorithm>
+
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/detail/elementwise.hpp>
+#include <weft/ops/compare.hpp>
+#include <weft/ops/index.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/softmax.hpp>
@@ -41,88 +43,37 @@ std::int64_t check_labels(const char* op, const Tensor& scores, const Tensor& la
     fail(op, ": got ", scores.dtype(), " ", scores.shape(), " and labels of ", labels.dtype(), " ", labels.shape(),
          ", needs {..., classes} and i64 {...}");
   const std::int64_t classes = scores.size(-1);
-  std::int64_t count = 0;
-  for (const std::int64_t label : labels.data<std::int64_t>()) {
-    if (label == ignore_index) continue;
-    if (label < 0 || label >= classes) fail(op, ": got the label ", label, ", needs 0 <= label < ", classes);
-    ++count;
-  }
-  return count;
+  const auto wrong = [=](std::int64_t label) {  // without branches, so that the count below runs on vectors
+    return (int{label != ignore_index} & (int{label < 0} | int{label >= classes})) != 0;
+  };
+  const auto all = labels.data<std::int64_t>();
+  if (std::count_if(all.begin(), all.end(), wrong) != 0)
+    fail(op, ": got the label ", *std::find_if(all.begin(), all.end(), wrong), ", needs 0 <= label < ", classes);
+  return labels.size() - std::count(all.begin(), all.end(), ignore_index);
 }
 
+// The losses of labels in their shape, or the sum, or the mean over the `count` labels that count.
 Tensor reduced_rows(const Tensor& losses, const Shape& rows, Reduction reduction, std::int64_t count) {
   if (reduction == Reduction::none) return reshape(losses, rows);
   const Tensor total = sum(losses);
   return reduction == Reduction::sum ? total : total / static_cast<double>(count);
 }
 
-Tensor place_labelled(const Tensor& values, const Tensor& labels, std::int64_t classes, std::int64_t ignore_index);
-
-// scores[i, labels[i]], or 0 where ignored. Its gradient puts each row's value back in its place, and the other way
-// round: two linear ops that are each other's backward.
-struct PickLabelled : Op<PickLabelled> {
-  static constexpr const char* name = "pick_labelled";
-  std::int64_t classes = 0, ignored = 0;
-  Tensor forward(Context& context, const Tensor& scores, const Tensor& labels, std::int64_t ignore_index) {
-    classes = scores.size(-1);
-    ignored = ignore_index;
-    context.save(labels);
-    Tensor result = detail::make_tensor(name, labels.shape(), scores.dtype());
-    detail::visit_floating(scores.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      const T* in = detail::data_of<T>(scores);
-      const auto* label = detail::data_of<std::int64_t>(labels);
-      T* out = detail::mutable_data_of<T>(result);
-      for (std::int64_t i = 0; i < labels.size(); ++i)
-        out[i] = label[i] == ignore_index ? T{0} : in[i * classes + label[i]];
-    });
-    return result;
-  }
-  Tensors backward(Context& context, const Tensor& g) const {
-    return {place_labelled(g, context.saved(0), classes, ignored), Tensor()};
-  }
-};
-
-struct PlaceLabelled : Op<PlaceLabelled> {
-  static constexpr const char* name = "place_labelled";
-  std::int64_t ignored = 0;
-  Tensor forward(Context& context, const Tensor& values, const Tensor& labels, std::int64_t classes,
-                 std::int64_t ignore_index) {
-    ignored = ignore_index;
-    context.save(labels);
-    Tensor result = zeros({labels.size(), classes}, values.dtype());
-    detail::visit_floating(values.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      const T* in = detail::data_of<T>(values);
-      const auto* label = detail::data_of<std::int64_t>(labels);
-      T* out = detail::mutable_data_of<T>(result);
-      for (std::int64_t i = 0; i < labels.size(); ++i)
-        if (label[i] != ignore_index) out[i * classes + label[i]] = in[i];
-    });
-    return result;
-  }
-  Tensors backward(Context& context, const Tensor& g) const {
-    return {apply<PickLabelled>(g, context.saved(0), ignored), Tensor()};
-  }
-};
-
-Tensor place_labelled(const Tensor& values, const Tensor& labels, std::int64_t classes, std::int64_t ignore_index) {
-  return apply<PlaceLabelled>(values, labels, classes, ignore_index);
+// scores[..., labels[...]] as {..., 1}; 0 without a gradient where a label is ignored, whatever its scores are.
+Tensor labelled(const Tensor& scores, const Tensor& labels, std::int64_t ignore_index, bool any_ignored) {
+  Shape column = labels.shape();
+  column.append(1);
+  const Tensor index = reshape(labels, column);
+  if (!any_ignored) return take_along(scores, -1, index);
+  const Tensor ignored = equal(index, from_buffer(std::span(&ignore_index, 1), {}));
+  return where(ignored, 0.0, take_along(scores, -1, where(ignored, 0.0, index)));
 }
-
-// One pass over memory where square(a - b) takes two.
-struct SquaredDifference : weft::detail::Elementwise<SquaredDifference, 2> {
-  static constexpr const char* name = "squared_difference";
-  static auto value(auto a, auto b) { return (a - b) * (a - b); }
-  static constexpr auto d0(auto g, auto a, auto b, auto) { return g * (2.0 * (a - b)); }
-  static constexpr auto d1(auto g, auto a, auto b, auto) { return g * (2.0 * (b - a)); }
-};
 
 }  // namespace
 
 Tensor mse(const Tensor& prediction, const Tensor& target, Reduction reduction) {
   check_pair("mse", prediction, target);
-  return reduced(apply<SquaredDifference>(prediction, target), reduction);
+  return reduced(squared_difference(prediction, target), reduction);
 }
 
 Tensor l1(const Tensor& prediction, const Tensor& target, Reduction reduction) {
@@ -150,9 +101,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
 
 Tensor nll(const Tensor& log_probabilities, const Tensor& labels, NllOptions options) {
   const std::int64_t count = check_labels("nll", log_probabilities, labels, options.ignore_index);
-  const Tensor picked = apply<PickLabelled>(reshape(log_probabilities, {labels.size(), log_probabilities.size(-1)}),
-                                            reshape(labels, {labels.size()}), options.ignore_index);
-  return reduced_rows(neg(picked), labels.shape(), options.reduction, count);
+  const Tensor chosen = labelled(log_probabilities, labels, options.ignore_index, count < labels.size());
+  return neg(reduced_rows(chosen, labels.shape(), options.reduction, count));
 }
 
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target, Reduction reduction) {

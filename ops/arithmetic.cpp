@@ -34,6 +34,7 @@ Tensor sub(double a, const Tensor& b) {
 }
 Tensor div(double a, const Tensor& b) { return apply<DivideScalar>(b, a); }
 Tensor neg(const Tensor& a) { return apply<Neg>(a); }
+Tensor squared_difference(const Tensor& a, const Tensor& b) { return apply<SquaredDifference>(a, b); }
 Tensor pow(const Tensor& a, const Tensor& b) { return apply<Pow>(a, b); }
 Tensor pow(const Tensor& a, double exponent) { return apply<PowScalar>(a, exponent); }
 Tensor pow(double a, const Tensor& exponent) { return apply<Pow>(scalar(a, exponent.dtype()), exponent); }

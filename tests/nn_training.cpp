@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 using namespace weft;
 
@@ -70,6 +71,24 @@ TEST_CASE("losses by hand") {
             .shape() == Shape{1, 2});
   const Tensor z = tensor({0.5, -800, 800}, {3}, f64), y = tensor({0.25, 0, 1}, {3}, f64);
   CHECK(nn::bce_with_logits(z, y, nn::Reduction::sum).item() == doctest::Approx(std::log1p(std::exp(0.5)) - 0.125));
+}
+
+TEST_CASE_TEMPLATE("an ignored label's scores count for nothing, whatever they are", T, float, double) {
+  const DType dtype = std::is_same_v<T, float> ? f32 : f64;
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  Tensor scores = parameter(tensor({nan, inf, -inf, -1, -2, -3, nan, nan, nan}, {3, 3}, dtype));
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();  // no double is this number
+  for (const std::int64_t ignored : {std::int64_t{-100}, std::int64_t{1}, huge}) {
+    const std::int64_t label[] = {ignored, 2, ignored};
+    const Tensor labels = from_buffer(std::span<const std::int64_t>(label), {3});
+    const Tensor each = nn::nll(scores, labels, {.reduction = nn::Reduction::none, .ignore_index = ignored});
+    CHECK(gap(each, tensor({0, 3, 0}, {3}, dtype)) == 0);
+    scores.zero_grad();
+    const Tensor mean = nn::nll(scores, labels, {.ignore_index = ignored});
+    CHECK(mean.item() == 3);
+    mean.backward();
+    CHECK(gap(scores.grad(), tensor({0, 0, 0, 0, 0, -1, 0, 0, 0}, {3, 3}, dtype)) == 0);
+  }
 }
 
 TEST_CASE("losses check shapes, dtypes and labels") {

@@ -119,6 +119,14 @@ struct Square : Elementwise<Square, 1> {
   static auto value(auto x) { return x * x; }
   static constexpr auto d0(auto g, auto x, auto) { return g * (2.0 * x); }
 };
+// One pass over memory where square(a - b) takes two.
+struct SquaredDifference : Elementwise<SquaredDifference, 2> {
+  static constexpr const char* name = "squared_difference";
+  static constexpr bool integers = true;
+  static auto value(auto a, auto b) { return (a - b) * (a - b); }
+  static constexpr auto d0(auto g, auto a, auto b, auto) { return g * (2.0 * (a - b)); }
+  static constexpr auto d1(auto g, auto a, auto b, auto) { return g * (2.0 * (b - a)); }
+};
 struct Sqrt : Elementwise<Sqrt, 1> {
   static constexpr const char* name = "sqrt";
   static auto value(auto x) { return sqrt(x); }

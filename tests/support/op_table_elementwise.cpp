@@ -102,6 +102,10 @@ void add_elementwise_rows(std::vector<OpRow>& rows) {
   to.unary(
       "neg", [](T a) { return -a; }, [](double x) { return -x; });
 
+  with_integers(to.binary(
+      "squared_difference", [](T a, T b) { return squared_difference(a, b); },
+      [](double a, double b) { return (a - b) * (a - b); }));
+
   to.binary(
       "pow", [](T a, T b) { return pow(a, b); }, [](double a, double b) { return std::pow(a, b); }, positive);
   variant(to.unary(
