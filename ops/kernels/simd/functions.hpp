@@ -7,7 +7,7 @@
 #include <limits>
 #include <numbers>
 #include <type_traits>
-#include <xsimd/xsimd.hpp>
+#include <weft/engine/detail/xsimd.hpp>
 
 namespace weft::detail {
 
