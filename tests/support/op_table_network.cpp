@@ -6,6 +6,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/ops/conv.hpp>
+#include <weft/ops/dropout.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/matmul.hpp>
 #include <weft/ops/normalization.hpp>
