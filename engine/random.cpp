@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 #include <numbers>
-#include <xsimd/xsimd.hpp>
 
 #include <weft/engine/detail/parallel.hpp>
+#include <weft/engine/detail/xsimd.hpp>
 
 namespace weft {
 namespace detail {

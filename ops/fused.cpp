@@ -150,10 +150,10 @@ constexpr std::int64_t block = 256;  // elements of a register
 
 template <class T>
 void run_step(const Step& step, const T* const* in, T* out) {
-  using L = Lane<T>;
+  using L = Register<T>;
   const auto load = [&](int k, std::int64_t i) { return L(xsimd::load_unaligned(in[k] + i)); };
   const auto each = [&](auto f) {
-    for (std::int64_t i = 0; i < block; i += L::width) f(i).v.store_unaligned(out + i);
+    for (std::int64_t i = 0; i < block; i += lanes<T>) f(i).v.store_unaligned(out + i);
   };
   switch (step.function) {
     case Function::less: return each([&](auto i) { return where(load(0, i) < load(1, i), L(1.0), L(0.0)); });
@@ -257,7 +257,7 @@ Tensors run_on_tensors(const Program& program, const Tensors& inputs) {
       default:
         visit_function(step, [&](const auto& op) {
           using O = std::remove_cvref_t<decltype(op)>;
-          if constexpr (requires { op.value(Lane<float>{}, Lane<float>{}); })
+          if constexpr (requires { op.value(Register<float>{}, Register<float>{}); })
             values.push_back(apply<O>(in(0), in(1)));
           else
             values.push_back(apply<O>(in(0)));

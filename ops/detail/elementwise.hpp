@@ -6,7 +6,7 @@
 //     static auto d0(auto g, auto, auto y) { return g * (1.0 - y * y); }
 //   };
 // d0, d1, ... take the gradient, the operands and the output, and give the gradient of operand 0, 1, ... The same text
-// runs on Lane (the kernel: one fused pass), on Tensor (recorded, for gradients of gradients), on Expr (programs of
+// runs on Register (the kernel: one fused pass), on Tensor (recorded, for gradients of gradients), on Expr (programs of
 // fused()), and on Probe (what it reads, hence what the tape must save).
 #include <weft/engine/tape.hpp>
 #include <weft/ops/kernels/elementwise/map.hpp>

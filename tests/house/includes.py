@@ -13,7 +13,7 @@ BRIDGE = "engine/xtensor.hpp"  # the one public header that may include xtensor
 UMBRELLAS = {"weft.hpp": ("engine", "ops", "nn"), "ops/ops.hpp": ("ops",), "nn/nn.hpp": ("nn",)}
 # All that a kernel knows of the engine: numbers, memory, shapes and threads, but neither tensors nor the tape.
 FOR_KERNELS = {"engine/dtype.hpp", "engine/error.hpp", "engine/memory.hpp", "engine/shape.hpp", "engine/threads.hpp",
-               "engine/detail/parallel.hpp"}
+               "engine/detail/parallel.hpp", "engine/detail/xsimd.hpp"}
 
 
 def is_internal(name):

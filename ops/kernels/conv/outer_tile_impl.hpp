@@ -8,7 +8,7 @@ namespace weft::detail {
 template <class T, int Rows, int V>
 struct OuterTileKernel {
   static void run(const OuterTile<T>& t) {
-    const Lanes<T> last(t.last_lanes);
+    const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, V> sums;
     sums.begin(t.beta, t.c, t.c_step, last);
     const std::int64_t a_step = t.a_step;

@@ -7,7 +7,7 @@ namespace weft::detail {
 
 /// Adds one run to the rows [First, Rows - SkipLast) of a tile.
 template <int First, int SkipLast, class T, int Rows, int V>
-[[gnu::always_inline]] inline void add_run(const T* x, const RowTile<T>& t, const T* b, const Lanes<T>& last,
+[[gnu::always_inline]] inline void add_run(const T* x, const RowTile<T>& t, const T* b, const FirstLanes<T>& last,
                                            TileSums<T, Rows, V>& sums) {
   RowPointers<T, Rows> pointers(x, t.x_step);
   const std::int64_t b_step = t.b_step;
@@ -28,7 +28,7 @@ template <int First, int SkipLast, class T, int Rows, int V>
 template <class T, int Rows, int V>
 struct RowTileKernel {
   static void run(const RowTile<T>& t) {
-    const Lanes<T> last(t.last_lanes);
+    const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, V> sums;
     sums.begin(t.beta, t.c, t.c_step, last);
     const T* b = t.b;
@@ -75,7 +75,7 @@ template <class T, int Rows, int V>
 struct RowTile3Kernel {
   static void run(const RowTile<T>& t) {
     static_assert(V == 1);
-    const Lanes<T> last(t.last_lanes);
+    const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, 1> sums;
     sums.begin(t.beta, t.c, t.c_step, last);
     const T* b = t.b;

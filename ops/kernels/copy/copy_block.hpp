@@ -32,11 +32,11 @@ template <class Word>
 using TileRow [[gnu::vector_size(sizeof(Word) * tile_side<Word>)]] = Word;
 
 /// Exchanges the off-diagonal quarters of each 2 * step square made of rows a and b (Eklundh 1972).
-template <int step, class Row, int... lane>
-inline void exchange(Row& a, Row& b, std::integer_sequence<int, lane...>) {
-  constexpr int n = sizeof...(lane);
-  const Row upper = __builtin_shufflevector(a, b, ((lane & step) == 0 ? lane : n + lane - step)...);
-  b = __builtin_shufflevector(a, b, ((lane & step) == 0 ? lane + step : n + lane)...);
+template <int step, class Row, int... column>
+inline void exchange(Row& a, Row& b, std::integer_sequence<int, column...>) {
+  constexpr int n = sizeof...(column);
+  const Row upper = __builtin_shufflevector(a, b, ((column & step) == 0 ? column : n + column - step)...);
+  b = __builtin_shufflevector(a, b, ((column & step) == 0 ? column + step : n + column)...);
   a = upper;
 }
 
@@ -44,17 +44,17 @@ inline void exchange(Row& a, Row& b, std::integer_sequence<int, lane...>) {
 template <class Word>
 inline void transpose_tile(const Word* x, std::int64_t x_stride, Word* y, std::int64_t y_stride) {
   constexpr int n = tile_side<Word>;
-  using Lanes = std::make_integer_sequence<int, n>;
+  using Columns = std::make_integer_sequence<int, n>;
   TileRow<Word> row[n];
   for (int i = 0; i < n; ++i) std::memcpy(&row[i], x + i * x_stride, sizeof(row[i]));
   for (int i = 0; i < n; ++i)
-    if ((i & 1) == 0) exchange<1>(row[i], row[i + 1], Lanes{});
+    if ((i & 1) == 0) exchange<1>(row[i], row[i + 1], Columns{});
   for (int i = 0; i < n; ++i)
-    if ((i & 2) == 0) exchange<2>(row[i], row[i + 2], Lanes{});
+    if ((i & 2) == 0) exchange<2>(row[i], row[i + 2], Columns{});
   for (int i = 0; i < n; ++i)
-    if ((i & 4) == 0) exchange<4>(row[i], row[i + 4], Lanes{});
+    if ((i & 4) == 0) exchange<4>(row[i], row[i + 4], Columns{});
   if constexpr (n == 16)
-    for (int i = 0; i < 8; ++i) exchange<8>(row[i], row[i + 8], Lanes{});
+    for (int i = 0; i < 8; ++i) exchange<8>(row[i], row[i + 8], Columns{});
   for (int i = 0; i < n; ++i) std::memcpy(y + i * y_stride, &row[i], sizeof(row[i]));
 }
 

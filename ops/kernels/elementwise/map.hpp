@@ -2,8 +2,7 @@
 // Elementwise kernels: one pass over memory for any formula, any number of operands, any broadcast.
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/loops/broadcast.hpp>
-#include <weft/ops/kernels/simd/lane.hpp>
-#include <weft/ops/kernels/simd/vectors.hpp>
+#include <weft/ops/kernels/simd/register.hpp>
 
 #include <algorithm>
 #include <array>
@@ -67,15 +66,15 @@ void for_short_rows(const BroadcastLoop<static_cast<int>(sizeof...(In))>& loop, 
 template <class T, class F, class... In>
 void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
   if constexpr (std::is_floating_point_v<T>) {
-    using L = Lane<T>;
-    constexpr std::int64_t w = L::width;
+    using L = Register<T>;
+    constexpr std::int64_t w = lanes<T>;
     parallel_for((n + w - 1) / w, map_grain / w, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin * w; i < end * w; i += w)
         f(L(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
     });
   } else {
     parallel_for(n, map_grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) out[i] = f(Whole<T>(in[i])...).v;
+      for (std::int64_t i = begin; i < end; ++i) out[i] = f(Integer<T>(in[i])...).v;
     });
   }
 }
@@ -85,8 +84,8 @@ template <class T, class F, std::size_t N, std::size_t... K>
 void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& in,
              const std::array<std::int64_t, N>& step, std::index_sequence<K...>) {
   if constexpr (std::is_floating_point_v<T>) {
-    using L = Lane<T>;
-    constexpr std::int64_t w = L::width;
+    using L = Register<T>;
+    constexpr std::int64_t w = lanes<T>;
     // An operand that stays is read from a register's worth of copies, so that one loop serves every combination.
     alignas(64) T splat[N][static_cast<std::size_t>(w)];
     std::array<const T*, N> from = in;
@@ -98,10 +97,10 @@ void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& 
     std::int64_t i = 0;
     for (; i + w <= n; i += w) f(L(xsimd::load_unaligned(from[K] + i * step[K]))...).v.store_unaligned(out + i);
     if (i == n) return;
-    const PartVector<T> rest{0, n - i};
+    const FirstLanes<T> rest(n - i);
     rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
   } else {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = f(Whole<T>(in[K][i * step[K]])...).v;
+    for (std::int64_t i = 0; i < n; ++i) out[i] = f(Integer<T>(in[K][i * step[K]])...).v;
   }
 }
 

@@ -1,33 +1,34 @@
 #pragma once
 // Functions of a register of f32 or f64 that xsimd has not, or has slower, or wrong at the ends of the range. No lane's
 // result depends on the others'.
+#include <weft/ops/kernels/simd/batch.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numbers>
 #include <type_traits>
-#include <xsimd/xsimd.hpp>
 
 namespace weft::detail {
 
 /// c[0] + c[1] x + c[2] x^2 + ...
 template <class T, std::size_t N>
-inline xsimd::batch<T> polynomial(const T (&c)[N], const xsimd::batch<T>& x) {
-  xsimd::batch<T> p(c[N - 1]);
-  for (std::size_t k = N - 1; k-- > 0;) p = xsimd::fma(p, x, xsimd::batch<T>(c[k]));
+inline Batch<T> polynomial(const T (&c)[N], const Batch<T>& x) {
+  Batch<T> p(c[N - 1]);
+  for (std::size_t k = N - 1; k-- > 0;) p = xsimd::fma(p, x, Batch<T>(c[k]));
   return p;
 }
 
 /// The same as even powers + x odd powers: half as many steps that wait for one another, one rounding more.
 template <class T, std::size_t N>
-inline xsimd::batch<T> polynomial_in_halves(const T (&c)[N], const xsimd::batch<T>& x) {
+inline Batch<T> polynomial_in_halves(const T (&c)[N], const Batch<T>& x) {
   static_assert(N % 2 == 1);
-  const xsimd::batch<T> square = x * x;
-  xsimd::batch<T> even(c[N - 1]), odd(c[N - 2]);
+  const Batch<T> square = x * x;
+  Batch<T> even(c[N - 1]), odd(c[N - 2]);
   for (std::size_t k = N - 1; k >= 2; k -= 2) {
-    even = xsimd::fma(even, square, xsimd::batch<T>(c[k - 2]));
-    if (k > 2) odd = xsimd::fma(odd, square, xsimd::batch<T>(c[k - 3]));
+    even = xsimd::fma(even, square, Batch<T>(c[k - 2]));
+    if (k > 2) odd = xsimd::fma(odd, square, Batch<T>(c[k - 3]));
   }
   return xsimd::fma(odd, x, even);
 }
@@ -37,13 +38,13 @@ template <class T>
 inline constexpr T whole_magic = sizeof(T) == 4 ? T(12582912) : T(6755399441055744);
 
 template <class T>
-using BitsOf = xsimd::batch<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
+using BitsOf = Batch<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
 
 /// x 2^n for whole n, rounded once, also where 2^n alone is beyond the range; shifted is n + whole_magic.
 template <class T>
-inline xsimd::batch<T> scaled(const xsimd::batch<T>& x, const xsimd::batch<T>& shifted) {
+inline Batch<T> scaled(const Batch<T>& x, const Batch<T>& shifted) {
 #ifdef __AVX512F__
-  const xsimd::batch<T> n = shifted - xsimd::batch<T>(whole_magic<T>);
+  const Batch<T> n = shifted - Batch<T>(whole_magic<T>);
   if constexpr (sizeof(T) == 4) {
     return _mm512_scalef_ps(x, n);
   } else {
@@ -52,8 +53,8 @@ inline xsimd::batch<T> scaled(const xsimd::batch<T>& x, const xsimd::batch<T>& s
 #else
   constexpr int digits = std::numeric_limits<T>::digits - 1;
   using Bits = BitsOf<T>;
-  const Bits one = xsimd::bitwise_cast<Bits>(xsimd::batch<T>(T{1}));
-  const auto power = [&](const Bits& k) { return xsimd::bitwise_cast<xsimd::batch<T>>((k << digits) + one); };
+  const Bits one = xsimd::bitwise_cast<Bits>(Batch<T>(T{1}));
+  const auto power = [&](const Bits& k) { return xsimd::bitwise_cast<Batch<T>>((k << digits) + one); };
   // In two factors. What whole_magic leaves above the lowest bits is shifted out.
   const Bits k = xsimd::bitwise_cast<Bits>(shifted), half = k >> 1;
   return x * power(half) * power(k - half);
@@ -62,8 +63,8 @@ inline xsimd::batch<T> scaled(const xsimd::batch<T>& x, const xsimd::batch<T>& s
 
 /// exp(x), to 2e-7 of the value in f32 and 2e-16 in f64; less than the smallest normal value to its last digit.
 template <class T>
-inline xsimd::batch<T> exponential(const xsimd::batch<T>& x) {
-  using B = xsimd::batch<T>;
+inline Batch<T> exponential(const Batch<T>& x) {
+  using B = Batch<T>;
   constexpr bool single = sizeof(T) == 4;
   // The bounds lie where the result is 0 or infinite; NaN passes them, being the second operand.
   const B bounded = xsimd::max(B(single ? T(-104) : T(-746)), xsimd::min(B(single ? T(89) : T(710)), x));
@@ -97,9 +98,9 @@ inline xsimd::batch<T> exponential(const xsimd::batch<T>& x) {
 
 /// log(x). xsimd's loses the exponent of f64 below the smallest normal number: those are taken 2^54 times as large.
 template <class T>
-inline xsimd::batch<T> logarithm(const xsimd::batch<T>& x) {
+inline Batch<T> logarithm(const Batch<T>& x) {
   if constexpr (sizeof(T) == 8) {
-    using B = xsimd::batch<T>;
+    using B = Batch<T>;
     const auto tiny = x < B(std::numeric_limits<T>::min());
     if (xsimd::any(tiny))
       return xsimd::log(xsimd::select(tiny, x * B(0x1p54), x)) - xsimd::select(tiny, B(54 * std::numbers::ln2), B(0.0));
@@ -109,15 +110,15 @@ inline xsimd::batch<T> logarithm(const xsimd::batch<T>& x) {
 
 /// log(1 + x); xsimd's makes 0 of -0.
 template <class T>
-inline xsimd::batch<T> logarithm_1p(const xsimd::batch<T>& x) {
-  return xsimd::select(x == xsimd::batch<T>(T{0}), x, xsimd::log1p(x));
+inline Batch<T> logarithm_1p(const Batch<T>& x) {
+  return xsimd::select(x == Batch<T>(T{0}), x, xsimd::log1p(x));
 }
 
 /// sin(x), or cos(x): to two and a half units in the last place everywhere. xsimd's are as good, but which of several
 /// reductions to a quarter turn a lane gets hangs on its neighbours.
 template <bool cosine, class T>
-inline xsimd::batch<T> wave(const xsimd::batch<T>& x) {
-  using B = xsimd::batch<T>;
+inline Batch<T> wave(const Batch<T>& x) {
+  using B = Batch<T>;
   constexpr bool single = sizeof(T) == 4;
   const B size = xsimd::abs(x), n = xsimd::nearbyint(size * B(T(0.63661977236758134)));
   // A quarter turn in parts so short that their products with n are exact; up to 2^16 (f64: 2^20) of them.
@@ -161,8 +162,7 @@ inline xsimd::batch<T> wave(const xsimd::batch<T>& x) {
 }
 
 /// x y + z rounded once wherever the processor can; xsimd's rounds the product on AVX-512.
-inline xsimd::batch<double> fused_add(const xsimd::batch<double>& x, const xsimd::batch<double>& y,
-                                      const xsimd::batch<double>& z) {
+inline Batch<double> fused_add(const Batch<double>& x, const Batch<double>& y, const Batch<double>& z) {
 #ifdef __AVX512F__
   return _mm512_fmadd_pd(x, y, z);
 #else
@@ -172,7 +172,7 @@ inline xsimd::batch<double> fused_add(const xsimd::batch<double>& x, const xsimd
 
 /// log(x) of positive finite numbers as a sum of two parts, good for some 60 bits.
 struct LongLogarithm {
-  using B = xsimd::batch<double>;
+  using B = Batch<double>;
   B high, low;
 
   explicit LongLogarithm(const B& x) {
@@ -203,8 +203,8 @@ struct LongLogarithm {
 };
 
 /// x^y as exp(y log|x|) with the sign put back, for finite x and y other than 0.
-inline xsimd::batch<double> finite_power(const xsimd::batch<double>& x, const xsimd::batch<double>& y) {
-  using B = xsimd::batch<double>;
+inline Batch<double> finite_power(const Batch<double>& x, const Batch<double>& y) {
+  using B = Batch<double>;
   const LongLogarithm log(xsimd::abs(x));
   // Within bounds beyond which the result is 0 or infinite for all x but 1, so that no part overflows.
   const B bounded = xsimd::max(B(-1e300), xsimd::min(B(1e300), y));
@@ -221,8 +221,8 @@ inline xsimd::batch<double> finite_power(const xsimd::batch<double>& x, const xs
 /// In f32 to 3.2e-7 of the value: erf(x) = x p(x^2) up to 3.85, with p fitted for the least largest relative error, and
 /// +-1 beyond, which is what it rounds to. In f64 xsimd's, which makes NaN of the square of large numbers.
 template <class T>
-inline xsimd::batch<T> error_function(const xsimd::batch<T>& x) {
-  using B = xsimd::batch<T>;
+inline Batch<T> error_function(const Batch<T>& x) {
+  using B = Batch<T>;
   if constexpr (sizeof(T) == 4) {
     static constexpr T end = 3.85F;
     // In powers of u = 2 (x / end)^2 - 1, which lies in [-1, 1], so that rounding does not add up.

@@ -5,7 +5,7 @@
 // A tile is `rows` results high and V vectors wide. What limits it is loads: a row costs one broadcast load a step and
 // a vector one load, for rows * V multiply-adds, and the machine makes as many of these as loads. Hence tiles two or
 // three vectors wide where there is room.
-#include <xsimd/xsimd.hpp>
+#include <weft/ops/kernels/simd/batch.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,58 +14,10 @@
 
 namespace weft::detail {
 
-template <class T>
-using Batch = xsimd::batch<T>;
-template <class T>
-inline constexpr std::int64_t lanes = static_cast<std::int64_t>(Batch<T>::size);
-
 inline constexpr int vector_registers = sizeof(Batch<float>) == 64 ? 32 : 16;
 inline constexpr int max_vectors = 3;
 /// The most rows of a tile V vectors wide: all its sums, one row of vectors and a broadcast fit the registers.
 inline constexpr int max_rows(int v) { return std::min((vector_registers - 1 - v) / v, 16); }
-
-/// The first `count` lanes of a vector in memory; the others are neither read nor written.
-template <class T>
-class Lanes {
- public:
-#ifdef __AVX512F__
-  explicit Lanes(std::int64_t count) : mask_(static_cast<std::uint16_t>((1U << count) - 1)) {}
-  Batch<T> load(const T* p) const {
-    if constexpr (sizeof(T) == 4) {
-      return _mm512_maskz_loadu_ps(mask_, p);
-    } else {
-      return _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask_), p);
-    }
-  }
-  void store(T* p, const Batch<T>& v) const {
-    if constexpr (sizeof(T) == 4) {
-      _mm512_mask_storeu_ps(p, mask_, v);
-    } else {
-      _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask_), v);
-    }
-  }
-
- private:
-  std::uint16_t mask_;
-#else
-  explicit Lanes(std::int64_t count) : count_(count) {}
-  Batch<T> load(const T* p) const {
-    if (count_ == lanes<T>) return Batch<T>::load_unaligned(p);
-    std::array<T, Batch<T>::size> copy{};
-    for (std::int64_t i = 0; i < count_; ++i) copy[static_cast<std::size_t>(i)] = p[i];
-    return Batch<T>::load_unaligned(copy.data());
-  }
-  void store(T* p, const Batch<T>& v) const {
-    if (count_ == lanes<T>) return v.store_unaligned(p);
-    std::array<T, Batch<T>::size> copy;
-    v.store_unaligned(copy.data());
-    for (std::int64_t i = 0; i < count_; ++i) p[i] = copy[static_cast<std::size_t>(i)];
-  }
-
- private:
-  std::int64_t count_;
-#endif
-};
 
 // The loops over a tile's rows and vectors below must be unrolled, or the arrays do not become registers; the pragmas
 // see to it where the compiler's own limits would not.
@@ -76,7 +28,7 @@ template <class T, int Rows, int V>
 struct TileSums {
   Batch<T> at[Rows][V];
 
-  [[gnu::always_inline]] void begin(T beta, const T* c, std::int64_t step, const Lanes<T>& last) {
+  [[gnu::always_inline]] void begin(T beta, const T* c, std::int64_t step, const FirstLanes<T>& last) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
@@ -93,7 +45,7 @@ struct TileSums {
     }
   }
 
-  [[gnu::always_inline]] void end(T* c, std::int64_t step, const Lanes<T>& last) const {
+  [[gnu::always_inline]] void end(T* c, std::int64_t step, const FirstLanes<T>& last) const {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
@@ -105,7 +57,7 @@ struct TileSums {
 
 /// One row of V vectors.
 template <int V, class T>
-[[gnu::always_inline]] inline void load_row(const T* p, const Lanes<T>& last, Batch<T> (&row)[V]) {
+[[gnu::always_inline]] inline void load_row(const T* p, const FirstLanes<T>& last, Batch<T> (&row)[V]) {
 #pragma GCC unroll 4
   for (int v = 0; v < V - 1; ++v) row[v] = Batch<T>::load_unaligned(p + v * lanes<T>);
   row[V - 1] = last.load(p + (V - 1) * lanes<T>);

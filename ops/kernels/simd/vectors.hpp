@@ -1,92 +1,34 @@
 #pragma once
 // SIMD over one row of f32 or f64: whole vectors, then one partial vector, written as a single generic lambda.
-#include <cmath>
+#include <weft/ops/kernels/simd/batch.hpp>
+
 #include <cstdint>
 #include <limits>
-#include <xsimd/xsimd.hpp>
-
-// For loops over plain scalars whose iterations are independent: the compiler need not prove it.
-#if defined(__clang__)
-#define WEFT_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define WEFT_INDEPENDENT _Pragma("GCC ivdep")
-#endif
 
 namespace weft::detail {
 
-template <class T>
-using Batch = xsimd::batch<T>;
-
-template <class T>
-inline constexpr std::int64_t lanes = static_cast<std::int64_t>(Batch<T>::size);
-
-/// Elements [i, i + lanes) of a row.
-template <class T>
-struct WholeVector {
+/// Elements [i, i + lanes) of a row, or with FirstLanes as many as there are. Loads put 0 in the lanes past the end;
+/// `keep` has v in the lanes of the row, `rest` in those past the end.
+template <class T, class Lanes>
+struct RowVector {
   std::int64_t i;
+  Lanes part{};
 
-  Batch<T> load(const T* row) const { return xsimd::load_unaligned(row + i); }
-  void store(T* row, Batch<T> v) const { v.store_unaligned(row + i); }
-  Batch<T> keep(Batch<T> v, T) const { return v; }
+  Batch<T> load(const T* row) const { return part.load(row + i); }
+  void store(T* row, const Batch<T>& v) const { part.store(row + i, v); }
+  Batch<T> keep(const Batch<T>& v, T rest) const { return part.keep(v, rest); }
 };
-
-/// The last elements [i, i + count) of a row, count < lanes. Loads put 0 in the lanes past the end.
 template <class T>
-struct PartVector {
-  std::int64_t i;
-  std::int64_t count;
-
-#ifdef __AVX512F__
-  auto mask() const { return static_cast<std::uint32_t>((1U << static_cast<unsigned>(count)) - 1U); }
-  Batch<T> load(const T* row) const {
-    if constexpr (sizeof(T) == 4) {
-      return _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask()), row + i);
-    } else {
-      return _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask()), row + i);
-    }
-  }
-  void store(T* row, Batch<T> v) const {
-    if constexpr (sizeof(T) == 4) {
-      _mm512_mask_storeu_ps(row + i, static_cast<__mmask16>(mask()), v);
-    } else {
-      _mm512_mask_storeu_pd(row + i, static_cast<__mmask8>(mask()), v);
-    }
-  }
-  /// v in the lanes of the row, `rest` in those past the end.
-  Batch<T> keep(Batch<T> v, T rest) const {
-    if constexpr (sizeof(T) == 4) {
-      return _mm512_mask_blend_ps(static_cast<__mmask16>(mask()), _mm512_set1_ps(rest), v);
-    } else {
-      return _mm512_mask_blend_pd(static_cast<__mmask8>(mask()), _mm512_set1_pd(rest), v);
-    }
-  }
-#else
-  Batch<T> load(const T* row) const {
-    alignas(64) T part[lanes<T>] = {};
-    for (std::int64_t k = 0; k < count; ++k) part[k] = row[i + k];
-    return xsimd::load_aligned(part);
-  }
-  void store(T* row, Batch<T> v) const {
-    alignas(64) T part[lanes<T>];
-    v.store_aligned(part);
-    for (std::int64_t k = 0; k < count; ++k) row[i + k] = part[k];
-  }
-  /// v in the lanes of the row, `rest` in those past the end.
-  Batch<T> keep(Batch<T> v, T rest) const {
-    alignas(64) T part[lanes<T>];
-    v.store_aligned(part);
-    for (std::int64_t k = count; k < lanes<T>; ++k) part[k] = rest;
-    return xsimd::load_aligned(part);
-  }
-#endif
-};
+using WholeVector = RowVector<T, AllLanes<T>>;
+template <class T>
+using LastVector = RowVector<T, FirstLanes<T>>;
 
 /// Calls f(vector) for the vectors of a row of n elements.
 template <class T, class F>
 inline void for_vectors(std::int64_t n, F&& f) {
   std::int64_t i = 0;
   for (; i + lanes<T> <= n; i += lanes<T>) f(WholeVector<T>{i});
-  if (i < n) f(PartVector<T>{i, n - i});
+  if (i < n) f(LastVector<T>{i, FirstLanes<T>(n - i)});
 }
 
 /// Folds f(vector) over elements [begin, end) of a row, on four chains so that latency does not show. What f makes of
@@ -106,7 +48,7 @@ inline Value fold_vectors(std::int64_t begin, std::int64_t end, Value identity, 
     a = join(join(a, b), join(c, d));
   }
   for (; i + lanes<T> <= end; i += lanes<T>) a = join(a, f(WholeVector<T>{i}));
-  if (i < end) a = join(a, f(PartVector<T>{i, end - i}));
+  if (i < end) a = join(a, f(LastVector<T>{i, FirstLanes<T>(end - i)}));
   return a;
 }
 

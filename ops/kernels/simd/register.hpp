@@ -1,0 +1,108 @@
+#pragma once
+// The value that formulas compute on inside kernels: one SIMD register of f32 or f64. A double literal beside it is
+// taken in the element type, so that no formula is promoted.
+#include <weft/engine/dtype.hpp>
+#include <weft/ops/kernels/simd/functions.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace weft::detail {
+
+template <class T>
+struct Register {
+  using Mask = xsimd::batch_bool<T>;
+
+  Batch<T> v;
+
+  Register() : v(T{}) {}
+  Register(const Batch<T>& batch) : v(batch) {}         // NOLINT(google-explicit-constructor)
+  Register(double value) : v(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
+
+  friend Register operator+(Register a, Register b) { return a.v + b.v; }
+  friend Register operator-(Register a, Register b) { return a.v - b.v; }
+  friend Register operator*(Register a, Register b) { return a.v * b.v; }
+  friend Register operator/(Register a, Register b) { return a.v / b.v; }
+  friend Register operator-(Register a) { return a.v ^ Batch<T>(T(-0.0)); }  // xsimd's is 0 - x, which makes 0 of 0
+  friend Mask operator<(Register a, Register b) { return a.v < b.v; }
+  friend Mask operator>(Register a, Register b) { return a.v > b.v; }
+  friend Mask equal(Register a, Register b) { return a.v == b.v; }
+  friend Register where(Mask mask, Register a, Register b) { return xsimd::select(mask, a.v, b.v); }
+
+  friend Register sqrt(Register a) { return xsimd::sqrt(a.v); }
+  friend Register exp(Register a) { return exponential(a.v); }
+  friend Register log(Register a) { return logarithm(a.v); }
+  friend Register log1p(Register a) { return logarithm_1p(a.v); }
+  friend Register sin(Register a) { return wave<false>(a.v); }
+  friend Register cos(Register a) { return wave<true>(a.v); }
+  friend Register tanh(Register a) { return xsimd::tanh(a.v); }
+  friend Register erf(Register a) { return error_function(a.v); }
+  friend Register abs(Register a) { return xsimd::abs(a.v); }
+  friend Register sigmoid(Register a) { return Register(1.0) / (Register(1.0) + exp(-a)); }
+  friend Register pow(Register a, Register b) {
+    constexpr std::size_t n = Batch<T>::size;
+    alignas(64) T base[n], exponent[n], power[n];
+    a.v.store_aligned(base);
+    b.v.store_aligned(exponent);
+    // In double, where the logarithm times the exponent keeps the digits that exp needs.
+    using Wide = Batch<double>;
+    for (std::size_t i = 0; i < n; i += Wide::size) {
+      alignas(64) double x[Wide::size], y[Wide::size];
+      std::copy_n(base + i, Wide::size, x);
+      std::copy_n(exponent + i, Wide::size, y);
+      finite_power(Wide::load_aligned(x), Wide::load_aligned(y)).store_aligned(x);
+      for (std::size_t k = 0; k < Wide::size; ++k) power[i + k] = static_cast<T>(x[k]);
+    }
+    // Beside a zero, an infinity or a nan the C library's, lane by lane, so that no value depends on its neighbours.
+    const Batch<T> sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
+    if (!xsimd::all(sum == Batch<T>(T{0})) || xsimd::any(product == Batch<T>(T{0}))) {
+      for (std::size_t i = 0; i < n; ++i)
+        if (!std::isfinite(base[i]) || !std::isfinite(exponent[i]) || base[i] == T{0} || exponent[i] == T{0})
+          power[i] = std::pow(base[i], exponent[i]);
+    }
+    return Register(Batch<T>::load_aligned(power));
+  }
+  // Whole exponents, the common case, are products: exact for squares, and defined for negative bases. The reciprocal
+  // goes first, as its powers stay in range where those of a do not.
+  friend Register pow(Register a, double exponent) {
+    if (exponent == 0.5) return sqrt(a);
+    if (exponent == -0.5) return Register(1.0) / sqrt(a);
+    if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return pow(a, Register(exponent));
+    Batch<T> result(T{1}), power = exponent < 0 ? Batch<T>(T{1}) / a.v : a.v;
+    for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
+      if (n & 1) result = result * power;
+    return result;
+  }
+};
+
+/// The same for i64 and u8: one element at a time, and the compiler vectorises what it can.
+template <class T>
+struct Integer {
+  T v;
+
+  Integer() : v(0) {}
+  Integer(T value) : v(value) {}                  // NOLINT(google-explicit-constructor)
+  Integer(double value) : v(saturated(value)) {}  // NOLINT(google-explicit-constructor)
+
+  /// The nearest value of the type: bounds may lie beyond it.
+  static T saturated(double value) {
+    constexpr auto least = static_cast<double>(std::numeric_limits<T>::min());
+    constexpr auto most = static_cast<double>(std::numeric_limits<T>::max());
+    if (value >= most) return std::numeric_limits<T>::max();
+    return value > least ? static_cast<T>(value) : std::numeric_limits<T>::min();
+  }
+
+  friend Integer operator+(Integer a, Integer b) { return static_cast<T>(a.v + b.v); }
+  friend Integer operator-(Integer a, Integer b) { return static_cast<T>(a.v - b.v); }
+  friend Integer operator*(Integer a, Integer b) { return static_cast<T>(a.v * b.v); }
+  friend Integer operator-(Integer a) { return static_cast<T>(-a.v); }
+  friend bool operator<(Integer a, Integer b) { return a.v < b.v; }
+  friend bool operator>(Integer a, Integer b) { return a.v > b.v; }
+  friend bool equal(Integer a, Integer b) { return a.v == b.v; }
+  friend Integer abs(Integer a) { return a < Integer(0.0) ? -a : a; }
+  friend Integer where(bool mask, Integer a, Integer b) { return mask ? a : b; }
+};
+
+}  // namespace weft::detail
