@@ -1,9 +1,8 @@
-// Making, drawing and printing tensors, and the bridge to xtensor.
+// Making and printing tensors, and the bridge to xtensor.
 #include <doctest/doctest.h>
 #include <weft/engine/create.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/engine/tape.hpp>
-#include <weft/engine/threads.hpp>
 #include <weft/engine/xtensor.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
@@ -11,7 +10,6 @@
 
 #include <cmath>
 #include <limits>
-#include <set>
 #include <sstream>
 #include <xtensor/xarray.hpp>
 
@@ -142,78 +140,6 @@ TEST_CASE("a parameter is a leaf of its own") {
   CHECK(p.requires_grad());
   CHECK(p.is_leaf());
   CHECK_FALSE(t.requires_grad());
-}
-
-TEST_CASE_TEMPLATE("uniform and normal draws have their moments", T, float, double) {
-  manual_seed(3);
-  const std::int64_t n = 400000;
-  double mean = 0, variance = 0, fourth = 0;
-  const Tensor normals = randn({n}, dtype_of<T>);
-  for (T x : normals.data<T>()) {
-    mean += x;
-    variance += x * x;
-    fourth += x * x * x * x;
-  }
-  CHECK(std::abs(mean / n) < 0.01);
-  CHECK(std::abs(variance / n - 1) < 0.01);
-  CHECK(std::abs(fourth / n - 3) < 0.1);
-  mean = variance = 0;
-  const Tensor uniforms = rand({n}, dtype_of<T>);
-  for (T x : uniforms.data<T>()) {
-    REQUIRE(x >= 0);
-    REQUIRE(x < 1);
-    mean += x;
-    variance += (x - 0.5) * (x - 0.5);
-  }
-  CHECK(std::abs(mean / n - 0.5) < 0.003);
-  CHECK(std::abs(variance / n * 12 - 1) < 0.01);
-}
-
-TEST_CASE("draws repeat from a seed or a state, whatever the number of threads") {
-  manual_seed(9);
-  const int threads = num_threads();
-  const Values first = values(randn({100003}));
-  const GeneratorState state = default_generator().state();
-  const Values second = values(rand({77}, f64));
-  manual_seed(9);
-  set_num_threads(1);
-  CHECK(values(randn({100003})) == first);
-  set_num_threads(threads);
-  CHECK(values(rand({77}, f64)) == second);
-  default_generator().set_state(state);
-  CHECK(values(rand({77}, f64)) == second);
-  CHECK(values(rand({77}, f64)) != second);
-  Generator a(5), b(5);
-  CHECK(values(randn({9}, f32, a)) == values(randn({9}, f32, b)));
-  CHECK(a.state() == b.state());
-}
-
-TEST_CASE("the published stream: Philox 4x32-10 of counter and key zero") {
-  // Known answer of the Random123 library: 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
-  Generator g(0);
-  const Tensor u = rand({64}, f32, g);
-  CHECK(u.at({0}) == (0x6627e8d5U >> 8) * 0x1p-24);
-  CHECK(u.at({16}) == (0xe169c58dU >> 8) * 0x1p-24);
-  CHECK(u.at({32}) == (0xbc57ac4cU >> 8) * 0x1p-24);
-  CHECK(u.at({48}) == (0x9b00dbd8U >> 8) * 0x1p-24);
-}
-
-TEST_CASE("integers, coins and permutations") {
-  manual_seed(4);
-  const Tensor dice = randint(1, 7, {6000});
-  CHECK(dice.dtype() == i64);
-  std::vector<int> counts(7);
-  for (auto d : dice.data<std::int64_t>()) ++counts.at(static_cast<std::size_t>(d));
-  for (std::size_t face = 1; face < 7; ++face) CHECK(std::abs(counts[face] - 1000) < 150);
-  CHECK(randint(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(), {3}).size() == 3);
-  double ones = 0;
-  for (double v : values(bernoulli({10000}, 0.3))) ones += v;
-  CHECK(std::abs(ones - 3000) < 200);
-  CHECK(values(bernoulli({3}, 1.0, u8)) == Values{1, 1, 1});
-  CHECK(values(bernoulli(tensor({0, 1}, {2}))) == Values{0, 1});
-  const Values order = values(randperm(1000));
-  CHECK(std::set<double>(order.begin(), order.end()).size() == 1000);
-  CHECK(order != values(arange(1000)));
 }
 
 TEST_CASE("shapes and dtypes in a stream") {

@@ -1,0 +1,120 @@
+// Schedules at every step, against closed forms, with several groups, over resumes.
+#include <doctest/doctest.h>
+#include <weft/weft.hpp>
+
+#include <cmath>
+#include <functional>
+#include <optional>
+
+using namespace weft;
+
+namespace {
+
+constexpr double pi = 3.14159265358979323846;
+
+bool near(double got, double expected) { return std::abs(got - expected) <= 1e-13 * std::abs(expected); }
+
+// Two groups whose rates and momenta differ.
+struct Fixture {
+  Tensor a = parameter(ones({1}, f64)), b = parameter(ones({1}, f64));
+  nn::Sgd optimizer{{{{a}, {.lr = 0.4, .momentum = 0.7}}, {{b}, {.lr = 3.0, .momentum = 0.2}}}};
+};
+
+using Rate = std::function<double(double base, int steps)>;
+using Momentum = std::function<std::optional<double>(int steps)>;
+
+// From the constructor on, and from any step that it is taken up at.
+void check(const std::function<std::unique_ptr<nn::Schedule>(nn::Optimizer&)>& make, const Rate& rate,
+           const Momentum& momentum, int steps) {
+  Fixture f;
+  const auto schedule = make(f.optimizer);
+  for (int step = 0; step < steps; ++step, schedule->step()) {
+    CAPTURE(step);
+    CHECK(schedule->steps() == step);
+    CHECK(near(f.optimizer.lr(0), rate(0.4, step)));
+    CHECK(near(f.optimizer.lr(1), rate(3.0, step)));
+    CHECK(near(f.optimizer.momentum(0), momentum(step).value_or(0.7)));
+    CHECK(near(f.optimizer.momentum(1), momentum(step).value_or(0.2)));
+
+    Fixture other;
+    other.optimizer.set_lr(77);
+    const auto resumed = make(other.optimizer);
+    resumed->load_state(schedule->state());
+    CHECK(resumed->steps() == step);
+    resumed->step();
+    CHECK(near(other.optimizer.lr(0), rate(0.4, step + 1)));
+    CHECK(near(other.optimizer.lr(1), rate(3.0, step + 1)));
+  }
+}
+
+std::optional<double> untouched(int) { return std::nullopt; }
+
+}  // namespace
+
+TEST_CASE("MultiStepLr: gamma to the power of the milestones reached, in any order, twice if named twice") {
+  check(
+      [](nn::Optimizer& o) {
+        return std::make_unique<nn::MultiStepLr>(o, nn::MultiStepLrOptions{{5, 2, 7, 7}, 0.3});
+      },
+      [](double base, int steps) {
+        return base * std::pow(0.3, (steps >= 2 ? 1 : 0) + (steps >= 5 ? 1 : 0) + (steps >= 7 ? 2 : 0));
+      },
+      untouched, 10);
+  check(
+      [](nn::Optimizer& o) { return std::make_unique<nn::MultiStepLr>(o, nn::MultiStepLrOptions{.milestones = {3}}); },
+      [](double base, int steps) { return steps >= 3 ? base * 0.1 : base; }, untouched, 5);
+}
+
+TEST_CASE("CosineLr: half a cosine down to min_lr, and back") {
+  for (const double min_lr : {0.0, 0.05})
+    check(
+        [=](nn::Optimizer& o) {
+          return std::make_unique<nn::CosineLr>(o, nn::CosineLrOptions{7, min_lr});
+        },
+        [=](double base, int steps) { return min_lr + (base - min_lr) * 0.5 * (1 + std::cos(pi * steps / 7)); },
+        untouched, 16);
+}
+
+TEST_CASE("OneCycleLr: up to the top at rise * total - 1, down to the last step, then still") {
+  for (const nn::Anneal anneal : {nn::Anneal::cosine, nn::Anneal::linear})
+    for (const double rise : {0.3, 0.5, 0.1})
+      for (const bool cycle : {true, false}) {
+        const nn::OneCycleLrOptions options{.max_lr = 0.8,
+                                            .total_steps = 20,
+                                            .rise = rise,
+                                            .anneal = anneal,
+                                            .start_divisor = 8,
+                                            .end_divisor = 50,
+                                            .cycle_momentum = cycle,
+                                            .base_momentum = 0.6,
+                                            .max_momentum = 0.9};
+        CAPTURE(rise);
+        CAPTURE(cycle);
+        const auto shape = [=](double part) {
+          return anneal == nn::Anneal::linear ? part : (1 - std::cos(pi * part)) / 2;
+        };
+        const auto at = [=](int steps, double start, double top, double end) {
+          const double peak = rise * 20 - 1, now = std::min(steps, 19);
+          return now <= peak ? start + (top - start) * shape(now / peak)
+                             : top + (end - top) * shape((now - peak) / (19 - peak));
+        };
+        check([=](nn::Optimizer& o) { return std::make_unique<nn::OneCycleLr>(o, options); },
+              [=](double, int steps) { return at(steps, 0.1, 0.8, 0.002); },
+              [=](int steps) { return cycle ? std::optional(at(steps, 0.9, 0.6, 0.9)) : std::nullopt; }, 23);
+      }
+}
+
+TEST_CASE("OneCycleLr's defaults, and Adam's beta1 as its momentum") {
+  const Tensor p = parameter(ones({1}));
+  nn::Adam adam({p}, {.lr = 9});
+  nn::OneCycleLr cycle(adam, {.max_lr = 0.5, .total_steps = 10});
+  CHECK(near(adam.lr(), 0.02));
+  CHECK(near(adam.momentum(), 0.95));
+  cycle.step();
+  cycle.step();
+  CHECK(near(adam.lr(), 0.5));
+  CHECK(near(adam.momentum(), 0.85));
+  for (int i = 0; i < 7; ++i) cycle.step();
+  CHECK(std::abs(adam.lr() / 2e-6 - 1) < 1e-9);
+  CHECK(near(adam.momentum(), 0.95));
+}
