@@ -75,6 +75,8 @@ TEST_CASE("every row has what the tests need") {
     };
     CHECK((std::any_of(row.cases.begin(), row.cases.end(), test::has_empty) || !row.no_empty.empty()));
     CHECK((std::any_of(row.cases.begin(), row.cases.end(), is_single) || !row.no_single.empty()));
+    const auto is_large = [](const test::Inputs& inputs) { return test::size_of(inputs) >= test::large_size; };
+    CHECK((std::any_of(row.large.begin(), row.large.end(), is_large) || !row.no_large.empty()));
     if (row.sized) {
       for (const std::int64_t n : {1, 1000}) CHECK(!test::has_empty(row.sized(n)));
       with_benchmark.insert(row.name);

@@ -37,6 +37,11 @@ std::vector<double> draw(const Input& input, std::size_t place, std::mt19937_64&
       for (double& v : values) v = static_cast<double>(whole(bits));
       break;
     }
+    case Domain::rare: {
+      std::bernoulli_distribution other(input.domain.chance);
+      for (double& v : values) v = other(bits) ? input.domain.high : input.domain.low;
+      break;
+    }
   }
   for (double& v : values) v = static_cast<float>(v);
   return values;
@@ -74,6 +79,12 @@ bool has_empty(const Inputs& inputs) {
   return std::any_of(inputs.begin(), inputs.end(), [](const Input& input) { return input.shape.size() == 0; });
 }
 
+std::int64_t size_of(const Inputs& inputs) {
+  std::int64_t n = 0;
+  for (const Input& input : inputs) n += input.shape.size();
+  return n;
+}
+
 std::vector<Inputs> unary_cases(const Domain& d) {
   return {{{{3, 4}, d}}, {{{37}, d}}, {{{2, 3, 1, 2}, d}}, {{{}, d}}, {{{1}, d}}, {{{0, 3}, d}}};
 }
@@ -83,6 +94,15 @@ std::vector<Inputs> binary_cases(const Domain& a, const Domain& b) {
   return {both({3, 4}, {3, 4}),    both({19}, {19}),    both({3, 4}, {4}),          both({4}, {3, 1}),
           both({2, 1, 3}, {4, 1}), both({2, 3, 2}, {}), both({1, 3}, {2, 2, 1, 1}), both({1}, {1}),
           both({0, 3}, {3}),       both({2, 0}, {1, 1})};
+}
+
+std::vector<Inputs> unary_large(const Domain& d) { return {{{{66'001}, d}}}; }
+
+std::vector<Inputs> binary_large(const Domain& a, const Domain& b) {
+  const auto both = [&](const Shape& first, const Shape& second) { return Inputs{{first, a}, {second, b}}; };
+  return {both({66'001}, {66'001}),      both({66'001}, {1}),      both({15}, {4'411, 15}),
+          both({1'409, 47}, {1'409, 1}), both({1, 513}, {131, 1}), both({7, 1, 48}, {3, 1}),
+          both({5, 1, 16}, {5, 3, 16}),  both({3, 1, 17}, {9, 17})};
 }
 
 std::function<Inputs(std::int64_t)> vectors(int count, const Domain& domain) {

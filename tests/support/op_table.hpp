@@ -7,8 +7,10 @@ namespace weft::test {
 
 /// How an input's values are drawn.
 struct Domain {
-  enum Kind { normal, uniform, grid, integers } kind = normal;
+  enum Kind { normal, uniform, grid, integers, rare } kind = normal;
   double low = 0, high = 1;
+  double chance = 0;  // rare: of `high` instead of `low`
+  bool is_whole() const { return kind == integers || kind == rare; }
 };
 
 inline constexpr Domain any = {};
@@ -17,6 +19,9 @@ inline constexpr Domain fraction = {Domain::uniform, 0.1, 0.9};
 /// Multiples of 0.1 off zero and off the other inputs', none twice: away from the kinks of max, abs and the like.
 inline constexpr Domain apart = {Domain::grid};
 inline constexpr Domain below(double n) { return {Domain::integers, 0, n}; }
+inline constexpr Domain mostly(double usual, double other, double chance) {
+  return {Domain::rare, usual, other, chance};
+}
 
 struct Input {
   Shape shape;
@@ -25,11 +30,15 @@ struct Input {
 };
 using Inputs = std::vector<Input>;
 
+/// How many elements some large set of inputs must have at least: kernels cut longer work for a second thread.
+inline constexpr std::int64_t large_size = 1 << 16;
+
 struct OpRow {
   std::string name;          // as declared
   std::string variant = {};  // what tells rows of one name apart
   std::function<Tensors(const Tensors&)> function = {};
   std::vector<Inputs> cases = {};  // sets of inputs, an empty and a one-element one among them
+  std::vector<Inputs> large = {};  // just beyond what kernels do at a time, with odd sizes; one at least of large_size
   std::function<Arrays(const Arrays&)> reference = {};
   double tolerance = 1e-12;     // of f64 values
   double f32_tolerance = 2e-5;  // of f32 values and gradients beside f64's
@@ -39,6 +48,8 @@ struct OpRow {
   bool non_finite = true;                            // nan and infinity come out as the reference says
   std::string no_empty = {};                         // why there is no empty case
   std::string no_single = {};                        // why there is no one-element case
+  std::string no_large = {};                         // why there is nothing large
+  std::string by_threads = {};                       // why the last digits hang on the number of threads
   std::function<Inputs(std::int64_t n)> sized = {};  // inputs of the benchmark, about n elements; none: no benchmark
   std::function<double(std::int64_t n)> flops = {};  // of the forward pass; none: measured in bytes
 
@@ -51,6 +62,7 @@ const std::vector<OpRow>& op_table();
 /// Values for the inputs, the same for f32 and f64 (all are f32 numbers), drawn from the seed.
 Tensors make_inputs(const Inputs& inputs, DType floating = f64, std::uint64_t seed = 1);
 bool has_empty(const Inputs& inputs);
+std::int64_t size_of(const Inputs& inputs);
 
 // What rows are made of.
 
@@ -67,6 +79,9 @@ std::function<Arrays(const Arrays&)> naive(F f) {
 /// The shapes every elementwise op of one operand is tried on, and of two, with broadcasting.
 std::vector<Inputs> unary_cases(const Domain& domain = any);
 std::vector<Inputs> binary_cases(const Domain& a = any, const Domain& b = any);
+/// The same beyond the kernels' blocks and threads' shares, with rows around the lengths at which loops change.
+std::vector<Inputs> unary_large(const Domain& domain = any);
+std::vector<Inputs> binary_large(const Domain& a = any, const Domain& b = any);
 /// A benchmark's operands: `count` vectors of n elements, or a square matrix.
 std::function<Inputs(std::int64_t)> vectors(int count, const Domain& domain = any);
 std::function<Inputs(std::int64_t)> square_matrix(const Domain& domain = any);

@@ -33,6 +33,7 @@ struct Rows {
     rows.push_back({.name = name,
                     .function = one([f](const Tensors& in) { return f(in[0]); }),
                     .cases = unary_cases(domain),
+                    .large = unary_large(domain),
                     .reference = each(reference),
                     .elementwise = true,
                     .sized = vectors(1, domain)});
@@ -43,6 +44,7 @@ struct Rows {
     rows.push_back({.name = name,
                     .function = one([f](const Tensors& in) { return f(in[0], in[1]); }),
                     .cases = binary_cases(a, b),
+                    .large = binary_large(a, b),
                     .reference = each(reference),
                     .elementwise = true,
                     .sized = vectors(2, a)});
@@ -201,16 +203,16 @@ void add_compare_rows(std::vector<OpRow>& rows) {
       "greater_equal", [](T a, T b) { return greater_equal(a, b); }, [](T a) { return greater_equal(a, 1.0); },
       [](double a, double b) { return a >= b; });
 
-  const auto masks = [](int count) {
-    std::vector<Inputs> cases = count == 1 ? unary_cases(below(3)) : binary_cases(below(3), below(3));
-    for (Inputs& inputs : cases)
+  const auto masks = [](std::vector<Inputs> sets) {
+    for (Inputs& inputs : sets)
       for (Input& input : inputs) input.dtype = u8;
-    return cases;
+    return sets;
   };
   const auto logical = [&](const char* name, int count, auto f, auto reference) {
     rows.push_back({.name = name,
                     .function = one(f),
-                    .cases = masks(count),
+                    .cases = masks(count == 1 ? unary_cases(few) : binary_cases(few, few)),
+                    .large = masks(count == 1 ? unary_large(few) : binary_large(few, few)),
                     .reference = each(reference),
                     .differentiable = false,
                     .non_finite = false});
@@ -241,6 +243,11 @@ void add_compare_rows(std::vector<OpRow>& rows) {
                             {{{2, 1, 1}, flag, u8}, {{3, 1}}, {{1, 5}}},
                             {{{1}, flag, u8}, {{1}}, {{1}}},
                             {{{0, 2}, flag, u8}, {{2}}, {{1, 1}}}},
+                  .large = {{{{66'001}, flag, u8}, {{66'001}}, {{66'001}}},
+                            {{{4'411, 15}, flag, u8}, {{4'411, 1}}, {{15}}},
+                            {{{131, 1}, flag, u8}, {{513}}, {{131, 513}}},
+                            {{{3, 1, 47}, flag, u8}, {{5, 47}}, {{1}}},
+                            {{{5, 48}, flag, u8}, {{48}}, {{3, 1, 1}}}},
                   .reference = each(choose),
                   .integers = true,
                   .sized = [flag](std::int64_t n) {
@@ -248,15 +255,19 @@ void add_compare_rows(std::vector<OpRow>& rows) {
                   }});
   const std::vector<Inputs> with_number = {
       {{{3, 4}, flag, u8}, {{4}}}, {{{1}, flag, u8}, {{1}}}, {{{0, 2}, flag, u8}, {{2}}}};
+  const std::vector<Inputs> large_with_number = {
+      {{{66'001}, flag, u8}, {{66'001}}}, {{{1'409, 47}, flag, u8}, {{1'409, 1}}}, {{{131, 1}, flag, u8}, {{513}}}};
   rows.push_back({.name = "where",
                   .variant = "else number",
                   .function = one([](In in) { return where(in[0], in[1], 2.0); }),
                   .cases = with_number,
+                  .large = large_with_number,
                   .reference = each([](double m, double a) { return m != 0 ? a : 2.0; })});
   rows.push_back({.name = "where",
                   .variant = "number",
                   .function = one([](In in) { return where(in[0], 2.0, in[1]); }),
                   .cases = with_number,
+                  .large = large_with_number,
                   .reference = each([](double m, double b) { return m != 0 ? 2.0 : b; })});
 }
 

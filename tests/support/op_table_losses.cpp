@@ -65,6 +65,7 @@ void add_pointwise(std::vector<OpRow>& rows, const char* name, F f, R reference,
     row.variant = kind.text;
     row.function = one([=](const Tensors& in) { return f(in[0], in[1], reduction); });
     row.cases = {both({3, 4}), both({2, 1, 3}), both({}), both({1})};
+    row.large = {both({66'001}), both({131, 1, 513})};
     if (reduction == Reduction::mean)
       row.no_empty = "there is no mean of nothing";
     else
@@ -109,6 +110,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
                                  {.reduction = reduction, .label_smoothing = smoothing, .ignore_index = 2});
       });
       row.cases = {labelled({5}, 2), labelled({2, 3}, 4), labelled({1}, 1)};
+      row.large = {labelled({22'003}, 3), labelled({7, 19}, 501)};
       if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
       if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
       row.reference = naive([=](const Arrays& in) {
@@ -130,6 +132,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       row.sized = {};
       const auto soft = [](const Shape& shape) { return Inputs{{shape}, {shape, fraction}}; };
       row.cases = {soft({5, 3}), soft({2, 3, 4}), soft({1, 1})};
+      row.large = {soft({22'003, 3}), soft({7, 19, 501})};
       if (reduction != Reduction::mean) row.cases.push_back(soft({0, 3}));
       row.reference = naive([=](const Arrays& in) {
         Shape outer = in[0].shape;
@@ -153,6 +156,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
     row.function =
         one([=](const Tensors& in) { return nn::nll(in[0], in[1], {.reduction = reduction, .ignore_index = 3}); });
     row.cases = {labelled({5}, 2), labelled({2, 3}, 4), labelled({1}, 1)};
+    row.large = {labelled({22'003}, 4), labelled({7, 19}, 501)};
     if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
     if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
     row.reference = naive([=](const Arrays& in) {

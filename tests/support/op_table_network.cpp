@@ -44,6 +44,7 @@ Array product(Array a, Array b) {
 }
 
 void add_matmul_rows(std::vector<OpRow>& rows) {
+  const std::string shared_product = "OpenBLAS shares a large product out among the threads";
   rows.push_back({.name = "matmul",
                   .function = one([](In in) { return matmul(in[0], in[1]); }),
                   .cases = {{{{3, 4}}, {{4, 5}}},
@@ -61,8 +62,15 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                             {{{0, 3}}, {{3, 2}}},
                             {{{2, 0}}, {{0, 3}}},
                             {{{0, 2, 3}}, {{3, 2}}}},
+                  .large = {{{{2'111, 33}}, {{33, 9}}},
+                            {{{257, 130}}, {{130, 131}}},
+                            {{{2, 12, 70, 41}}, {{12, 41, 37}}},
+                            {{{67'001}}, {{67'001}}},
+                            {{{301, 231}}, {{231}}},
+                            {{{231}}, {{7, 231, 43}}}},
                   .reference = naive([](const Arrays& in) { return product(in[0], in[1]); }),
                   .f32_tolerance = 1e-4,
+                  .by_threads = shared_product,
                   .sized =
                       [](std::int64_t n) {
                         const Input side = square_matrix()(n)[0];
@@ -82,8 +90,10 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                             {{{1, 1}}, {{1, 1}}, {{1}}},
                             {{{0, 3}}, {{3, 2}}, {{2}}},
                             {{{2, 0}}, {{0, 3}}, {{3}}}},
+                  .large = {{{{3, 701, 33}}, {{33, 9}}, {{9}}}, {{{257, 130}}, {{130, 131}}, {{131}}}},
                   .reference = with_bias,
                   .f32_tolerance = 1e-4,
+                  .by_threads = shared_product,
                   .sized =
                       [](std::int64_t n) {
                         const Input side = square_matrix()(n)[0];
@@ -94,6 +104,7 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                   .variant = "no bias",
                   .function = one([](In in) { return linear(in[0], in[1]); }),
                   .cases = {{{{3, 4}}, {{4, 5}}}, {{{2, 3, 4}}, {{4, 2}}}, {{{1}}, {{1, 1}}}, {{{0, 3}}, {{3, 2}}}},
+                  .large = {{{{3, 701, 33}}, {{33, 9}}}},
                   .reference = with_bias,
                   .f32_tolerance = 1e-4});
 }
@@ -120,20 +131,26 @@ Array convolved(const Array& x, const Array& w, const ConvOptions& o) {
 }
 
 void add_conv_rows(std::vector<OpRow>& rows) {
-  const auto conv = [&](const char* variant, const ConvOptions& options, std::vector<Inputs> cases) -> OpRow& {
+  const auto conv = [&](const char* variant, const ConvOptions& options, std::vector<Inputs> cases,
+                        std::vector<Inputs> large) -> OpRow& {
     rows.push_back({.name = "conv2d",
                     .variant = variant,
                     .function = one([=](In in) { return conv2d(in[0], in[1], options); }),
                     .cases = std::move(cases),
+                    .large = std::move(large),
                     .reference = naive([=](const Arrays& in) { return convolved(in[0], in[1], options); }),
-                    .f32_tolerance = 1e-4});
+                    .f32_tolerance = 1e-4,
+                    .by_threads = "each thread sums its pixels for the weights' gradient"});
     return rows.back();
   };
   OpRow& same = conv("3x3", {.padding = 1},
                      {{{{2, 5, 4, 3}}, {{3, 3, 3, 4}}},
                       {{{1, 4, 4, 16}}, {{3, 3, 16, 16}}},
                       {{{1, 1, 1, 1}}, {{3, 3, 1, 1}}},
-                      {{{0, 4, 4, 2}}, {{3, 3, 2, 3}}}});
+                      {{{0, 4, 4, 2}}, {{3, 3, 2, 3}}}},
+                     {{{{3, 37, 35, 17}}, {{3, 3, 17, 5}}},
+                      {{{2, 12, 11, 17}}, {{3, 3, 17, 50}}},
+                      {{{2, 24, 23, 2}}, {{3, 3, 2, 65}}}});
   same.no_single = "the kernel has nine";
   same.sized = [](std::int64_t n) {
     return Inputs{{{std::max<std::int64_t>(1, n / 16384), 32, 32, 16}}, {{3, 3, 16, 16}}};
@@ -142,17 +159,25 @@ void add_conv_rows(std::vector<OpRow>& rows) {
     return 2.0 * 9 * 16 * 16 * 32 * 32 * static_cast<double>(std::max<std::int64_t>(1, n / 16384));
   };
   conv("1x1", {},
-       {{{{2, 3, 4, 3}}, {{1, 1, 3, 4}}}, {{{1, 1, 1, 1}}, {{1, 1, 1, 1}}}, {{{0, 3, 3, 2}}, {{1, 1, 2, 2}}}});
+       {{{{2, 3, 4, 3}}, {{1, 1, 3, 4}}}, {{{1, 1, 1, 1}}, {{1, 1, 1, 1}}}, {{{0, 3, 3, 2}}, {{1, 1, 2, 2}}}},
+       {{{{3, 47, 43, 11}}, {{1, 1, 11, 37}}}, {{{2, 23, 22, 65}}, {{1, 1, 65, 66}}}});
   conv("1x1 with stride", {.stride = 2},
-       {{{{2, 5, 4, 3}}, {{1, 1, 3, 4}}}, {{{1, 1, 1, 1}}, {{1, 1, 1, 1}}}, {{{0, 3, 3, 2}}, {{1, 1, 2, 2}}}});
+       {{{{2, 5, 4, 3}}, {{1, 1, 3, 4}}}, {{{1, 1, 1, 1}}, {{1, 1, 1, 1}}}, {{{0, 3, 3, 2}}, {{1, 1, 2, 2}}}},
+       {{{{3, 47, 43, 11}}, {{1, 1, 11, 37}}}});
   conv("3x3 with stride", {.stride = 2, .padding = 1},
-       {{{{2, 5, 6, 3}}, {{3, 3, 3, 4}}}, {{{1, 4, 4, 2}}, {{3, 3, 2, 1}}}, {{{0, 5, 5, 2}}, {{3, 3, 2, 2}}}})
+       {{{{2, 5, 6, 3}}, {{3, 3, 3, 4}}}, {{{1, 4, 4, 2}}, {{3, 3, 2, 1}}}, {{{0, 5, 5, 2}}, {{3, 3, 2, 2}}}},
+       {{{{3, 37, 36, 17}}, {{3, 3, 17, 18}}}})
       .no_single = "the kernel has nine";
   conv("uneven", {.stride = {2, 1}, .padding = {0, 2}, .dilation = {1, 2}},
-       {{{{2, 6, 5, 2}}, {{2, 3, 2, 3}}}, {{{1, 1, 1, 1}}, {{1, 1, 1, 1}}}, {{{0, 5, 5, 2}}, {{2, 3, 2, 2}}}});
+       {{{{2, 6, 5, 2}}, {{2, 3, 2, 3}}}, {{{1, 1, 1, 1}}, {{1, 1, 1, 1}}}, {{{0, 5, 5, 2}}, {{2, 3, 2, 2}}}},
+       {{{{3, 37, 36, 17}}, {{2, 3, 17, 18}}}});
   conv("groups", {.padding = 1, .groups = 2},
-       {{{{2, 4, 4, 4}}, {{3, 3, 2, 6}}}, {{{1, 3, 3, 2}}, {{3, 3, 1, 2}}}, {{{0, 4, 4, 4}}, {{3, 3, 2, 2}}}})
+       {{{{2, 4, 4, 4}}, {{3, 3, 2, 6}}}, {{{1, 3, 3, 2}}, {{3, 3, 1, 2}}}, {{{0, 4, 4, 4}}, {{3, 3, 2, 2}}}},
+       {{{{3, 37, 35, 18}}, {{3, 3, 9, 10}}}})
       .no_single = "the kernel has nine";
+  conv("depthwise", {.padding = 1, .groups = 37}, {{{{1, 3, 2, 37}}, {{3, 3, 1, 37}}}},
+       {{{{3, 26, 25, 37}}, {{3, 3, 1, 37}}}});
+  rows.back().no_empty = rows.back().no_single = "one number of channels";
 }
 
 Array pooled(const Array& x, const PoolOptions& o, bool maximum) {
@@ -183,13 +208,18 @@ void add_pool_rows(std::vector<OpRow>& rows) {
     OpRow row;
     row.variant = kind.first;
     row.cases = {{{{2, 4, 5, 3}, apart}}, {{{1, 3, 3, 1}, apart}}, {{{0, 4, 4, 2}, apart}}};
+    const auto large = [](const Domain& domain) {
+      return std::vector<Inputs>{{{{2, 16, 15, 300}, domain}}, {{{5, 47, 45, 7}, domain}}};
+    };
     row.no_single = "a window needs its size";
     row.sized = images;
     row.name = "max_pool2d";
+    row.large = large(apart);
     row.function = one([=](In in) { return max_pool2d(in[0], options); });
     row.reference = naive([=](const Arrays& in) { return pooled(in[0], options, true); });
     rows.push_back(row);
     row.name = "avg_pool2d";
+    row.large = large(any);
     row.function = one([=](In in) { return avg_pool2d(in[0], options); });
     row.reference = naive([=](const Arrays& in) { return pooled(in[0], options, false); });
     rows.push_back(row);
@@ -197,6 +227,7 @@ void add_pool_rows(std::vector<OpRow>& rows) {
   rows.push_back({.name = "global_avg_pool",
                   .function = one([](In in) { return global_avg_pool(in[0]); }),
                   .cases = {{{{2, 4, 5, 3}}}, {{{1, 1, 1, 1}}}, {{{0, 2, 2, 3}}}},
+                  .large = {{{{5, 31, 29, 23}}}, {{{2, 9, 8, 700}}}},
                   .reference = naive([](const Arrays& in) {
                     return reduced(in[0], {1, 2}, false, [](const std::vector<double>& v) {
                       double total = 0;
@@ -217,8 +248,9 @@ Array normalised(const Arrays& in, const Axes& axes) {
   };
   const Array mean = reduced(x, axes, true, average);
   const Array var = reduced(x, axes, true, [&](const std::vector<double>& v) {
+    const double middle = average(v);
     std::vector<double> squares;
-    for (const double a : v) squares.push_back((a - average(v)) * (a - average(v)));
+    for (const double a : v) squares.push_back((a - middle) * (a - middle));
     return average(squares);
   });
   return Array(x.shape, [&](const Index& i) {
@@ -236,6 +268,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
   rows.push_back({.name = "layer_norm",
                   .function = one([](In in) { return layer_norm(in[0], in[1], in[2]); }),
                   .cases = {affine({3, 5}), affine({2, 2, 4}), affine({37}), affine({1}), affine({0, 3})},
+                  .large = {affine({6'001, 23}), affine({17, 8'209})},
                   .reference = naive([](const Arrays& in) { return normalised(in, -1); }),
                   .f32_tolerance = 1e-3,
                   .sized = images});
@@ -243,11 +276,13 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .variant = "plain",
                   .function = one([](In in) { return layer_norm(in[0], Tensor(), Tensor()); }),
                   .cases = {{{{3, 5}}}, {{{1}}}, {{{0, 3}}}},
+                  .large = {{{{3'001, 23}}}},
                   .reference = naive([](const Arrays& in) { return normalised(in, -1); }),
                   .f32_tolerance = 1e-3});
   rows.push_back({.name = "batch_norm",
                   .function = one([](In in) { return batch_norm(in[0], in[1], in[2], Tensor(), Tensor(), true); }),
                   .cases = {affine({5, 3}), affine({2, 2, 3, 4}), affine({7, 1})},
+                  .large = {affine({11'503, 19}), affine({5, 7, 4'099}), affine({3, 17, 15, 130})},
                   .reference = naive([](const Arrays& in) {
                     Axes axes;
                     for (int k = 0; k + 1 < in[0].shape.rank(); ++k) axes.append(k);
@@ -265,6 +300,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                                       full(channels, 2.0, in[0].dtype()), false);
                   }),
                   .cases = {affine({5, 3}), affine({2, 2, 3, 4}), affine({1, 1}), affine({0, 2})},
+                  .large = {affine({11'503, 19}), affine({5, 7, 4'099})},
                   .reference = naive([](const Arrays& in) {
                     const auto mean = static_cast<double>(0.3);
                     return Array(in[0].shape, [&](const Index& i) {
@@ -279,6 +315,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
   rows.push_back({.name = "dropout",
                   .function = one(dropped),
                   .cases = {{{{40, 5}}}, {{{1}}}, {{{0, 3}}}},
+                  .large = {{{{13, 10'303}}}},
                   // The draws are the op's own: each element is kept and divided by 0.6, or 0.
                   .reference = naive([=](const Arrays& in) {
                     const Array kept(dropped({ones(in[0].shape, f64)}));
@@ -290,6 +327,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .variant = "evaluation",
                   .function = one([](In in) { return dropout(in[0], 0.4, false); }),
                   .cases = {{{{4, 5}}}, {{{1}}}, {{{0, 3}}}},
+                  .large = {{{{257, 259}}}},
                   .reference = naive([](const Arrays& in) { return in[0]; })});
   rows.push_back({.name = "fused",
                   .function = one([](In in) {
@@ -297,6 +335,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                     return gated(in[0], in[1]);
                   }),
                   .cases = binary_cases(),
+                  .large = binary_large(),
                   .reference = naive([](const Arrays& in) {
                     return Array(broadcast(in), [&](const Index& i) {
                       const double a = in[0](i), c = in[1](i);

@@ -52,12 +52,13 @@ Array reordered(const Array& a, const std::vector<int>& order) {
 
 template <class F, class R>
 OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant, F f, std::vector<Inputs> cases,
-               R reference) {
+               std::vector<Inputs> large, R reference) {
   OpRow row;
   row.name = name;
   row.variant = variant;
   row.function = f;
   row.cases = std::move(cases);
+  row.large = std::move(large);
   row.reference = reference;
   row.integers = true;
   rows.push_back(row);
@@ -65,26 +66,30 @@ OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant, 
 }
 
 void add_order_rows(std::vector<OpRow>& rows) {
-  const auto permuted = [&](const char* variant, const Axes& order, std::vector<Inputs> cases) -> OpRow& {
+  const auto permuted = [&](const char* variant, const Axes& order, std::vector<Inputs> cases,
+                            std::vector<Inputs> large) -> OpRow& {
     const std::vector<int> axes(order.begin(), order.end());
     return add_row(rows, "permute", variant, one([=](In in) { return permute(in[0], order); }), std::move(cases),
-                   naive([=](const Arrays& in) { return reordered(in[0], axes); }));
+                   std::move(large), naive([=](const Arrays& in) { return reordered(in[0], axes); }));
   };
-  permuted("cycle", {2, 0, 1}, {{{{2, 3, 4}}}, {{{1, 1, 1}}}, {{{3, 0, 2}}}});
-  permuted("images to channels first", {0, 3, 1, 2}, {{{{2, 3, 3, 4}}}, {{{1, 1, 1, 1}}}, {{{0, 3, 3, 4}}}}).sized =
-      [](std::int64_t n) {
-        return Inputs{{{1, 16, std::max<std::int64_t>(1, n / 256), 16}}};
-      };
-  permuted("nothing", {0, 1}, {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}});
-  permuted("tiles", {1, 0}, {{{{19, 35}}}, {{{1, 1}}}, {{{0, 2}}}});
-  permuted("five axes", {4, 2, 0, 3, 1}, {{{{2, 3, 2, 1, 4}}}, {{{1, 1, 1, 1, 1}}}, {{{2, 0, 2, 1, 4}}}});
+  permuted("cycle", {2, 0, 1}, {{{{2, 3, 4}}}, {{{1, 1, 1}}}, {{{3, 0, 2}}}}, {{{{5, 70, 201}}}, {{{70, 5, 201}}}});
+  permuted("images to channels first", {0, 3, 1, 2}, {{{{2, 3, 3, 4}}}, {{{1, 1, 1, 1}}}, {{{0, 3, 3, 4}}}},
+           {{{{3, 37, 35, 17}}}})
+      .sized = [](std::int64_t n) {
+    return Inputs{{{1, 16, std::max<std::int64_t>(1, n / 256), 16}}};
+  };
+  permuted("nothing", {0, 1}, {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{257, 259}}}});
+  permuted("tiles", {1, 0}, {{{{19, 35}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{70, 201}}}, {{{259, 263}}}});
+  permuted("five axes", {4, 2, 0, 3, 1}, {{{{2, 3, 2, 1, 4}}}, {{{1, 1, 1, 1, 1}}}, {{{2, 0, 2, 1, 4}}}},
+           {{{{7, 11, 13, 5, 17}}}});
   add_row(rows, "transpose", "", one([](In in) { return transpose(in[0]); }),
-          {{{{3, 5}}}, {{{2, 2, 3}}}, {{{17, 9}}}, {{{1, 1}}}, {{{0, 2}}}}, naive([](const Arrays& in) {
+          {{{{3, 5}}}, {{{2, 2, 3}}}, {{{17, 9}}}, {{{1, 1}}}, {{{0, 2}}}},
+          {{{{70, 201}}}, {{{1'031, 65}}}, {{{5, 131, 103}}}}, naive([](const Arrays& in) {
             return in[0].shape.rank() == 2 ? reordered(in[0], {1, 0}) : reordered(in[0], {0, 2, 1});
           }))
       .sized = square_matrix();
   add_row(rows, "swap_axes", "", one([](In in) { return swap_axes(in[0], 0, -1); }),
-          {{{{2, 3, 4}}}, {{{1, 1, 1}}}, {{{0, 2, 3}}}}, naive([](const Arrays& in) {
+          {{{{2, 3, 4}}}, {{{1, 1, 1}}}, {{{0, 2, 3}}}}, {{{{67, 9, 113}}}}, naive([](const Arrays& in) {
             return reordered(in[0], {2, 1, 0});
           }));
 }
@@ -102,17 +107,18 @@ Array moved(const Array& a, int axis, F from) {
 void add_moved_rows(std::vector<OpRow>& rows) {
   const auto backwards = [](std::int64_t i, std::int64_t n) { return n - 1 - i; };
   add_row(rows, "flip", "all", one([](In in) { return flip(in[0]); }), {{{{3, 4}}}, {{{1, 1}}}, {{{0, 2}}}},
-          naive([=](const Arrays& in) { return moved(moved(in[0], 0, backwards), 1, backwards); }))
+          {{{{257, 259}}}}, naive([=](const Arrays& in) { return moved(moved(in[0], 0, backwards), 1, backwards); }))
       .sized = square_matrix();
   add_row(rows, "flip", "first and last", one([](In in) {
             return flip(in[0], {-1, 0});
           }),
-          {{{{2, 3, 5}}}, {{{1, 1, 1}}}, {{{2, 0, 1}}}},
+          {{{{2, 3, 5}}}, {{{1, 1, 1}}}, {{{2, 0, 1}}}}, {{{{67, 9, 113}}}},
           naive([=](const Arrays& in) { return moved(moved(in[0], 0, backwards), 2, backwards); }));
   for (const std::int64_t shift : {0, 2, -1, 11}) {
     for (const int axis : {0, 1}) {
       add_row(rows, "roll", "", one([=](In in) { return roll(in[0], shift, axis); }),
-              {{{{5, 3}}}, {{{4, 4, 2}}}, {{{1, 1}}}, {{{0, 2}}}, {{{2, 0}}}}, naive([=](const Arrays& in) {
+              {{{{5, 3}}}, {{{4, 4, 2}}}, {{{1, 1}}}, {{{0, 2}}}, {{{2, 0}}}}, {{{{257, 259}}}, {{{3, 22'003}}}},
+              naive([=](const Arrays& in) {
                 return moved(in[0], axis, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
               }));
       rows.back().variant = std::to_string(shift) + " along axis " + std::to_string(axis);
@@ -125,42 +131,42 @@ void add_storage_rows(std::vector<OpRow>& rows) {
   add_row(rows, "reshape", "", one([](In in) {
             return reshape(in[0], {-1, 2});
           }),
-          {{{{3, 4}}}, {{{2, 1, 3}}}, {{{0, 3}}}}, naive([](const Arrays& in) {
+          {{{{3, 4}}}, {{{2, 1, 3}}}, {{{0, 3}}}}, {{{{258, 259}}}}, naive([](const Arrays& in) {
             return with_shape(in[0], {in[0].size() / 2, 2});
           }))
       .no_single = "two columns";
-  add_row(rows, "reshape", "to scalar", one([](In in) { return reshape(in[0], {}); }), {{{{1, 1}}}, {{{}}}},
+  add_row(rows, "reshape", "to scalar", one([](In in) { return reshape(in[0], {}); }), {{{{1, 1}}}, {{{}}}}, {},
           naive([](const Arrays& in) { return with_shape(in[0], {}); }))
       .no_empty = "one element";
+  rows.back().no_large = "one element";
   add_row(rows, "flatten", "", one([](In in) { return flatten(in[0]); }), {{{{2, 3, 2}}}, {{{}}}, {{{0, 3}}}},
-          naive([](const Arrays& in) { return with_shape(in[0], {in[0].size()}); }));
+          {{{{257, 259}}}}, naive([](const Arrays& in) { return with_shape(in[0], {in[0].size()}); }));
   add_row(rows, "flatten", "last two", one([](In in) { return flatten(in[0], 1, -1); }),
-          {{{{2, 3, 2}}}, {{{1, 1, 1}}}, {{{2, 0, 2}}}}, naive([](const Arrays& in) {
+          {{{{2, 3, 2}}}, {{{1, 1, 1}}}, {{{2, 0, 2}}}}, {{{{67, 9, 113}}}}, naive([](const Arrays& in) {
             return with_shape(in[0], {in[0].shape[0], in[0].shape[1] * in[0].shape[2]});
           }));
   add_row(rows, "squeeze", "", one([](In in) { return squeeze(in[0], -2); }),
-          {{{{3, 1, 2}}}, {{{1, 1}}}, {{{0, 1, 2}}}}, naive([](const Arrays& in) {
+          {{{{3, 1, 2}}}, {{{1, 1}}}, {{{0, 1, 2}}}}, {{{{257, 1, 259}}}}, naive([](const Arrays& in) {
             Shape shape = in[0].shape;
             shape.erase(shape.rank() - 2);
             return with_shape(in[0], shape);
           }));
   add_row(rows, "unsqueeze", "", one([](In in) { return unsqueeze(in[0], -1); }), {{{{3, 2}}}, {{{}}}, {{{0, 2}}}},
-          naive([](const Arrays& in) {
+          {{{{257, 259}}}}, naive([](const Arrays& in) {
             Shape shape = in[0].shape;
             shape.append(1);
             return with_shape(in[0], shape);
           }));
-  const Shape wide = {2, 3, 4};
-  add_row(rows, "broadcast_to", "", one([wide](In in) { return broadcast_to(in[0], wide); }),
-          {{{{3, 1}}}, {{{4}}}, {{{2, 1, 4}}}, {{{}}}, {{{1, 1, 1}}}, {{{2, 3, 4}}}},
-          naive([wide](const Arrays& in) { return Array(wide, [&](const Index& i) { return in[0](i); }); }))
-      .no_empty = "the next row";
-  add_row(rows, "broadcast_to", "empty", one([](In in) {
-            return broadcast_to(in[0], {2, 0});
-          }),
-          {{{{1}}}, {{{2, 1}}}, {{{0}}}}, naive([](const Arrays&) {
-            return Array({2, 0});
-          }));
+  // The second input has the shape that is wanted.
+  const auto to_shape = [](const Shape& from, const Shape& to) { return Inputs{{from}, {to, below(2), u8}}; };
+  const Shape wide = {2, 3, 4}, large = {23, 60, 51};
+  add_row(rows, "broadcast_to", "", one([](In in) { return broadcast_to(in[0], in[1].shape()); }),
+          {to_shape({3, 1}, wide), to_shape({4}, wide), to_shape({2, 1, 4}, wide), to_shape({}, wide),
+           to_shape({1, 1, 1}, wide), to_shape(wide, wide), to_shape({1}, {1}), to_shape({1}, {2, 0}),
+           to_shape({2, 1}, {2, 0}), to_shape({0}, {2, 0})},
+          {to_shape({60, 1}, large), to_shape({51}, large), to_shape({23, 1, 51}, large), to_shape({}, large),
+           to_shape({4'411, 1}, {4'411, 15}), to_shape({1}, {66'001})},
+          naive([](const Arrays& in) { return Array(in[1].shape, [&](const Index& i) { return in[0](i); }); }));
 }
 
 void add_part_rows(std::vector<OpRow>& rows) {
@@ -170,6 +176,7 @@ void add_part_rows(std::vector<OpRow>& rows) {
     };
     add_row(rows, "concat", axis == 0 ? "rows" : "columns", one([=](In in) { return concat(in, axis); }),
             {{part(2, 3), part(1, 3), part(4, 3)}, {part(3, 2)}, {part(1, 1)}, {part(2, 2), part(0, 2)}, {part(0, 2)}},
+            {{part(41, 257), part(3, 257), part(215, 257)}, {part(11, 5'003), part(1, 5'003), part(2, 5'003)}},
             naive([=](const Arrays& in) { return joined(in, axis); }))
         .sized = [](std::int64_t n) {
       const Input half = square_matrix()(n)[0];
@@ -177,7 +184,7 @@ void add_part_rows(std::vector<OpRow>& rows) {
     };
     add_row(
         rows, "split", axis == 0 ? "rows" : "columns", [=](In in) { return split(in[0], 2, axis); },
-        {{part(5, 3)}, {part(4, 2)}, {part(1, 1)}, {part(0, 2)}},
+        {{part(5, 3)}, {part(4, 2)}, {part(1, 1)}, {part(0, 2)}}, {{part(5, 13'331)}, {part(65, 1'031)}},
         [=](const Arrays& in) {
           Arrays parts;
           std::int64_t start = 0, size = in[0].shape[axis];
@@ -188,21 +195,22 @@ void add_part_rows(std::vector<OpRow>& rows) {
           return parts;
         });
     add_row(rows, "slice", axis == 0 ? "rows" : "columns", one([=](In in) { return slice(in[0], axis, 1, -1); }),
-            {{part(5, 3)}, {part(3, 1)}, {part(1, 1)}, {part(0, 2)}}, naive([=](const Arrays& in) {
+            {{part(5, 3)}, {part(3, 1)}, {part(1, 1)}, {part(0, 2)}}, {{part(263, 261)}, {part(5, 22'003)}},
+            naive([=](const Arrays& in) {
               return taken(in[0], axis, 1, std::max<std::int64_t>(0, in[0].shape[axis] - 2));
             }))
         .sized = square_matrix();
   }
   add_row(rows, "concat", "images", one([](In in) { return concat(in); }),
           {{{{2, 2, 3, 4}}, {{2, 2, 3, 1}}}, {{{1, 1, 1, 1}}}, {{{0, 2, 3, 4}}, {{0, 2, 3, 1}}}},
-          naive([](const Arrays& in) { return joined(in, 3); }));
+          {{{{5, 33, 31, 12}}, {{5, 33, 31, 3}}}}, naive([](const Arrays& in) { return joined(in, 3); }));
   for (const int axis : {0, -1, 1}) {
     add_row(rows, "stack",
             axis == 0   ? "in front"
             : axis == 1 ? "second"
                         : "last",
             one([=](In in) { return stack(in, axis); }), {{{{2, 3}}, {{2, 3}}}, {{{1}}}, {{{0}}, {{0}}}},
-            naive([=](const Arrays& in) {
+            {{{{131, 257}}, {{131, 257}}, {{131, 257}}}}, naive([=](const Arrays& in) {
               Arrays grown = in;
               const int at = axis < 0 ? in[0].shape.rank() : axis;
               for (Array& a : grown) a.shape.insert(at, 1);
@@ -211,6 +219,7 @@ void add_part_rows(std::vector<OpRow>& rows) {
   }
   add_row(
       rows, "chunk", "", [](In in) { return chunk(in[0], 3, 0); }, {{{{7, 2}}}, {{{4}}}, {{{1}}}, {{{0, 2}}}},
+      {{{{22'003, 3}}}, {{{66'001}}}},
       [](const Arrays& in) {
         Arrays parts;
         const std::int64_t size = in[0].shape[0], each = std::max<std::int64_t>(1, (size + 2) / 3);
@@ -222,10 +231,14 @@ void add_part_rows(std::vector<OpRow>& rows) {
         return parts;
       });
   add_row(rows, "slice", "step", one([](In in) { return slice(in[0], 1, -5, 1000, 2); }),
-          {{{{2, 6, 3}}}, {{{1, 1}}}, {{{0, 4}}}}, naive([](const Arrays& in) {
+          {{{{2, 6, 3}}}, {{{1, 1}}}, {{{0, 4}}}}, {{{{47, 7, 257}}}}, naive([](const Arrays& in) {
             const std::int64_t size = in[0].shape[1], start = std::max<std::int64_t>(0, size - 5);
             return taken(in[0], 1, start, (size - start + 1) / 2, 2);
           }));
+  add_row(rows, "slice", "every third", one([](In in) { return slice(in[0], 0, 1, 1'000'000, 3); }),
+          {{{{8, 2}}}, {{{3}}}, {{{2, 1}}}, {{{0, 4}}}}, {{{{1'031, 251}}}, {{{200'003}}}},
+          naive([](const Arrays& in) { return taken(in[0], 0, 1, (in[0].shape[0] + 1) / 3, 3); }))
+      .no_single = "the first is left out";
   const auto padded = [](const Array& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts,
                          double value) {
     Shape shape = a.shape;
@@ -242,13 +255,13 @@ void add_part_rows(std::vector<OpRow>& rows) {
   add_row(rows, "pad", "", one([](In in) {
             return pad(in[0], {{1, 2}, {0, 3}});
           }),
-          {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, naive([=](const Arrays& in) {
+          {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{257, 259}}}}, naive([=](const Arrays& in) {
             return padded(in[0], {{1, 2}, {0, 3}}, 0);
           }));
   add_row(rows, "pad", "images", one([](In in) {
             return pad(in[0], {{0, 0}, {1, 1}, {2, 1}, {0, 0}}, 7);
           }),
-          {{{{2, 3, 2, 2}}}, {{{1, 1, 1, 1}}}, {{{0, 1, 1, 1}}}}, naive([=](const Arrays& in) {
+          {{{{2, 3, 2, 2}}}, {{{1, 1, 1, 1}}}, {{{0, 1, 1, 1}}}}, {{{{5, 33, 31, 13}}}}, naive([=](const Arrays& in) {
             return padded(in[0], {{0, 0}, {1, 1}, {2, 1}, {0, 0}}, 7);
           }))
       .sized = [](std::int64_t n) {
@@ -264,6 +277,8 @@ void add_index_rows(std::vector<OpRow>& rows) {
     add_row(rows, "index_select", axis == 0 ? "rows" : "columns",
             one([=](In in) { return index_select(in[0], axis, in[1]); }),
             {chosen({4, 3}, 7), chosen({3, 2, 3}, 2), chosen({1, 1}, 1), {{{3, 2}}, {{0}, below(1), i64}}},
+            {chosen({263, 257}, 301), chosen(axis == 0 ? Shape{71, 311} : Shape{3, 71, 311}, 259),
+             chosen(axis == 0 ? Shape{66'001, 2} : Shape{2, 66'001}, 40'001)},
             naive([=](const Arrays& in) {
               Shape shape = in[0].shape;
               shape[axis] = in[1].size();
@@ -295,12 +310,14 @@ void add_index_rows(std::vector<OpRow>& rows) {
     add_row(rows, "gather", along, one([=](In in) { return gather(in[0], axis, in[1]); }),
             {indexed({4, 3}, {4, 3}), indexed({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}),
              indexed({3, 4, 2}, {2, 3, 1}), indexed({1, 1}, {1, 1}), indexed({3, 2}, {0, 0})},
+            {indexed({263, 257}, {261, 255}), indexed({11, 61, 103}, {10, 60, 101})},
             naive([=](const Arrays& in) { return at_index(in[0], in[1]); }))
         .sized = matrices;
     add_row(rows, "take_along", along, one([=](In in) { return take_along(in[0], axis, in[1]); }),
             {indexed({4, 3}, {4, 3}), indexed({2, 3, 4}, axis == 0 ? Shape{5, 3, 1} : Shape{2, 5, 4}),
              indexed({1, 1, 4}, {1, 1, 4}), indexed({1, 1}, {1, 1}),
              indexed({3, 2}, axis == 0 ? Shape{0, 2} : Shape{3, 0})},
+            {indexed({263, 257}, axis == 0 ? Shape{259, 257} : Shape{263, 259}), indexed({11, 61, 103}, {11, 61, 103})},
             naive([=](const Arrays& in) {
               Shape shape = in[1].shape;
               for (int i = 0; i < shape.rank(); ++i)
@@ -319,7 +336,7 @@ void add_index_rows(std::vector<OpRow>& rows) {
     add_row(rows, "scatter_add", along, one([=](In in) { return scatter_add(in[0], axis, in[1], in[2]); }),
             {added({4, 3}, {4, 3}), added({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}), added({3, 4, 2}, {2, 3, 1}),
              added({1, 1}, {1, 1}), added({3, 2}, {0, 0})},
-            naive([=](const Arrays& in) {
+            {added({263, 257}, {261, 255}), added({11, 61, 103}, {10, 60, 101})}, naive([=](const Arrays& in) {
               Array out = in[0];
               for_each_index(in[1].shape, [&](const Index& i) {
                 Index to = i;
@@ -336,7 +353,7 @@ void add_index_rows(std::vector<OpRow>& rows) {
   }
   add_row(rows, "one_hot", "", one([](In in) { return one_hot(in[0], 4); }),
           {{{{3}, below(4), i64}}, {{{2, 3}, below(4), i64}}, {{{}, below(4), i64}}, {{{0}, below(4), i64}}},
-          naive([](const Arrays& in) {
+          {{{{66'001}, below(4), i64}}}, naive([](const Arrays& in) {
             Shape shape = in[0].shape;
             shape.append(4);
             return Array(shape, [&](Index i) {
