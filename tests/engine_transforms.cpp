@@ -134,6 +134,10 @@ TEST_CASE("a recorded Jacobian is a function of inputs and captured tensors") {
   check_gradients(first, {{p.a, [](const Point& x) { return 8 * x.w * x.w * x.b * x.b; }},
                           {p.b, [](const Point& x) { return 16 * x.w * x.w * x.a * x.b; }},
                           {p.w, [](const Point& x) { return 16 * x.w * x.a * x.b * x.b; }}});
+  // To third order what was put together is taken apart again.
+  const Tensor second = grad(sum(first), {p.a}, {.create_graph = true})[0];
+  check_gradients(second, {{p.b, [](const Point& x) { return 16 * x.w * x.w * x.b; }},
+                           {p.w, [](const Point& x) { return 16 * x.w * x.b * x.b; }}});
 }
 
 TEST_CASE("a recorded Hessian, and its product with a direction, are functions of all that goes in") {
