@@ -165,3 +165,57 @@ TEST_CASE("a function that changes its mind is caught") {
   CHECK_THROWS_AS(y.backward(ones({4}, f64)), Error);
   CHECK_FALSE(x.grad().defined());
 }
+
+TEST_CASE("an input that was changed in place is caught by name, also one of several and one inside") {
+  Tensor x = parameter(tensor({2, 3}, {2}, f64)), w = parameter(tensor({5, 7}, {2}, f64));
+  for (int place = 0; place < 3; ++place) {
+    INFO("place ", place);
+    Tensor first = x * 3.0, second = w * 2.0;
+    Tensor& changed = place == 0 ? first : place == 1 ? second : w;
+    changed.set_name("changed");
+    const FunctionOfSeveral f = [&](const Tensors& in) {
+      return checkpoint([&](const Tensor& t) { return tanh(t) * w; }, in[0]) + in[1];
+    };
+    const Tensor y = sum(checkpoint(f, {first, second}));
+    {
+      const NoGrad off;
+      changed.mul_(2.0);
+    }
+    CHECK_THROWS_WITH_AS(y.backward(), doctest::Contains("'changed'"), Error);
+    CHECK_FALSE(x.grad().defined());
+    CHECK_FALSE(w.grad().defined());
+  }
+}
+
+TEST_CASE("several results of a checkpoint, used or not, with captured leaves and draws") {
+  Tensor x = parameter(tensor({0.5, -1, 2}, {3}, f64)), w = parameter(tensor({3, 4, 5}, {3}, f64));
+  const std::function<Tensors(const Tensors&)> f = [&](const Tensors& in) {
+    const Tensor noise = rand_like(in[0]);
+    const Tensors inner = checkpoint(
+        [&](const Tensors& t) {
+          return Tensors{t[0] * w, sin(t[0]) * rand_like(t[0])};
+        },
+        Tensors{in[0] * noise});
+    return Tensors{inner[0] * in[0], inner[1], w * noise};
+  };
+  for (int used = 1; used < 8; ++used) {  // a bit for each result
+    INFO("used: ", used);
+    const auto derivatives = [&](bool saving) {
+      manual_seed(static_cast<std::uint64_t>(used));
+      const Tensors out = saving ? checkpoint(f, {x}) : f({x});
+      Tensor total = scalar(0, f64);
+      for (std::size_t k = 0; k < 3; ++k)
+        if ((used >> k & 1) != 0) total = total + sum(out[k] * (static_cast<double>(k) + 2.0));
+      const Tensors first = grad(total, {x, w}, {.create_graph = true, .allow_unused = true});
+      Tensors all;
+      for (std::size_t i = 0; i < 2; ++i) all.push_back(first[i].defined() ? first[i].detach() : zeros({3}, f64));
+      if (!first[0].defined() || !first[0].requires_grad()) return all;
+      for (const Tensor& second : grad(sum(square(first[0])), {x, w}, {.allow_unused = true}))
+        all.push_back(second.defined() ? second : zeros({3}, f64));
+      return all;
+    };
+    const Tensors expected = derivatives(false), got = derivatives(true);
+    for (std::size_t i = 0; i < expected.size() && i < got.size(); ++i) CHECK(allclose(got[i], expected[i], 1e-12));
+    if (used != 4) CHECK(got.size() == expected.size());
+  }
+}
