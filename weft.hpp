@@ -6,10 +6,14 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/functional.hpp>
 #include <weft/engine/gradcheck.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/engine/graph.hpp>
 #include <weft/engine/memory.hpp>
+#include <weft/engine/observer.hpp>
+#include <weft/engine/op.hpp>
+#include <weft/engine/profile.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/scope.hpp>
 #include <weft/engine/tensor.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/nn/nn.hpp>

@@ -5,7 +5,7 @@
 #include <tests/support/op_table.hpp>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/engine/threads.hpp>
 
 #include <memory>

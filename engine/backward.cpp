@@ -7,8 +7,10 @@
 
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/detail/frontier.hpp>
+#include <weft/engine/detail/thread_state.hpp>
+#include <weft/engine/observer.hpp>
 #include <weft/engine/ops_needed.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/scope.hpp>
 
 namespace weft {
 namespace detail {
@@ -148,7 +150,7 @@ void check_finite(const Node* node, const Tensor& gradient, int input) {
     const T* data = data_of<T>(gradient);
     for (std::int64_t i = 0; i < gradient.size(); ++i) {
       if (std::isfinite(data[i])) continue;
-      const NodeExtras* extras = NodeAccess::extras(node);
+      const NodeExtras* extras = node->extras();
       const std::string where = extras != nullptr ? extras->recorded_at : std::string();
       fail("anomaly: backward of ", node->op_name(), " gave ", static_cast<double>(data[i]),
            " in the gradient of input ", input, " (shape ", gradient.shape(), ", element ", i, ")",
@@ -176,21 +178,14 @@ class Sweep {
   }
   void run() {
     const GradMode mode(record_);
-    while (!frontier_.empty()) {
-      auto [node, pending] = frontier_.pop();
-      for (int i = 0; i < node->input_count(); ++i) __builtin_prefetch(node->edge(i).node());  // visited next, far away
-      const bool* mask = mask_of(node);
-      take_outputs(node, pending);
-      if (plan_ != nullptr && mask == nullptr) continue;
-      if (node->released())
-        fail("backward: the graph of ", node->op_name(), " was already differentiated and freed, needs retain_graph");
-      fill_unused(node);
-      Context context = NodeAccess::context(node, mask);
-      inputs_.assign(static_cast<std::size_t>(node->input_count()), Tensor());
-      node->run_backward(context, outputs_, inputs_.data());
-      for (int i = 0; i < node->input_count(); ++i)
-        if (context.needs(i)) deliver(node, i, std::move(inputs_[static_cast<std::size_t>(i)]));
-      if (!retain_) NodeAccess::release_saved(node);
+    const Scope scope(this_thread.scope);  // put back at the end
+    try {
+      while (!frontier_.empty()) {
+        auto [node, pending] = frontier_.pop();
+        visit(node, pending);
+      }
+    } catch (const Error&) {
+      rethrow_with_path();
     }
   }
 
@@ -210,6 +205,26 @@ class Sweep {
   Tensor& captured(std::size_t target) { return captured_[target]; }
 
  private:
+  void visit(Node* node, Pending& pending) {
+    this_thread.scope = node->scope();
+    for (int i = 0; i < node->input_count(); ++i) __builtin_prefetch(node->edge(i).node());  // visited next, far away
+    const bool* mask = mask_of(node);
+    take_outputs(node, pending);
+    if (plan_ != nullptr && mask == nullptr) return;
+    if (node->released())
+      fail("backward: the graph of ", node->op_name(), " was already differentiated and freed, needs retain_graph");
+    fill_unused(node);
+    Context context = node->context(mask);
+    inputs_.assign(static_cast<std::size_t>(node->input_count()), Tensor());
+    if (this_thread.observers == nullptr)
+      node->kind().backward(node->op(), context, outputs_, inputs_.data(), inputs_.size());
+    else
+      run_observed(node, context);
+    for (int i = 0; i < node->input_count(); ++i)
+      if (context.needs(i)) deliver(node, i, std::move(inputs_[static_cast<std::size_t>(i)]));
+    if (!retain_) node->release_saved();
+  }
+
   // The wanted edges of a node, null for all without a plan; with one, null if none is. Nodes come in the plan's order.
   const bool* mask_of(const Node* node) {
     if (plan_ == nullptr) return nullptr;
@@ -225,7 +240,7 @@ class Sweep {
       Tensor& gradient = outputs_[k];
       gradient = std::move(pending.of(node, k));
       if (!gradient.defined()) continue;
-      if (const NodeExtras* extras = NodeAccess::extras(node); extras != nullptr && node->stamp() >= floor_) {
+      if (const NodeExtras* extras = node->extras(); extras != nullptr && node->stamp() >= floor_) {
         if (const auto hooks = extras->hooks) gradient = hooks->run(k, std::move(gradient));
         if (plan_ == nullptr)
           for (const auto& [output, kept] : extras->retained)
@@ -236,6 +251,21 @@ class Sweep {
         if (const std::size_t target = plan_->targets.find(Place(node, k)); target != Targets::none)
           captured_[target] = gradient;
     }
+  }
+
+  void run_observed(Node* node, Context& context) {
+    std::vector<const Tensor*> given;
+    for (const Tensor& gradient : outputs_) given.push_back(&gradient);
+    OpCall call(node->kind(), node->op(), Pass::backward, node->scope(), given);
+    Observe::tell_before(call);
+    try {
+      node->kind().backward(node->op(), context, outputs_, inputs_.data(), inputs_.size());
+    } catch (...) {
+      Observe::tell_after(call);
+      throw;
+    }
+    call.set_outputs(inputs_);
+    Observe::tell_after(call);
   }
 
   // Of an op's outputs some may not have been used.
@@ -261,7 +291,7 @@ class Sweep {
              ", needs ", needed);
       gradient = sum_to(gradient, needed);
     }
-    if (anomaly_enabled()) check_finite(node, gradient, i);
+    if (this_thread.checking_anomalies) check_finite(node, gradient, i);
     if (edge.is_leaf()) {
       if (edge.leaf()->dtype != edge.dtype)
         fail("backward of ", node->op_name(), ": input ", i, " has become ", edge.leaf()->dtype, ", needs the ",
@@ -328,10 +358,10 @@ void Tensor::backward(const Tensor& seed, BackwardOptions options) const {
   for (auto& [leaf, gradient] : sweep.leaves()) leave(extras_of(leaf.get()), std::move(gradient));
 }
 
-Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const Tensors& inputs,
-                             const GradOptions& options) {
-  if (!options.grad_outputs.empty() && options.grad_outputs.size() != outputs.size())
-    fail("grad: got ", options.grad_outputs.size(), " grad_outputs for ", outputs.size(), " outputs, needs one each");
+namespace {
+
+Tensors gradients(const Tensors& outputs, const Tensors& inputs, const GradOptions& options, std::uint64_t floor) {
+  using namespace detail;
   Tensors seeds;
   for (std::size_t i = 0; i < outputs.size(); ++i)
     seeds.push_back(
@@ -357,16 +387,43 @@ Tensors detail::grad_down_to(std::uint64_t floor, const Tensors& outputs, const 
     if (target == Targets::none) continue;
     sweep.captured(target) = floor == 0 ? run_leaf_hooks(leaf.get(), std::move(gradient)) : std::move(gradient);
   }
-  Tensors gradients;
+  Tensors result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    gradients.push_back(sweep.captured(numbers[i]));
-    check_used(i, gradients[i].defined());  // an op on the way may give none
+    result.push_back(sweep.captured(numbers[i]));
+    check_used(i, result[i].defined());  // an op on the way may give none
   }
-  return gradients;
+  return result;
+}
+
+}  // namespace
+
+Tensors detail::connected_gradients(const Tensors& outputs, const Tensors& inputs, const GradOptions& options,
+                                    std::uint64_t floor) {
+  GradOptions kept = options;
+  kept.allow_unused = true;
+  kept.grad_outputs.clear();
+  Tensors connected, wanted, result(inputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].requires_grad()) continue;
+    connected.push_back(outputs[i]);
+    if (!options.grad_outputs.empty()) kept.grad_outputs.push_back(options.grad_outputs[i]);
+  }
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) continue;
+    wanted.push_back(inputs[i]);
+    places.push_back(i);
+  }
+  if (connected.empty() || wanted.empty()) return result;
+  Tensors found = gradients(connected, wanted, kept, floor);
+  for (std::size_t i = 0; i < places.size(); ++i) result[places[i]] = std::move(found[i]);
+  return result;
 }
 
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options) {
-  return detail::grad_down_to(0, outputs, inputs, options);
+  if (!options.grad_outputs.empty() && options.grad_outputs.size() != outputs.size())
+    fail("grad: got ", options.grad_outputs.size(), " grad_outputs for ", outputs.size(), " outputs, needs one each");
+  return gradients(outputs, inputs, options, 0);
 }
 
 Tensors grad(const Tensor& output, const Tensors& inputs, const GradOptions& options) {

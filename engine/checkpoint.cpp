@@ -5,15 +5,13 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/extras.hpp>
-#include <weft/engine/graph.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
 
 namespace weft {
 namespace {
 
 // Another handle on the value, with a place of its own on the tape: where f's part of it begins.
-struct Entrance : Op<Entrance> {
+struct Entrance {
   static constexpr const char* name = "checkpoint_input";
   static Tensor forward(Context&, const Tensor& x) { return x.detach(); }
   static Tensors backward(Context&, const Tensor& g) { return {g}; }
@@ -21,7 +19,7 @@ struct Entrance : Op<Entrance> {
 
 Tensors enter(const Tensors& inputs) {
   Tensors entered;
-  for (const Tensor& input : inputs) entered.push_back(apply<Entrance>(input));
+  for (const Tensor& input : inputs) entered.push_back(apply(Entrance{}, input));
   return entered;
 }
 
@@ -68,34 +66,30 @@ Tensors captured_by(const Tensors& outputs, const Tensors& entrances, std::uint6
 struct Recipe {
   std::function<Tensors(const Tensors&)> f;
   detail::Draws draws;
-  std::size_t inputs = 0;
+  std::size_t inputs = 0, saved = 0;
 };
 
-struct Checkpoint : Op<Checkpoint> {
+struct Checkpoint {
   static constexpr const char* name = "checkpoint";
   std::shared_ptr<Recipe> recipe;
-  std::size_t saved = 0;
+  Tensors* computed;  // the outputs, which forward only hands on
 
-  // `all`: the inputs, then what f captured, saved like inputs so that a change in place is noticed. The outputs have
-  // been computed.
-  Tensors forward(Context& context, const Tensors& all, const std::shared_ptr<Recipe>& how,
-                  const std::function<Tensors()>& outputs) {
-    recipe = how;
-    saved = all.size();
+  // `all`: the inputs, then what f captured, saved like inputs so that a change in place is noticed.
+  Tensors forward(Context& context, const Tensors& all) {
     for (const Tensor& t : all) context.save(t);
-    return outputs();
+    return std::move(*std::exchange(computed, nullptr));
   }
 
-  Tensors backward(Context& context, const Tensors& gradients) {
+  Tensors backward(Context& context, const Tensors& gradients) const {
     const bool record = grad_enabled();
     const EnableGrad on;
     Tensors all;
-    for (std::size_t i = 0; i < saved; ++i) all.push_back(context.saved(static_cast<int>(i)));
+    for (std::size_t i = 0; i < recipe->saved; ++i) all.push_back(context.saved(static_cast<int>(i)));
     const auto captured = all.begin() + static_cast<std::ptrdiff_t>(recipe->inputs);
     const Tensors arguments = enter({all.begin(), captured});
     Tensors targets = arguments;
     targets.insert(targets.end(), captured, all.end());
-    const std::uint64_t floor = NodeAccess::next_stamp();
+    const std::uint64_t floor = Node::next_stamp();
     const Tensors outputs = [&] {
       const detail::DrawScope again(recipe->draws, detail::DrawScope::Mode::repeat);
       return recipe->f(arguments);
@@ -103,23 +97,9 @@ struct Checkpoint : Op<Checkpoint> {
     if (outputs.size() != gradients.size())
       fail("checkpoint: the function gave ", outputs.size(), " results when computed again, needs ", gradients.size());
 
-    Tensors connected, wanted, result(targets.size());
-    std::vector<std::size_t> places;
-    GradOptions options{.create_graph = record, .allow_unused = true};
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      if (!outputs[k].requires_grad()) continue;
-      connected.push_back(outputs[k]);
-      options.grad_outputs.push_back(gradients[k]);
-    }
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-      if (!targets[i].requires_grad() || !context.needs(static_cast<int>(i))) continue;
-      wanted.push_back(targets[i]);
-      places.push_back(i);
-    }
-    if (connected.empty() || wanted.empty()) return result;
-    Tensors found = detail::grad_down_to(floor, connected, wanted, options);
-    for (std::size_t i = 0; i < places.size(); ++i) result[places[i]] = std::move(found[i]);
-    return result;
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      if (!context.needs(static_cast<int>(i))) targets[i] = Tensor();
+    return detail::connected_gradients(outputs, targets, {.grad_outputs = gradients, .create_graph = record}, floor);
   }
 };
 
@@ -133,14 +113,15 @@ Tensors checkpoint(std::function<Tensors(const Tensors&)> f, const Tensors& inpu
   Tensors all = inputs, results;
   {
     const Tensors entrances = enter(inputs);
-    const std::uint64_t floor = NodeAccess::next_stamp();
+    const std::uint64_t floor = Node::next_stamp();
     const detail::DrawScope note(recipe->draws, detail::DrawScope::Mode::note);
     const Tensors outputs = recipe->f(entrances);
     const Tensors captured = captured_by(outputs, entrances, floor);
     all.insert(all.end(), captured.begin(), captured.end());
     for (const Tensor& output : outputs) results.push_back(output.detach());
   }
-  return apply<Checkpoint>(all, recipe, std::function<Tensors()>([&] { return std::move(results); }));
+  recipe->saved = all.size();
+  return apply(Checkpoint{recipe, &results}, all);
 }
 
 Tensor checkpoint(std::function<Tensor(const Tensors&)> f, const Tensors& inputs) {

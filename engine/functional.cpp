@@ -1,10 +1,9 @@
 #include <weft/engine/functional.hpp>
 
-#include <cstring>
-
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/detail/extras.hpp>
+#include <weft/engine/ops_needed.hpp>
 
 namespace weft {
 namespace {
@@ -13,39 +12,6 @@ Shape joined(Shape shape, const Shape& rest) {
   for (std::int64_t d : rest) shape.append(d);
   return shape;
 }
-
-// Equal shapes as the rows of one tensor whose first axes are `lead`, and apart again: each the other's backward.
-struct StackRows : Op<StackRows> {
-  static constexpr const char* name = "stack_rows";
-  Shape lead;
-  Tensor forward(Context&, const Tensors& rows, const Shape& first_axes) {
-    lead = first_axes;
-    Tensor result = empty(joined(lead, rows[0].shape()), rows[0].dtype());
-    const std::size_t bytes = static_cast<std::size_t>(rows[0].size()) * size_of(rows[0].dtype());
-    std::byte* to = result.impl()->storage->data();
-    for (const Tensor& row : rows) to = std::copy_n(row.impl()->storage->data(), bytes, to);
-    return result;
-  }
-  Tensors backward(Context&, const Tensor& g);
-};
-struct TakeRows : Op<TakeRows> {
-  static constexpr const char* name = "take_rows";
-  Shape lead;
-  Tensors forward(Context&, const Tensor& t, const Shape& first_axes) {
-    lead = first_axes;
-    const Shape shape(t.shape().begin() + lead.rank(), static_cast<std::size_t>(t.rank() - lead.rank()));
-    const std::size_t bytes = static_cast<std::size_t>(shape.size()) * size_of(t.dtype());
-    const std::byte* from = t.impl()->storage->data();
-    Tensors rows;
-    for (std::int64_t i = 0; i < lead.size(); ++i, from += bytes) {
-      rows.push_back(empty(shape, t.dtype()));
-      std::copy_n(from, bytes, rows.back().impl()->storage->data());
-    }
-    return rows;
-  }
-  Tensors backward(Context&, const Tensors& g) { return {apply<StackRows>(g, lead)}; }
-};
-Tensors StackRows::backward(Context&, const Tensor& g) { return apply<TakeRows>(g, lead); }
 
 // What f is called with: the caller's own tensor if derivatives are to be connected to it, else a leaf in its place.
 Tensors arguments(const char* op, const Tensors& xs, bool connected) {
@@ -70,14 +36,8 @@ void check_directions(const char* op, const Tensors& xs, const Tensors& directio
 
 // Gradients with zeros for what does not depend, in outputs that may not depend on anything.
 Tensors gradients(const Tensors& outputs, const Tensors& inputs, const Tensors& seeds, bool retain, bool create) {
-  GradOptions options{.retain_graph = retain, .create_graph = create, .allow_unused = true};
-  Tensors connected;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (!outputs[i].requires_grad()) continue;
-    connected.push_back(outputs[i]);
-    options.grad_outputs.push_back(seeds[i]);
-  }
-  Tensors result = connected.empty() ? Tensors(inputs.size()) : grad(connected, inputs, options);
+  Tensors result = detail::connected_gradients(outputs, inputs,
+                                               {.grad_outputs = seeds, .retain_graph = retain, .create_graph = create});
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!result[i].defined()) result[i] = zeros_like(inputs[i]);
   return result;
@@ -96,7 +56,7 @@ Tensors jacobians(const Tensor& y, const Tensors& xs, bool create) {
   const detail::GradMode mode(create);
   for (std::size_t i = 0; i < xs.size(); ++i)
     result.push_back(rows[i].empty() ? zeros(joined(y.shape(), xs[i].shape()), xs[i].dtype())
-                                     : apply<StackRows>(rows[i], y.shape()));
+                                     : reshape(stack(rows[i]), joined(y.shape(), xs[i].shape())));
   return result;
 }
 

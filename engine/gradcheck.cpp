@@ -5,9 +5,8 @@
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
-#include <weft/engine/graph.hpp>
+#include <weft/engine/detail/extras.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
 
 namespace weft {
 namespace {
@@ -28,7 +27,8 @@ double dot(const Values& a, const Values& b) {
   return sum;
 }
 
-std::string index_text(std::int64_t at, const Shape& shape) {
+std::string index_text(std::size_t element, const Shape& shape) {
+  auto at = static_cast<std::int64_t>(element);
   Axes index;
   for (int i = 0; i < shape.rank(); ++i) index.append(0);
   for (int i = shape.rank(); i-- > 0; at /= shape[i]) index[i] = at % shape[i];
@@ -102,11 +102,8 @@ class Check {
  private:
   // The gradients of the output's weighted sum, zeros where it does not depend.
   std::vector<Values> analytic(const Tensor& output, const Values& weights) const {
-    Tensors gradients(leaves_.size());
-    if (output.requires_grad())
-      gradients =
-          grad(output, leaves_,
-               {.grad_outputs = {from_buffer(weights, output.shape())}, .retain_graph = true, .allow_unused = true});
+    const Tensors gradients = detail::connected_gradients(
+        {output}, leaves_, {.grad_outputs = {from_buffer(weights, output.shape())}, .retain_graph = true});
     std::vector<Values> result;
     for (std::size_t i = 0; i < leaves_.size(); ++i)
       result.push_back(gradients[i].defined() ? values_of(gradients[i])
@@ -125,14 +122,12 @@ class Check {
     return values_of(outputs[k]);
   }
 
-  // The derivative of the output, number k, as input i moves along a direction, given as a list of elements and steps.
-  Values numeric(const Tensor& output, std::size_t k, std::size_t i, std::int64_t element, const Values& direction) {
+  // The derivative of the output, number k, as input i moves along a direction.
+  Values numeric(const Tensor& output, std::size_t k, std::size_t i, const Values& direction) {
     auto* data = detail::mutable_data_of<double>(leaves_[i]);
     const Values before = values_of(leaves_[i]);
     const auto move = [&](double step) {
-      for (std::size_t e = 0; e < before.size(); ++e)
-        data[e] = before[e] + (direction.empty() ? 0.0 : step * direction[e]);
-      if (direction.empty()) data[element] = before[static_cast<std::size_t>(element)] + step;
+      for (std::size_t e = 0; e < before.size(); ++e) data[e] = before[e] + step * direction[e];
     };
     Values above, below;
     try {
@@ -149,6 +144,17 @@ class Check {
     return above;
   }
 
+  // Calls f(element, the derivative along it) for the elements of input i, as long as all is well.
+  template <class F>
+  void for_elements(const Tensor& output, std::size_t k, std::size_t i, F f) {
+    Values direction(static_cast<std::size_t>(leaves_[i].size()));
+    for (std::size_t e = 0; e < direction.size() && result_.ok; ++e) {
+      direction[e] = 1.0;
+      f(e, numeric(output, k, i, direction));
+      direction[e] = 0.0;
+    }
+  }
+
   Values random_values(std::int64_t n) { return values_of(randn({n}, f64, generator_)); }
 
   void check_all(const Tensor& output, std::size_t k) {
@@ -159,31 +165,23 @@ class Check {
       rows.push_back(analytic(output, one_hot));
       weight = 0.0;
     }
-    for (std::size_t i = 0; i < leaves_.size(); ++i) {
-      for (std::int64_t e = 0; e < leaves_[i].size(); ++e) {
-        const Values column = numeric(output, k, i, e, {});
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+      for_elements(output, k, i, [&](std::size_t e, const Values& column) {
         for (std::size_t o = 0; o < column.size(); ++o)
-          compare(rows[o][i][static_cast<std::size_t>(e)], column[o], [&] {
-            return place(output, k, i) + ", element " + index_text(e, leaves_[i].shape()) + ", output " +
-                   std::to_string(k) + ", element " + index_text(static_cast<std::int64_t>(o), output.shape());
+          compare(rows[o][i][e], column[o], [&] {
+            return place(output, i, e) + ", output " + std::to_string(k) + ", element " + index_text(o, output.shape());
           });
-        if (!result_.ok) return;
-      }
-    }
+      });
   }
 
   void check_weighted(const Tensor& output, std::size_t k) {
     const Values weights = random_values(output.size());
     const std::vector<Values> gradient = analytic(output, weights);
-    for (std::size_t i = 0; i < leaves_.size(); ++i) {
-      for (std::int64_t e = 0; e < leaves_[i].size(); ++e) {
-        compare(gradient[i][static_cast<std::size_t>(e)], dot(numeric(output, k, i, e, {}), weights), [&] {
-          return place(output, k, i) + ", element " + index_text(e, leaves_[i].shape()) + ", output " +
-                 std::to_string(k) + " (randomly weighted)";
-        });
-        if (!result_.ok) return;
-      }
-    }
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+      for_elements(output, k, i, [&](std::size_t e, const Values& column) {
+        compare(gradient[i][e], dot(column, weights),
+                [&] { return place(output, i, e) + ", output " + std::to_string(k) + " (randomly weighted)"; });
+      });
   }
 
   void check_directions(const Tensor& output, std::size_t k) {
@@ -191,12 +189,13 @@ class Check {
       const Values weights = random_values(output.size());
       const std::vector<Values> gradient = analytic(output, weights);
       for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        if (leaves_[i].size() == 0) continue;
         const Values direction = random_values(leaves_[i].size());
-        compare(dot(gradient[i], direction), dot(numeric(output, k, i, 0, direction), weights), [&] {
+        compare(dot(gradient[i], direction), dot(numeric(output, k, i, direction), weights), [&] {
           const auto at = std::max_element(gradient[i].begin(), gradient[i].end(),
                                            [](double a, double b) { return std::abs(a) < std::abs(b); });
-          return place(output, k, i) + ", along a random direction (largest gradient at element " +
-                 index_text(at - gradient[i].begin(), leaves_[i].shape()) + "), output " + std::to_string(k) +
+          return place(output, i, static_cast<std::size_t>(at - gradient[i].begin())) +
+                 " (the largest gradient), along a random direction, output " + std::to_string(k) +
                  " (randomly weighted)";
         });
         if (!result_.ok) return;
@@ -204,15 +203,15 @@ class Check {
     }
   }
 
-  std::string place(const Tensor& output, std::size_t k, std::size_t i) const {
-    (void)k;
+  std::string place(const Tensor& output, std::size_t i, std::size_t element) const {
     std::string text = "gradcheck: backward of " + ops_behind({output});
     // The op to blame may be missing here: a backward that is no function of what was saved has cut itself off.
     if (order_ > 1)
       text += ", in the gradient of " + differentiated_ + ": order " + std::to_string(order_) + ", ";
     else
       text += ": ";
-    return text + "input " + std::to_string(wanted_[i]) + " of shape " + detail::to_text(leaves_[i].shape());
+    return text + "input " + std::to_string(wanted_[i]) + " of shape " + detail::to_text(leaves_[i].shape()) +
+           ", element " + index_text(element, leaves_[i].shape());
   }
 
   template <class Where>
@@ -240,20 +239,13 @@ Map gradient_of(const Map& f, std::size_t input_count) {
   return [f, input_count](const Tensors& all) {
     const bool record = grad_enabled();
     const EnableGrad on;
-    Tensors inputs(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(input_count)), wanted, connected;
-    GradOptions options{.create_graph = record, .allow_unused = true};
-    std::size_t next = input_count;
-    for (const Tensor& output : f(inputs)) {
-      if (output.dtype() != f64) continue;
-      if (output.requires_grad()) {
-        connected.push_back(output);
-        options.grad_outputs.push_back(all[next]);
-      }
-      ++next;
-    }
+    Tensors inputs(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(input_count)), wanted, outputs;
+    for (const Tensor& output : f(inputs))
+      if (output.dtype() == f64) outputs.push_back(output);
     for (const Tensor& input : inputs)
       if (input.dtype() == f64) wanted.push_back(input);
-    Tensors gradients = connected.empty() ? Tensors(wanted.size()) : grad(connected, wanted, options);
+    const Tensors weights(all.begin() + static_cast<std::ptrdiff_t>(input_count), all.end());
+    Tensors gradients = detail::connected_gradients(outputs, wanted, {.grad_outputs = weights, .create_graph = record});
     for (std::size_t i = 0; i < wanted.size(); ++i)
       if (!gradients[i].defined()) gradients[i] = zeros_like(wanted[i]);
     return gradients;

@@ -4,27 +4,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include <weft/engine/tape.hpp>
+#include <weft/engine/detail/node.hpp>
+#include <weft/engine/scope.hpp>
 
 namespace weft {
 namespace detail {
-
-std::vector<const Node*> nodes_behind(const Tensors& outputs, std::uint64_t floor) {
-  std::unordered_set<const Node*> seen;
-  std::vector<const Node*> nodes;  // also the worklist: those from `next` on have not been looked into
-  const auto reach = [&](const Node* node) {
-    if (node != nullptr && node->stamp() >= floor && seen.insert(node).second) nodes.push_back(node);
-  };
-  for (const Tensor& output : outputs)
-    if (output.defined()) reach(output.impl()->node);
-  for (std::size_t next = 0; next < nodes.size(); ++next) {
-    const Node* node = nodes[next];
-    for (int i = 0; i < node->input_count(); ++i)
-      if (const Edge& edge = node->edge(i); edge.target != 0 && !edge.is_leaf()) reach(edge.node());
-  }
-  std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->stamp() < b->stamp(); });
-  return nodes;
-}
 
 namespace {
 
@@ -77,6 +61,12 @@ std::string outputs_text(const Node* node) {
   return text;
 }
 
+// "permute (order = {1, 0})"
+std::string op_text(const Node* node) {
+  const std::string fields = to_text(node->fields());
+  return fields.empty() ? node->op_name() : std::string(node->op_name()) + " (" + fields + ")";
+}
+
 std::int64_t saved_bytes(const Node* node, std::unordered_set<const Storage*>& counted) {
   std::int64_t bytes = 0;
   for (const Saved& saved : node->saved()) {
@@ -115,8 +105,7 @@ std::string to_dot(const Tensor& result, const std::vector<std::pair<std::string
     const std::string id = ids.try_emplace(node, numbered("op", ids.size())).first->second;
     const std::string name = labels.of_node(node);
     text += "  " + id +
-            " [label=" + quoted((name.empty() ? "" : name + "\n") + node->op_name() + "\n" + outputs_text(node)) +
-            "];\n";
+            " [label=" + quoted((name.empty() ? "" : name + "\n") + op_text(node) + "\n" + outputs_text(node)) + "];\n";
     for (int i = 0; i < node->input_count(); ++i) {
       const Edge& edge = node->edge(i);
       if (edge.target == 0) continue;  // a constant
@@ -141,7 +130,7 @@ std::string print_tape(const Tensor& result) {
     const std::size_t number = numbers.emplace(node, numbers.size()).first->second;
     std::string line = numbered("#", number);
     pad_to(line, 8);
-    line += node->op_name();
+    line += op_text(node);
     pad_to(line, 28);
     line += '(';
     for (int i = 0; i < node->input_count(); ++i) {
@@ -162,6 +151,7 @@ std::string print_tape(const Tensor& result) {
     if (const std::int64_t bytes = saved_bytes(node, counted); bytes > 0)
       line += ", saved " + std::to_string(bytes) + " bytes";
     if (node->released()) line += ", freed";
+    if (const std::string module = path_of_scope(node->scope()); !module.empty()) line += ", in " + module;
     text += line + "\n";
   }
   return text;

@@ -10,8 +10,8 @@ namespace weft {
 /// `names` labels leaves or computed tensors, as named_parameters() gives them; otherwise a tensor's own name is used.
 std::string to_dot(const Tensor& result, const std::vector<std::pair<std::string, Tensor>>& names = {});
 
-/// One line for each recorded op behind `result`, oldest first: number, op, where its inputs come from, shapes of its
-/// outputs, bytes it saved.
+/// One line for each recorded op behind `result`, oldest first: number, op and its fields, where its inputs come from,
+/// shapes of its outputs, bytes it saved, the module in which it was recorded.
 std::string print_tape(const Tensor& result);
 
 struct TapeStats {
@@ -19,10 +19,5 @@ struct TapeStats {
   std::int64_t bytes = 0;  ///< what these keep for backward, each buffer counted once
 };
 TapeStats tape_stats(const Tensor& result);
-
-namespace detail {
-/// Internal: the nodes that the outputs depend on and that are not older than `floor`, oldest first.
-std::vector<const Node*> nodes_behind(const Tensors& outputs, std::uint64_t floor = 0);
-}  // namespace detail
 
 }  // namespace weft

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <ostream>
 
-#include <weft/engine/tape.hpp>
+#include <weft/engine/detail/node.hpp>
 
 namespace weft {
 namespace {

@@ -93,6 +93,13 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
 
 bool broadcasts_to(const Shape& from, const Shape& to) { return common_shape(from, to) == to; }
 
+Axes AxisSet::list() const {
+  Axes axes;
+  for (int i = 0; i < max_rank; ++i)
+    if (has[i]) axes.append(i);
+  return axes;
+}
+
 AxisSet checked_axes(const char* op, const Axes& axes, int rank) {
   AxisSet set;
   if (axes.count() == 0) std::fill_n(set.has, rank, true);

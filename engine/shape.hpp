@@ -99,6 +99,7 @@ bool broadcasts_to(const Shape& from, const Shape& to);
 /// One flag an axis: which of `rank` axes are in the list (all of them if it is empty). Throws on range and repeats.
 struct AxisSet {
   bool has[max_rank] = {};
+  Axes list() const;
 };
 AxisSet checked_axes(const char* op, const Axes& axes, int rank);
 

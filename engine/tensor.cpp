@@ -7,7 +7,6 @@
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/detail/number.hpp>
 #include <weft/engine/ops_needed.hpp>
-#include <weft/engine/tape.hpp>
 
 namespace weft {
 namespace detail {
@@ -145,7 +144,7 @@ void Tensor::retain_grad() {
   detail::TensorImpl* impl = checked();
   if (impl->node == nullptr) return;  // a leaf's gradient is kept anyway
   detail::extras_of(impl);
-  auto& retained = NodeAccess::make_extras(impl->node).retained;
+  auto& retained = impl->node->make_extras().retained;
   for (const auto& [output, kept] : retained)
     if (kept.lock() == impl->extras) return;
   retained.emplace_back(impl->output_index, impl->extras);
@@ -154,7 +153,7 @@ void Tensor::retain_grad() {
 HookHandle Tensor::register_hook(Hook hook) {
   if (!requires_grad()) fail("register_hook: the tensor does not require a gradient");
   Node* node = checked()->node;
-  auto& hooks = node != nullptr ? NodeAccess::make_extras(node).hooks : detail::extras_of(impl_.get()).hooks;
+  auto& hooks = node != nullptr ? node->make_extras().hooks : detail::extras_of(impl_.get()).hooks;
   return detail::HookList::add(hooks, impl_->output_index, std::move(hook));
 }
 

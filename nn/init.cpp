@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 
 namespace weft::nn {
 namespace {

@@ -4,7 +4,8 @@
 #include <unordered_set>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/detail/node.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/module_access.hpp>
 
 namespace weft::nn {
@@ -46,16 +47,18 @@ Tensor Module::forward(const Tensor& x) {
 }
 
 Tensor Module::operator()(const Tensor& x) {
-  Tensor y = forward(x);
-  // A hook may add or remove hooks: only those there before are called, each held while it runs.
-  const std::size_t count = hooks_.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto hook = hooks_[i];
-    if (!*hook) continue;
-    const ForwardHook call = *hook;
-    if (Tensor replaced = call(*this, x, y); replaced.defined()) y = std::move(replaced);
-  }
-  return y;
+  return inside([&] {
+    Tensor y = forward(x);
+    // A hook may add or remove hooks: only those there before are called, each held while it runs.
+    const std::size_t count = hooks_.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto hook = hooks_[i];
+      if (!*hook) continue;
+      const ForwardHook call = *hook;
+      if (Tensor replaced = call(*this, x, y); replaced.defined()) y = std::move(replaced);
+    }
+    return y;
+  });
 }
 
 Tensors Module::parameters() const {
@@ -147,7 +150,9 @@ void Module::add(Entry entry) {
 
 void Module::add_child(std::string name, ModulePtr child) {
   if (!child) fail(type_name(*this), ": the child \"", name, "\" is null");
-  add({std::move(name), Kind::child, std::move(child), Tensor()});
+  const ModulePtr added = child;
+  add({name, Kind::child, std::move(child), Tensor()});
+  if (added->name_) added->name_->place(std::move(name), name_);
 }
 
 void Module::add_parameter(std::string name, Tensor parameter) {

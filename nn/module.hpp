@@ -1,5 +1,6 @@
 #pragma once
 // Modules: structs whose declared children, parameters and buffers register themselves.
+#include <weft/engine/scope.hpp>
 #include <weft/nn/named_tensors.hpp>
 
 #include <concepts>
@@ -41,7 +42,7 @@ class Module {
 
   /// The module's function. The default throws Error, for modules whose forward takes something else.
   virtual Tensor forward(const Tensor& x);
-  /// forward, then the forward hooks.
+  /// forward, then the forward hooks. An Error thrown inside begins with the dotted path of the innermost module.
   Tensor operator()(const Tensor& x);
 
   /// Parameters of this module and everything below it, in the order of declaration; shared ones once. The tensors are
@@ -89,6 +90,17 @@ class Module {
   Module(Module&&) = default;
   Module& operator=(Module&&) = default;
 
+  // Calls f as forward is called: errors, and what is recorded, know the module.
+  template <class F>
+  decltype(auto) inside(F&& f) const {
+    const Scope scope(name_ ? name_->scope() : 0);  // none: the module has been moved from
+    try {
+      return f();
+    } catch (const Error&) {
+      weft::detail::rethrow_with_path();
+    }
+  }
+
   // Under a name that is new here, not empty, without dots and slashes. An undefined tensor is not registered.
   void add_child(std::string name, ModulePtr child);
   void add_parameter(std::string name, Tensor parameter);
@@ -110,6 +122,7 @@ class Module {
   };
   void add(Entry entry);
 
+  std::shared_ptr<weft::detail::ScopeName> name_ = std::make_shared<weft::detail::ScopeName>();
   std::vector<Entry> entries_;  // in the order of declaration
   std::vector<std::shared_ptr<ForwardHook>> hooks_;
   bool training_ = true;
@@ -158,7 +171,7 @@ class Child {
     if constexpr (requires { (*module_)(std::forward<Args>(args)...); })
       return (*module_)(std::forward<Args>(args)...);
     else
-      return module_->forward(std::forward<Args>(args)...);
+      return module_->inside([&]() -> decltype(auto) { return module_->forward(std::forward<Args>(args)...); });
   }
   T* operator->() const { return module_.get(); }
   T& operator*() const { return *module_; }

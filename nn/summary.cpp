@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/module_access.hpp>
 #include <weft/nn/detail/text.hpp>
 

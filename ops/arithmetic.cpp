@@ -4,57 +4,93 @@
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/number.hpp>
+#include <weft/ops/compare.hpp>
 #include <weft/ops/detail/formulas.hpp>
+#include <weft/ops/unary.hpp>
 
 namespace weft {
 
 using namespace detail;  // NOLINT(google-build-using-namespace): the op structs
 
-Tensor add(const Tensor& a, const Tensor& b) { return apply<Add>(a, b); }
-Tensor sub(const Tensor& a, const Tensor& b) { return apply<Sub>(a, b); }
-Tensor mul(const Tensor& a, const Tensor& b) { return apply<Mul>(a, b); }
-Tensor div(const Tensor& a, const Tensor& b) { return apply<Div>(a, b); }
+Tensor add(const Tensor& a, const Tensor& b) { return apply(Add{}, a, b); }
+Tensor sub(const Tensor& a, const Tensor& b) { return apply(Sub{}, a, b); }
+Tensor mul(const Tensor& a, const Tensor& b) { return apply(Mul{}, a, b); }
+Tensor div(const Tensor& a, const Tensor& b) { return apply(Div{}, a, b); }
 Tensor add(const Tensor& a, double b) {
   check_number("add", a, b);
-  return apply<AddScalar>(a, b);
+  return apply(AddScalar{b}, a);
 }
 Tensor sub(const Tensor& a, double b) {
-  if (is_floating(a.dtype())) return apply<AddScalar>(a, -b);
+  if (is_floating(a.dtype())) return apply(AddScalar{-b}, a);
   check_number("sub", a, b);
-  return apply<Sub>(a, scalar(b, a.dtype()));
+  return apply(Sub{}, a, scalar(b, a.dtype()));
 }
 Tensor mul(const Tensor& a, double b) {
   check_number("mul", a, b);
-  return apply<MulScalar>(a, b);
+  return apply(MulScalar{b}, a);
 }
-Tensor div(const Tensor& a, double b) { return apply<DivScalar>(a, b); }
+Tensor div(const Tensor& a, double b) { return apply(DivScalar{b}, a); }
 Tensor sub(double a, const Tensor& b) {
   check_number("sub", b, a);
-  return apply<SubFromScalar>(b, a);
+  return apply(SubFromScalar{a}, b);
 }
-Tensor div(double a, const Tensor& b) { return apply<DivideScalar>(b, a); }
-Tensor neg(const Tensor& a) { return apply<Neg>(a); }
-Tensor squared_difference(const Tensor& a, const Tensor& b) { return apply<SquaredDifference>(a, b); }
-Tensor pow(const Tensor& a, const Tensor& b) { return apply<Pow>(a, b); }
-Tensor pow(const Tensor& a, double exponent) { return apply<PowScalar>(a, exponent); }
-Tensor pow(double a, const Tensor& exponent) { return apply<Pow>(scalar(a, exponent.dtype()), exponent); }
-Tensor maximum(const Tensor& a, const Tensor& b) { return apply<Maximum>(a, b); }
-Tensor minimum(const Tensor& a, const Tensor& b) { return apply<Minimum>(a, b); }
+Tensor div(double a, const Tensor& b) { return apply(DivideScalar{a}, b); }
+Tensor neg(const Tensor& a) { return apply(Neg{}, a); }
+Tensor squared_difference(const Tensor& a, const Tensor& b) { return apply(SquaredDifference{}, a, b); }
+Tensor pow(const Tensor& a, const Tensor& b) { return apply(Pow{}, a, b); }
+Tensor pow(const Tensor& a, double exponent) { return apply(PowScalar{exponent}, a); }
+Tensor pow(double a, const Tensor& exponent) { return apply(Pow{}, scalar(a, exponent.dtype()), exponent); }
+Tensor maximum(const Tensor& a, const Tensor& b) { return apply(Maximum{}, a, b); }
+Tensor minimum(const Tensor& a, const Tensor& b) { return apply(Minimum{}, a, b); }
 Tensor maximum(const Tensor& a, double b) {
   check_number("maximum", a, b);
-  return apply<Maximum>(a, scalar(b, a.dtype()));
+  return apply(Maximum{}, a, scalar(b, a.dtype()));
 }
 Tensor minimum(const Tensor& a, double b) {
   check_number("minimum", a, b);
-  return apply<Minimum>(a, scalar(b, a.dtype()));
+  return apply(Minimum{}, a, scalar(b, a.dtype()));
 }
 
-Tensor clamp(const Tensor& a, double low, double high) {
+namespace {
+
+void check_bounds(double low, double high) {
   if (!(low <= high)) fail("clamp: got low ", low, " and high ", high, ", needs low <= high");
-  // Among integers the bounds that count are the nearest whole numbers inside; beyond the type's range they saturate.
-  if (!is_floating(a.dtype())) return apply<Clamp>(a, std::ceil(low), std::floor(high));
-  return apply<Clamp>(a, low, high);
 }
+
+}  // namespace
+
+Tensor clamp(const Tensor& a, double low, double high) {
+  check_bounds(low, high);
+  // Among integers the bounds that count are the nearest whole numbers inside; beyond the type's range they saturate.
+  if (!is_floating(a.dtype())) return apply(Clamp{std::ceil(low), std::floor(high)}, a);
+  return apply(Clamp{low, high}, a);
+}
+
+Tensor where(const Tensor& mask, const Tensor& a, const Tensor& b) { return apply(Where{}, mask, a, b); }
+Tensor where(const Tensor& mask, const Tensor& a, double b) {
+  check_number("where", a, b);
+  return where(mask, a, scalar(b, a.dtype()));
+}
+Tensor where(const Tensor& mask, double a, const Tensor& b) {
+  check_number("where", b, a);
+  return where(mask, scalar(a, b.dtype()), b);
+}
+
+Expr add(const Expr& a, const Expr& b) { return apply(Add{}, a, b); }
+Expr sub(const Expr& a, const Expr& b) { return apply(Sub{}, a, b); }
+Expr mul(const Expr& a, const Expr& b) { return apply(Mul{}, a, b); }
+Expr div(const Expr& a, const Expr& b) { return apply(Div{}, a, b); }
+Expr neg(const Expr& a) { return apply(Neg{}, a); }
+Expr squared_difference(const Expr& a, const Expr& b) { return apply(SquaredDifference{}, a, b); }
+Expr pow(const Expr& a, const Expr& b) { return apply(Pow{}, a, b); }
+Expr pow(const Expr& a, double exponent) { return apply(PowScalar{exponent}, a); }
+Expr maximum(const Expr& a, const Expr& b) { return apply(Maximum{}, a, b); }
+Expr minimum(const Expr& a, const Expr& b) { return apply(Minimum{}, a, b); }
+Expr clamp(const Expr& a, double low, double high) {
+  check_bounds(low, high);
+  return apply(Clamp{low, high}, a);
+}
+Expr where(const Expr& mask, const Expr& a, const Expr& b) { return apply(Where{}, mask, a, b); }
 
 Tensor& detail::rebind(const char* op, Tensor& a, Tensor value) {
   if (a.is_leaf() && a.requires_grad())

@@ -1,8 +1,10 @@
 #pragma once
 // Arithmetic of two tensors, broadcast by NumPy's rule, and of a tensor and a number, which takes the tensor's dtype.
-// Operands of different dtypes throw Error: nothing is promoted silently.
+// Operands of different dtypes throw Error: nothing is promoted silently. The same of Exprs is for functions given to
+// fused().
 #include <weft/engine/ops_needed.hpp>
 #include <weft/engine/tensor.hpp>
+#include <weft/ops/expr.hpp>
 
 namespace weft {
 
@@ -20,6 +22,13 @@ Tensor div(double a, const Tensor& b);
 Tensor neg(const Tensor& a);
 /// (a - b)^2 in one pass over memory.
 Tensor squared_difference(const Tensor& a, const Tensor& b);
+Expr squared_difference(const Expr& a, const Expr& b);
+
+Expr add(const Expr& a, const Expr& b);
+Expr sub(const Expr& a, const Expr& b);
+Expr mul(const Expr& a, const Expr& b);
+Expr div(const Expr& a, const Expr& b);
+Expr neg(const Expr& a);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
@@ -34,6 +43,16 @@ inline Tensor operator-(double a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
 inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
 inline Tensor operator-(const Tensor& a) { return neg(a); }
+
+inline Expr operator+(const Expr& a, const Expr& b) { return add(a, b); }
+inline Expr operator-(const Expr& a, const Expr& b) { return sub(a, b); }
+inline Expr operator*(const Expr& a, const Expr& b) { return mul(a, b); }
+inline Expr operator/(const Expr& a, const Expr& b) { return div(a, b); }
+inline Expr operator-(const Expr& a) { return neg(a); }
+inline Expr& operator+=(Expr& a, const Expr& b) { return a = a + b; }
+inline Expr& operator-=(Expr& a, const Expr& b) { return a = a - b; }
+inline Expr& operator*=(Expr& a, const Expr& b) { return a = a * b; }
+inline Expr& operator/=(Expr& a, const Expr& b) { return a = a / b; }
 
 namespace detail {
 /// Gives `a` the value; throws Error if `a` is a leaf that requires a gradient.
@@ -55,6 +74,8 @@ inline Tensor& operator/=(Tensor& a, double b) { return detail::rebind("/=", a, 
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& a, double exponent);
 Tensor pow(double a, const Tensor& exponent);
+Expr pow(const Expr& a, const Expr& b);
+Expr pow(const Expr& a, double exponent);
 /// The larger (smaller) of two; nan if either is, and then both take the gradient; where they are equal each takes
 /// half.
 Tensor maximum(const Tensor& a, const Tensor& b);
@@ -63,13 +84,17 @@ Tensor maximum(const Tensor& a, double b);
 Tensor minimum(const Tensor& a, double b);
 inline Tensor maximum(double a, const Tensor& b) { return maximum(b, a); }
 inline Tensor minimum(double a, const Tensor& b) { return minimum(b, a); }
+Expr maximum(const Expr& a, const Expr& b);
+Expr minimum(const Expr& a, const Expr& b);
 /// Values below low become low, above high become high; there, and at nan, the gradient is 0. Throws Error unless low
 /// <= high.
 Tensor clamp(const Tensor& a, double low, double high);
+Expr clamp(const Expr& a, double low, double high);
 
 /// a where the mask (u8, broadcast) is not 0, else b.
 Tensor where(const Tensor& mask, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& mask, const Tensor& a, double b);
 Tensor where(const Tensor& mask, double a, const Tensor& b);
+Expr where(const Expr& mask, const Expr& a, const Expr& b);
 
 }  // namespace weft

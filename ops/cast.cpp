@@ -3,7 +3,7 @@
 #include <limits>
 
 #include <weft/engine/detail/number.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 
 namespace weft {
 namespace {
@@ -16,14 +16,13 @@ To cast(From value) {
   return value > 0 ? Limits::max() : value < 0 ? Limits::min() : To{0};
 }
 
-struct Cast : Op<Cast> {
+struct Cast {
   static constexpr const char* name = "to";
-  DType from = f32;
+  DType dtype;
 
-  Tensor forward(Context&, const Tensor& a, DType dtype) {
-    from = a.dtype();
+  Tensor forward(Context&, const Tensor& a) const {
     Tensor out = detail::make_tensor(name, a.shape(), dtype);
-    detail::visit_dtype(from, [&](auto source) {
+    detail::visit_dtype(a.dtype(), [&](auto source) {
       detail::visit_dtype(dtype, [&](auto target) {
         const auto* in = detail::data_of<decltype(source)>(a);
         std::transform(in, in + a.size(), detail::mutable_data_of<decltype(target)>(out),
@@ -32,10 +31,11 @@ struct Cast : Op<Cast> {
     });
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const { return g.to(from); }
+  static Tensor backward(Context& ctx, const Tensor& g) { return g.to(ctx.dtype(0)); }
+  Fields describe() const { return {{"dtype", name_of(dtype)}}; }
 };
 
-struct Clone : Op<Clone> {
+struct Clone {
   static constexpr const char* name = "clone";
 
   static Tensor forward(Context&, const Tensor& a) {
@@ -49,8 +49,8 @@ struct Clone : Op<Clone> {
 
 }  // namespace
 
-Tensor Tensor::to(DType dtype) const { return this->dtype() == dtype ? *this : apply<Cast>(*this, dtype); }
+Tensor Tensor::to(DType dtype) const { return this->dtype() == dtype ? *this : apply(Cast{dtype}, *this); }
 
-Tensor Tensor::clone() const { return apply<Clone>(*this); }
+Tensor Tensor::clone() const { return apply(Clone{}, *this); }
 
 }  // namespace weft

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/detail/factors.hpp>
 #include <weft/ops/kernels/conv/conv.hpp>
 
@@ -13,6 +13,7 @@ using detail::ConvShape;
 using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
+using Sizes = std::vector<std::int64_t>;
 
 // A convolution y = x * w and its two gradients are one trilinear form: each of the three passes takes two of x, w and
 // y and gives the third, and the gradients of every pass are the other two.
@@ -20,13 +21,19 @@ Tensor convolve(const Tensor& x, const Tensor& w, const ConvShape& s);
 Tensor gradient_of_input(const Tensor& gy, const Tensor& w, const ConvShape& s);
 Tensor gradient_of_weight(const Tensor& x, const Tensor& gy, const ConvShape& s);
 
-struct Conv2d : Op<Conv2d> {
+Fields described(const ConvShape& s) {
+  return {{"stride", Sizes{s.stride_h, s.stride_w}},
+          {"padding", Sizes{s.pad_h, s.pad_w}},
+          {"dilation", Sizes{s.dil_h, s.dil_w}},
+          {"groups", s.groups}};
+}
+
+struct Conv2d {
   static constexpr const char* name = "conv2d";
   ConvShape s;
-  detail::Factors factors;
+  detail::Factors factors = {};
 
-  Tensor forward(Context& ctx, const Tensor& x, const Tensor& w, const ConvShape& sizes) {
-    s = sizes;
+  Tensor forward(Context& ctx, const Tensor& x, const Tensor& w) {
     Tensor y = make_tensor(name, {s.n, s.oh, s.ow, s.cout}, x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -41,15 +48,15 @@ struct Conv2d : Op<Conv2d> {
     if (ctx.needs(1)) gradients[1] = gradient_of_weight(factors.a(ctx), g, s);
     return gradients;
   }
+  Fields describe() const { return described(s); }
 };
 
-struct Conv2dBackwardInput : Op<Conv2dBackwardInput> {
+struct Conv2dBackwardInput {
   static constexpr const char* name = "conv2d_backward_input";
   ConvShape s;
-  detail::Factors factors;
+  detail::Factors factors = {};
 
-  Tensor forward(Context& ctx, const Tensor& gy, const Tensor& w, const ConvShape& sizes) {
-    s = sizes;
+  Tensor forward(Context& ctx, const Tensor& gy, const Tensor& w) {
     Tensor gx = make_tensor(name, {s.n, s.h, s.w, s.cin}, gy.dtype());
     detail::visit_floating(gy.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -64,15 +71,15 @@ struct Conv2dBackwardInput : Op<Conv2dBackwardInput> {
     if (ctx.needs(1)) gradients[1] = gradient_of_weight(g, factors.a(ctx), s);
     return gradients;
   }
+  Fields describe() const { return described(s); }
 };
 
-struct Conv2dBackwardWeight : Op<Conv2dBackwardWeight> {
+struct Conv2dBackwardWeight {
   static constexpr const char* name = "conv2d_backward_weight";
   ConvShape s;
-  detail::Factors factors;
+  detail::Factors factors = {};
 
-  Tensor forward(Context& ctx, const Tensor& x, const Tensor& gy, const ConvShape& sizes) {
-    s = sizes;
+  Tensor forward(Context& ctx, const Tensor& x, const Tensor& gy) {
     Tensor gw = make_tensor(name, {s.kh, s.kw, s.cin / s.groups, s.cout}, x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -87,14 +94,15 @@ struct Conv2dBackwardWeight : Op<Conv2dBackwardWeight> {
     if (ctx.needs(1)) gradients[1] = convolve(factors.a(ctx), g, s);
     return gradients;
   }
+  Fields describe() const { return described(s); }
 };
 
-Tensor convolve(const Tensor& x, const Tensor& w, const ConvShape& s) { return apply<Conv2d>(x, w, s); }
+Tensor convolve(const Tensor& x, const Tensor& w, const ConvShape& s) { return apply(Conv2d{s}, x, w); }
 Tensor gradient_of_input(const Tensor& gy, const Tensor& w, const ConvShape& s) {
-  return apply<Conv2dBackwardInput>(gy, w, s);
+  return apply(Conv2dBackwardInput{s}, gy, w);
 }
 Tensor gradient_of_weight(const Tensor& x, const Tensor& gy, const ConvShape& s) {
-  return apply<Conv2dBackwardWeight>(x, gy, s);
+  return apply(Conv2dBackwardWeight{s}, x, gy);
 }
 
 // Up to 2^31, so that no size computed from these overflows.

@@ -1,8 +1,8 @@
 #include <weft/ops/dropout.hpp>
 
 #include <weft/engine/detail/parallel.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
 
 namespace weft {
 namespace {
@@ -12,12 +12,11 @@ using detail::make_tensor;
 using detail::mutable_data_of;
 
 // x * scale where the mask is 1, else 0: linear, its own gradient.
-struct Dropout : Op<Dropout> {
+struct Dropout {
   static constexpr const char* name = "dropout";
-  double scale = 1;
+  double scale;
 
-  Tensor forward(Context& ctx, const Tensor& x, const Tensor& mask, double factor) {
-    scale = factor;
+  Tensor forward(Context& ctx, const Tensor& x, const Tensor& mask) const {
     Tensor y = make_tensor(name, x.shape(), x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -33,8 +32,9 @@ struct Dropout : Op<Dropout> {
     return y;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    return {apply<Dropout>(g, ctx.saved(0), scale), Tensor()};
+    return {apply(Dropout{scale}, g, ctx.saved(0)), Tensor()};
   }
+  Fields describe() const { return {{"scale", scale}}; }
 };
 
 }  // namespace
@@ -43,7 +43,7 @@ Tensor dropout(const Tensor& x, double p, bool training) {
   detail::check_floating("dropout", x);
   if (!(p >= 0.0 && p < 1.0)) fail("dropout: got p = ", p, ", needs 0 <= p < 1");
   if (!training || p == 0.0) return x;
-  return apply<Dropout>(x, bernoulli(x.shape(), 1.0 - p, u8), 1.0 / (1.0 - p));
+  return apply(Dropout{1.0 / (1.0 - p)}, x, bernoulli(x.shape(), 1.0 - p, u8));
 }
 
 }  // namespace weft

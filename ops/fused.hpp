@@ -1,105 +1,13 @@
 #pragma once
 // Elementwise functions of the user's own, in one pass over memory and with derivatives that nobody writes.
-#include <weft/engine/tensor.hpp>
+#include <weft/ops/arithmetic.hpp>
+#include <weft/ops/compare.hpp>
+#include <weft/ops/unary.hpp>
 
 #include <concepts>
 #include <utility>
 
 namespace weft {
-
-namespace detail {
-
-struct Program;
-enum class Function : std::uint8_t {
-  input,
-  constant,  // leaves
-  neg,
-  square,
-  sqrt,
-  exp,
-  log,
-  log1p,
-  sin,
-  cos,
-  tanh,
-  sigmoid,
-  erf,
-  abs,
-  relu,
-  softplus,
-  gelu,        // of one value
-  pow_scalar,  // and a number
-  add,
-  sub,
-  mul,
-  div,
-  pow,
-  maximum,
-  minimum,
-  less,
-  greater,
-  equal,  // of two
-  where   // of three
-};
-
-}  // namespace detail
-
-/// A value inside a function given to fused(): what is computed on it is written down, not computed. Numbers mix in.
-class Expr {
- public:
-  Expr(double value) : number_(value) {}  // NOLINT(google-explicit-constructor): 0.5 * x
-  /// Internal: a value of a program being written.
-  Expr(detail::Program* program, int at) : program_(program), at_(at) {}
-  detail::Program* program() const { return program_; }
-  int at() const { return at_; }
-  double number() const { return number_; }
-
- private:
-  detail::Program* program_ = nullptr;  // null: a number
-  int at_ = -1;
-  double number_ = 0;
-};
-
-namespace detail {
-/// Writes down one more step. Of numbers alone a number is made by the program that first meets them.
-Expr step(Function function, const Expr& a, const Expr& b = 0.0, const Expr& c = 0.0);
-}  // namespace detail
-
-inline Expr operator+(const Expr& a, const Expr& b) { return detail::step(detail::Function::add, a, b); }
-inline Expr operator-(const Expr& a, const Expr& b) { return detail::step(detail::Function::sub, a, b); }
-inline Expr operator*(const Expr& a, const Expr& b) { return detail::step(detail::Function::mul, a, b); }
-inline Expr operator/(const Expr& a, const Expr& b) { return detail::step(detail::Function::div, a, b); }
-inline Expr operator<(const Expr& a, const Expr& b) { return detail::step(detail::Function::less, a, b); }
-inline Expr operator>(const Expr& a, const Expr& b) { return detail::step(detail::Function::greater, a, b); }
-inline Expr equal(const Expr& a, const Expr& b) { return detail::step(detail::Function::equal, a, b); }
-inline Expr operator-(const Expr& a) { return detail::step(detail::Function::neg, a); }
-inline Expr neg(const Expr& a) { return -a; }
-inline Expr square(const Expr& a) { return detail::step(detail::Function::square, a); }
-inline Expr sqrt(const Expr& a) { return detail::step(detail::Function::sqrt, a); }
-inline Expr exp(const Expr& a) { return detail::step(detail::Function::exp, a); }
-inline Expr log(const Expr& a) { return detail::step(detail::Function::log, a); }
-inline Expr log1p(const Expr& a) { return detail::step(detail::Function::log1p, a); }
-inline Expr sin(const Expr& a) { return detail::step(detail::Function::sin, a); }
-inline Expr cos(const Expr& a) { return detail::step(detail::Function::cos, a); }
-inline Expr tanh(const Expr& a) { return detail::step(detail::Function::tanh, a); }
-inline Expr sigmoid(const Expr& a) { return detail::step(detail::Function::sigmoid, a); }
-inline Expr erf(const Expr& a) { return detail::step(detail::Function::erf, a); }
-inline Expr abs(const Expr& a) { return detail::step(detail::Function::abs, a); }
-inline Expr relu(const Expr& a) { return detail::step(detail::Function::relu, a); }
-inline Expr softplus(const Expr& a) { return detail::step(detail::Function::softplus, a); }
-inline Expr gelu(const Expr& a) { return detail::step(detail::Function::gelu, a); }
-inline Expr pow(const Expr& a, const Expr& b) { return detail::step(detail::Function::pow, a, b); }
-inline Expr pow(const Expr& a, double exponent) { return detail::step(detail::Function::pow_scalar, a, exponent); }
-inline Expr maximum(const Expr& a, const Expr& b) { return detail::step(detail::Function::maximum, a, b); }
-inline Expr minimum(const Expr& a, const Expr& b) { return detail::step(detail::Function::minimum, a, b); }
-inline Expr where(const Expr& mask, const Expr& a, const Expr& b) {
-  return detail::step(detail::Function::where, mask, a, b);
-}
-Expr clamp(const Expr& a, double low, double high);
-inline Expr& operator+=(Expr& a, const Expr& b) { return a = a + b; }
-inline Expr& operator-=(Expr& a, const Expr& b) { return a = a - b; }
-inline Expr& operator*=(Expr& a, const Expr& b) { return a = a * b; }
-inline Expr& operator/=(Expr& a, const Expr& b) { return a = a / b; }
 
 namespace detail {
 
@@ -130,9 +38,9 @@ constexpr int count_arguments() {
 }  // namespace detail
 
 /// An elementwise function as one op: fused([](auto a, auto b) { return a * sigmoid(b); })(x, y). The function takes
-/// its arguments as `auto` (or Expr), uses the operations above, and is called once, here. The result broadcasts its
-/// operands, which share one dtype, f32 or f64, and is differentiable to any order; value and derivatives run in blocks
-/// that stay in the first cache, on the library's own vector kernels.
+/// its arguments as `auto` (or Expr), uses what takes Exprs (all that is made of formulas), and is called once, here.
+/// The result broadcasts its operands, which share one dtype, f32 or f64, and is differentiable to any order; value and
+/// derivatives run in blocks that stay in the first cache, on the library's own vector kernels.
 template <class F>
 auto fused(F f) {
   constexpr int n = detail::count_arguments<F>();

@@ -3,7 +3,7 @@
 #include <array>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
 #include <weft/ops/kernels/index/index.hpp>
@@ -39,14 +39,13 @@ struct Elements {
 template <class Kind>
 struct AddAt;
 
+// The values of a at the positions along an axis that an index gives.
 template <class Kind>
-struct TakeAt : Op<TakeAt<Kind>> {
+struct TakeAt {
   static constexpr const char* name = Kind::take_name;
-  int axis = 0;
-  std::int64_t size = 0;
+  int axis;
 
-  Tensor forward(Context& ctx, const Tensor& a, const Tensor& index, int along) {
-    axis = along, size = a.shape()[along];
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& index) const {
     Tensor out = make_tensor(name, Kind::shape(a.shape(), axis, index), a.dtype());
     if (out.size() > 0)
       Kind::take(data_of<std::byte>(a), around(a.shape(), axis), data_of<std::int64_t>(index), out.shape()[axis],
@@ -55,18 +54,19 @@ struct TakeAt : Op<TakeAt<Kind>> {
     return out;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    return {apply<AddAt<Kind>>(g, ctx.saved(0), axis, size), Tensor()};
+    return {apply(AddAt<Kind>{axis, ctx.shape(0)[axis]}, g, ctx.saved(0)), Tensor()};
   }
+  Fields describe() const { return {{"axis", axis}}; }
 };
 
 // Zeros of `size` along an axis, with a added at the positions that TakeAt reads.
 template <class Kind>
-struct AddAt : Op<AddAt<Kind>> {
+struct AddAt {
   static constexpr const char* name = Kind::add_name;
-  int axis = 0;
+  int axis;
+  std::int64_t size;
 
-  Tensor forward(Context& ctx, const Tensor& a, const Tensor& index, int along, std::int64_t size) {
-    axis = along;
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& index) const {
     Tensor out = make_tensor(name, with_size(a.shape(), axis, size), a.dtype());
     out.zero_();
     if (a.size() > 0)
@@ -80,8 +80,23 @@ struct AddAt : Op<AddAt<Kind>> {
     return out;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    return {apply<TakeAt<Kind>>(g, ctx.saved(0), axis), Tensor()};
+    return {apply(TakeAt<Kind>{axis}, g, ctx.saved(0)), Tensor()};
   }
+  Fields describe() const { return {{"axis", axis}, {"size", size}}; }
+};
+
+struct OneHot {
+  static constexpr const char* name = "one_hot";
+  std::int64_t classes;
+
+  Tensor forward(Context&, const Tensor& index) const {
+    Shape shape = index.shape();
+    shape.append(classes);
+    Tensor out = make_tensor(name, shape, i64);
+    detail::one_hot(data_of<std::int64_t>(index), mutable_data_of<std::int64_t>(out), index.size(), classes);
+    return out;
+  }
+  Fields describe() const { return {{"classes", classes}}; }
 };
 
 void check_index(const char* op, const Tensor& index) {
@@ -118,7 +133,7 @@ Tensor index_select(const Tensor& a, int axis, const Tensor& index) {
   check_index("index_select", index);
   if (index.rank() != 1) fail("index_select: got an index of shape ", index.shape(), ", needs one axis");
   check_axis_range("index_select", index, a, along);
-  return apply<TakeAt<Rows>>(a, index, along);
+  return apply(TakeAt<Rows>{along}, a, index);
 }
 
 Tensor gather(const Tensor& a, int axis, const Tensor& index) {
@@ -127,7 +142,7 @@ Tensor gather(const Tensor& a, int axis, const Tensor& index) {
   Tensor part = a;
   for (int i = 0; i < a.rank(); ++i)
     if (i != along && index.shape()[i] < a.shape()[i]) part = slice(part, i, 0, index.shape()[i]);
-  return apply<TakeAt<Elements>>(part, index, along);
+  return apply(TakeAt<Elements>{along}, part, index);
 }
 
 Tensor take_along(const Tensor& a, int axis, const Tensor& index) {
@@ -138,8 +153,8 @@ Tensor take_along(const Tensor& a, int axis, const Tensor& index) {
   check_axis_range("take_along", index, a, along);
   const Shape other =
       detail::broadcast_shapes("take_along", with_size(a.shape(), along, 1), with_size(index.shape(), along, 1));
-  return apply<TakeAt<Elements>>(broadcast_to(a, with_size(other, along, a.shape()[along])),
-                                 broadcast_to(index, with_size(other, along, index.shape()[along])), along);
+  return apply(TakeAt<Elements>{along}, broadcast_to(a, with_size(other, along, a.shape()[along])),
+               broadcast_to(index, with_size(other, along, index.shape()[along])));
 }
 
 Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor& source) {
@@ -150,7 +165,7 @@ Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor&
     fail("scatter_add: got a source of shape ", source.shape(), " and an index of ", index.shape(),
          ", needs the same shape");
   check_fits("scatter_add", a, along, index);
-  const Tensor sums = apply<AddAt<Elements>>(source, index, along, a.shape()[along]);
+  const Tensor sums = apply(AddAt<Elements>{along, a.shape()[along]}, source, index);
   if (sums.shape() == a.shape()) return a + sums;
   std::vector<std::pair<std::int64_t, std::int64_t>> rest;
   for (int i = 0; i < a.rank(); ++i) rest.emplace_back(0, a.shape()[i] - sums.shape()[i]);
@@ -161,11 +176,7 @@ Tensor one_hot(const Tensor& index, std::int64_t classes) {
   check_index("one_hot", index);
   if (classes < 1) fail("one_hot: got ", classes, " classes, needs at least 1");
   check_range("one_hot", index, classes, classes, " classes");
-  Shape shape = index.shape();
-  shape.append(classes);
-  Tensor out = make_tensor("one_hot", shape, i64);
-  detail::one_hot(data_of<std::int64_t>(index), mutable_data_of<std::int64_t>(out), index.size(), classes);
-  return out;
+  return apply(OneHot{classes}, index);
 }
 
 }  // namespace weft

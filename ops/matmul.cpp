@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/detail/factors.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
 #include <weft/ops/reshape.hpp>
@@ -61,13 +61,12 @@ std::int64_t matrix_index(std::int64_t i, const Shape& batch, const Shape& opera
   return index;
 }
 
-struct MatMul : Op<MatMul> {
+struct MatMul {
   static constexpr const char* name = "matmul";
   MatMulForm form;
-  detail::Factors factors;
+  detail::Factors factors = {};
 
-  Tensor forward(Context& ctx, const Tensor& a, const Tensor& b, const MatMulForm& wanted) {
-    form = wanted;
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& b) {
     factors.save(ctx, a, b);
     switch (form.fold) {
       case Fold::none: return batched(a, b);
@@ -100,9 +99,15 @@ struct MatMul : Op<MatMul> {
     return gradients;
   }
 
-  static Tensor multiply(const Tensor& a, const Tensor& b, const MatMulForm& form) { return apply<MatMul>(a, b, form); }
+  static Tensor multiply(const Tensor& a, const Tensor& b, const MatMulForm& form) { return apply(MatMul{form}, a, b); }
 
- private:
+  Fields describe() const {
+    constexpr const char* folds[] = {"none", "left", "inner"};
+    return {{"transposed_a", form.trans_a},
+            {"transposed_b", form.trans_b},
+            {"fold", folds[static_cast<std::size_t>(form.fold)]}};
+  }
+
   Tensor left(const Tensor& a, const Tensor& b) const {
     const std::int64_t k = a.size(-1), n = b.size(form.trans_b ? 0 : 1);
     if (b.size(form.trans_b ? 1 : 0) != k) mismatch(name, a, b, "a's last axis as long as b's first");
@@ -157,9 +162,9 @@ struct MatMul : Op<MatMul> {
 };
 
 // x w + b: the product is added to rows that start as b.
-struct Linear : Op<Linear> {
+struct Linear {
   static constexpr const char* name = "linear";
-  detail::Factors factors;
+  detail::Factors factors = {};
 
   Tensor forward(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& b) {
     const std::int64_t in = w.size(0), out = w.size(1), rows = product_of(x.shape(), x.rank() - 1);
@@ -210,7 +215,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   if (!b.defined()) return MatMul::multiply(x, w, {false, false, Fold::left});
   detail::check_same_dtype("linear", x, b);
   if (b.shape() != Shape{w.size(1)}) fail("linear: got a bias of shape ", b.shape(), ", needs {", w.size(1), "}");
-  return apply<Linear>(x, w, b);
+  return apply(Linear{}, x, w, b);
 }
 
 }  // namespace weft

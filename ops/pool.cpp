@@ -4,7 +4,7 @@
 #include <limits>
 
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/kernels/pool/pool.hpp>
 
 namespace weft {
@@ -18,18 +18,23 @@ using detail::Position;
 
 Shape input_shape(const PoolShape& s) { return {s.batch, s.in_h, s.in_w, s.channels}; }
 Shape output_shape(const PoolShape& s) { return {s.batch, s.out_h, s.out_w, s.channels}; }
+Fields described(const PoolShape& s) {
+  using Sizes = std::vector<std::int64_t>;
+  return {{"kernel", Sizes{s.kernel_h, s.kernel_w}},
+          {"stride", Sizes{s.stride_h, s.stride_w}},
+          {"padding", Sizes{s.pad_h, s.pad_w}}};
+}
 
 // Adds each output's gradient at its window's winner; MaxPoolPick is its transpose.
 Tensor spread(const Tensor& g, const Tensor& positions, const PoolShape& s);
 // Takes the value at each window's winner.
 Tensor pick(const Tensor& x, const Tensor& positions, const PoolShape& s);
 
-struct MaxPool2d : Op<MaxPool2d> {
+struct MaxPool2d {
   static constexpr const char* name = "max_pool2d";
   PoolShape s;
 
-  Tensor forward(Context& ctx, const Tensor& x, const PoolShape& sizes) {
-    s = sizes;
+  Tensor forward(Context& ctx, const Tensor& x) const {
     Tensor y = make_tensor(name, output_shape(s), x.dtype());
     const bool keep = ctx.needs(0);
     Tensor positions;
@@ -43,14 +48,14 @@ struct MaxPool2d : Op<MaxPool2d> {
     return y;
   }
   Tensor backward(Context& ctx, const Tensor& g) const { return spread(g, ctx.saved(0), s); }
+  Fields describe() const { return described(s); }
 };
 
-struct MaxPoolSpread : Op<MaxPoolSpread> {
+struct MaxPoolSpread {
   static constexpr const char* name = "max_pool2d_backward";
   PoolShape s;
 
-  Tensor forward(Context& ctx, const Tensor& g, const Tensor& positions, const PoolShape& sizes) {
-    s = sizes;
+  Tensor forward(Context& ctx, const Tensor& g, const Tensor& positions) const {
     Tensor gx = make_tensor(name, input_shape(s), g.dtype());
     detail::visit_floating(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -60,14 +65,14 @@ struct MaxPoolSpread : Op<MaxPoolSpread> {
     return gx;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const { return {pick(g, ctx.saved(0), s), Tensor()}; }
+  Fields describe() const { return described(s); }
 };
 
-struct MaxPoolPick : Op<MaxPoolPick> {
+struct MaxPoolPick {
   static constexpr const char* name = "max_pool2d_pick";
   PoolShape s;
 
-  Tensor forward(Context& ctx, const Tensor& x, const Tensor& positions, const PoolShape& sizes) {
-    s = sizes;
+  Tensor forward(Context& ctx, const Tensor& x, const Tensor& positions) const {
     Tensor y = make_tensor(name, output_shape(s), x.dtype());
     const std::int64_t windows = s.out_h * s.out_w, pixels = s.in_h * s.in_w;
     detail::visit_floating(x.dtype(), [&](auto zero) {
@@ -85,25 +90,25 @@ struct MaxPoolPick : Op<MaxPoolPick> {
     return y;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const { return {spread(g, ctx.saved(0), s), Tensor()}; }
+  Fields describe() const { return described(s); }
 };
 
 Tensor spread(const Tensor& g, const Tensor& positions, const PoolShape& s) {
-  return apply<MaxPoolSpread>(g, positions, s);
+  return apply(MaxPoolSpread{s}, g, positions);
 }
 Tensor pick(const Tensor& x, const Tensor& positions, const PoolShape& s) {
-  return apply<MaxPoolPick>(x, positions, s);
+  return apply(MaxPoolPick{s}, x, positions);
 }
 
 // Linear maps: the gradient of each is the other.
 Tensor average(const Tensor& x, const PoolShape& s);
 Tensor average_backward(const Tensor& g, const PoolShape& s);
 
-struct AvgPool2d : Op<AvgPool2d> {
+struct AvgPool2d {
   static constexpr const char* name = "avg_pool2d";
   PoolShape s;
 
-  Tensor forward(Context&, const Tensor& x, const PoolShape& sizes) {
-    s = sizes;
+  Tensor forward(Context&, const Tensor& x) const {
     Tensor y = make_tensor(name, output_shape(s), x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -112,14 +117,14 @@ struct AvgPool2d : Op<AvgPool2d> {
     return y;
   }
   Tensor backward(Context&, const Tensor& g) const { return average_backward(g, s); }
+  Fields describe() const { return described(s); }
 };
 
-struct AvgPool2dBackward : Op<AvgPool2dBackward> {
+struct AvgPool2dBackward {
   static constexpr const char* name = "avg_pool2d_backward";
   PoolShape s;
 
-  Tensor forward(Context&, const Tensor& g, const PoolShape& sizes) {
-    s = sizes;
+  Tensor forward(Context&, const Tensor& g) const {
     Tensor gx = make_tensor(name, input_shape(s), g.dtype());
     detail::visit_floating(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -128,19 +133,17 @@ struct AvgPool2dBackward : Op<AvgPool2dBackward> {
     return gx;
   }
   Tensor backward(Context&, const Tensor& g) const { return average(g, s); }
+  Fields describe() const { return described(s); }
 };
 
-Tensor average(const Tensor& x, const PoolShape& s) { return apply<AvgPool2d>(x, s); }
-Tensor average_backward(const Tensor& g, const PoolShape& s) { return apply<AvgPool2dBackward>(g, s); }
+Tensor average(const Tensor& x, const PoolShape& s) { return apply(AvgPool2d{s}, x); }
+Tensor average_backward(const Tensor& g, const PoolShape& s) { return apply(AvgPool2dBackward{s}, g); }
 
-Tensor global_average_backward(const Tensor& g, const Shape& shape);
-
-struct GlobalAvgPool : Op<GlobalAvgPool> {
+struct GlobalAvgPool {
   static constexpr const char* name = "global_avg_pool";
-  Shape shape;
 
-  Tensor forward(Context&, const Tensor& x) {
-    shape = x.shape();
+  static Tensor forward(Context&, const Tensor& x) {
+    const Shape& shape = x.shape();
     Tensor y = make_tensor(name, {shape[0], shape[3]}, x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -148,24 +151,29 @@ struct GlobalAvgPool : Op<GlobalAvgPool> {
     });
     return y;
   }
-  Tensor backward(Context&, const Tensor& g) const { return global_average_backward(g, shape); }
+  static Tensor backward(Context& ctx, const Tensor& g);
 };
 
-struct GlobalAvgPoolBackward : Op<GlobalAvgPoolBackward> {
+struct GlobalAvgPoolBackward {
   static constexpr const char* name = "global_avg_pool_backward";
+  std::int64_t height, width;
 
-  static Tensor forward(Context&, const Tensor& g, const Shape& shape) {
-    Tensor gx = make_tensor(name, shape, g.dtype());
+  Tensor forward(Context&, const Tensor& g) const {
+    Tensor gx = make_tensor(name, {g.size(0), height, width, g.size(1)}, g.dtype());
     detail::visit_floating(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::global_avg_pool_backward(data_of<T>(g), mutable_data_of<T>(gx), shape[0], shape[1] * shape[2], shape[3]);
+      detail::global_avg_pool_backward(data_of<T>(g), mutable_data_of<T>(gx), g.size(0), height * width, g.size(1));
     });
     return gx;
   }
-  static Tensor backward(Context&, const Tensor& g) { return apply<GlobalAvgPool>(g); }
+  static Tensor backward(Context&, const Tensor& g) { return apply(GlobalAvgPool{}, g); }
+  Fields describe() const { return {{"height", height}, {"width", width}}; }
 };
 
-Tensor global_average_backward(const Tensor& g, const Shape& shape) { return apply<GlobalAvgPoolBackward>(g, shape); }
+Tensor GlobalAvgPool::backward(Context& ctx, const Tensor& g) {
+  const Shape shape = ctx.shape(0);
+  return apply(GlobalAvgPoolBackward{shape[1], shape[2]}, g);
+}
 
 void check_image(const char* op, const Tensor& x) {
   detail::check_floating(op, x);
@@ -208,7 +216,7 @@ Tensor max_pool2d(const Tensor& x, const PoolOptions& options) {
   const PoolShape s = checked_shape("max_pool2d", x, options);
   if (s.in_h * s.in_w > std::numeric_limits<Position>::max())
     fail("max_pool2d: got shape ", x.shape(), ", needs fewer than 2^31 pixels an image");
-  return apply<MaxPool2d>(x, s);
+  return apply(MaxPool2d{s}, x);
 }
 
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
@@ -218,7 +226,7 @@ Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
 Tensor global_avg_pool(const Tensor& x) {
   check_image("global_avg_pool", x);
   if (x.size(1) == 0 || x.size(2) == 0) fail("global_avg_pool: got shape ", x.shape(), ", needs at least one pixel");
-  return apply<GlobalAvgPool>(x);
+  return apply(GlobalAvgPool{}, x);
 }
 
 }  // namespace weft

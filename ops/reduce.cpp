@@ -4,7 +4,7 @@
 #include <limits>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/kernels/reduce/reduce.hpp>
@@ -20,97 +20,107 @@ using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
 
-// Which axes go, and the two shapes that follow.
-struct Reduction {
+// Which axes go, and whether they stay with size 1.
+struct Over {
   AxisSet axes;
-  Shape kept, shape;  // with sizes of 1 where an axis goes; the result's
-  std::int64_t count = 1;
+  bool keepdims;
 
-  Reduction(const char* op, const Tensor& a, const Axes& list, bool keepdims)
-      : axes(detail::checked_axes(op, list, a.rank())) {
-    for (int i = 0; i < a.rank(); ++i) {
-      kept.append(axes.has[i] ? 1 : a.shape()[i]);
-      if (!axes.has[i] || keepdims) shape.append(kept[i]);
-      if (axes.has[i]) count *= a.shape()[i];
-    }
+  Over(const char* op, const Tensor& a, const Axes& list, bool keep)
+      : axes(detail::checked_axes(op, list, a.rank())), keepdims(keep) {}
+
+  // The shape with sizes of 1 where an axis goes.
+  Shape kept(Shape shape) const {
+    for (int i = 0; i < shape.rank(); ++i)
+      if (axes.has[i]) shape[i] = 1;
+    return shape;
   }
+  // The result's.
+  Shape result(const Shape& shape) const {
+    if (keepdims) return kept(shape);
+    Shape left;
+    for (int i = 0; i < shape.rank(); ++i)
+      if (!axes.has[i]) left.append(shape[i]);
+    return left;
+  }
+  std::int64_t count(const Shape& shape) const {
+    std::int64_t n = 1;
+    for (int i = 0; i < shape.rank(); ++i)
+      if (axes.has[i]) n *= shape[i];
+    return n;
+  }
+  Fields describe() const { return {{"axes", axes.list()}, {"keepdims", keepdims}}; }
+
   void check_not_empty(const char* op, const Tensor& a) const {
-    if (count == 0) fail(op, ": got shape ", a.shape(), ", needs at least one value to reduce");
+    if (count(a.shape()) == 0) fail(op, ": got shape ", a.shape(), ", needs at least one value to reduce");
   }
 };
 
 // Calls kernel(in, collapsed) -> {outer, inner} for each group of neighbouring reduced axes, innermost group first.
 // With no axis to go it is called once, with an axis of 1.
 template <class Kernel>
-Tensor by_groups(const Tensor& a, const Reduction& reduction, Kernel kernel) {
+Tensor by_groups(const Tensor& a, const Over& over, Kernel kernel) {
   Tensor result = a;
   std::int64_t inner = 1;
   bool done = false;
   for (int i = a.rank() - 1; i >= 0;) {
-    if (!reduction.axes.has[i]) {
+    if (!over.axes.has[i]) {
       inner *= a.shape()[i--];
       continue;
     }
     Collapsed group{.outer = 1, .axis = 1, .inner = inner};
-    for (; i >= 0 && reduction.axes.has[i]; --i) group.axis *= a.shape()[i];
+    for (; i >= 0 && over.axes.has[i]; --i) group.axis *= a.shape()[i];
     for (int k = 0; k <= i; ++k) group.outer *= a.shape()[k];
     result = kernel(result, group);
     done = true;
   }
   if (!done) result = kernel(result, Collapsed{.outer = a.size()});
-  return detail::alias(result, reduction.shape);
+  return detail::alias(result, over.result(a.shape()));
 }
 
 // The gradient of a sum: g beside every value that was added.
-Tensor spread(const Tensor& g, const Shape& kept, const Shape& shape) { return broadcast_to(reshape(g, kept), shape); }
+Tensor spread(const Tensor& g, const Over& over, const Shape& shape) {
+  return broadcast_to(reshape(g, over.kept(shape)), shape);
+}
 
 // What sums and products of T are kept in.
 DType accumulated(DType dtype) { return is_floating(dtype) ? dtype : i64; }
 
-// The sum of everything reduced, divided by a number.
-template <class Self>
-struct Total : Op<Self> {
-  Shape in, kept;
-  double divisor = 1;
+// The sum of everything reduced, or its mean.
+template <bool mean>
+struct Total {
+  static constexpr const char* name = mean ? "mean" : "sum";
+  Over over;
 
-  Tensor forward(Context&, const Tensor& a, const Reduction& reduction, double by) {
-    in = a.shape();
-    kept = reduction.kept;
-    divisor = by;
-    Tensor total = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
-      Tensor out = make_tensor(Self::name, {group.outer, group.inner}, accumulated(t.dtype()));
+  Tensor forward(Context&, const Tensor& a) const {
+    const Tensor total = by_groups(a, over, [](const Tensor& t, Collapsed group) {
+      Tensor out = make_tensor(name, {group.outer, group.inner}, accumulated(t.dtype()));
       detail::visit_dtype(t.dtype(), [&](auto zero) {
         using T = decltype(zero);
         detail::reduce_sum(data_of<T>(t), mutable_data_of<detail::SumOf<T>>(out), group);
       });
       return out;
     });
-    if (divisor != 1.0) total = total / divisor;  // a product with 1 / n would round twice
-    return total;
+    return shared(total, a.shape());
   }
-  Tensor backward(Context&, const Tensor& g) const { return spread(divisor == 1.0 ? g : g / divisor, kept, in); }
-};
-struct Sum : Total<Sum> {
-  static constexpr const char* name = "sum";
-};
-struct Mean : Total<Mean> {
-  static constexpr const char* name = "mean";
+  Tensor backward(Context& ctx, const Tensor& g) const { return spread(shared(g, ctx.shape(0)), over, ctx.shape(0)); }
+  Fields describe() const { return over.describe(); }
+
+  // Divided by the count: a product with 1 / n would round twice.
+  Tensor shared(const Tensor& total, const Shape& in) const {
+    if constexpr (!mean) return total;
+    const std::int64_t n = over.count(in);
+    return n == 1 ? total : total / static_cast<double>(n);
+  }
 };
 
 // The product of everything reduced.
-struct Prod : Op<Prod> {
+struct Prod {
   static constexpr const char* name = "prod";
-  Shape kept;
-  Axes order;  // the axes that stay, then those that go
-  std::int64_t count = 1;
+  Over over;
 
-  Tensor forward(Context& ctx, const Tensor& a, const Reduction& reduction) {
-    kept = reduction.kept, count = reduction.count;
-    for (const bool goes : {false, true})
-      for (int i = 0; i < a.rank(); ++i)
-        if (reduction.axes.has[i] == goes) order.append(i);
+  Tensor forward(Context& ctx, const Tensor& a) const {
     ctx.save(a);
-    return by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
+    return by_groups(a, over, [](const Tensor& t, Collapsed group) {
       Tensor out = make_tensor(name, {group.outer, group.inner}, accumulated(t.dtype()));
       detail::visit_dtype(t.dtype(), [&](auto zero) {
         using T = decltype(zero);
@@ -124,7 +134,12 @@ struct Prod : Op<Prod> {
   // zeros need no care, and every step is an op with derivatives of its own.
   Tensor backward(Context& ctx, const Tensor& g) const {
     const Tensor a = ctx.saved(0);
-    if (count <= 1) return spread(g, kept, a.shape());
+    const std::int64_t count = over.count(a.shape());
+    if (count <= 1) return spread(g, over, a.shape());
+    Axes order;  // the axes that stay, then those that go
+    for (const bool goes : {false, true})
+      for (int i = 0; i < a.rank(); ++i)
+        if (over.axes.has[i] == goes) order.append(i);
     const Tensor moved = permute(a, order);
     Tensor values = reshape(moved, {g.size(), count}), slope = reshape(g, {g.size(), 1});
     Tensors lefts, rights;
@@ -145,20 +160,19 @@ struct Prod : Op<Prod> {
     for (int i = 0; i < a.rank(); ++i) back[static_cast<int>(order[i])] = i;
     return permute(reshape(slope, moved.shape()), back);
   }
+  Fields describe() const { return over.describe(); }
 };
 
 // The largest or smallest value; equal ones share the gradient. A nan along some axes has the gradient nan, one of all
 // values shares the gradient with the other nans: PyTorch's amax and max.
-template <class Self, bool largest>
-struct Extreme : Op<Self> {
-  Shape kept;
-  AxisSet axes;
+template <bool largest>
+struct Extreme {
+  static constexpr const char* name = largest ? "max" : "min";
+  Over over;
 
-  Tensor forward(Context& ctx, const Tensor& a, const Reduction& reduction) {
-    kept = reduction.kept;
-    axes = reduction.axes;
-    Tensor out = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
-      Tensor result = make_tensor(Self::name, {group.outer, group.inner}, t.dtype());
+  Tensor forward(Context& ctx, const Tensor& a) const {
+    Tensor out = by_groups(a, over, [](const Tensor& t, Collapsed group) {
+      Tensor result = make_tensor(name, {group.outer, group.inner}, t.dtype());
       detail::visit_dtype(t.dtype(), [&](auto zero) {
         using T = decltype(zero);
         if constexpr (largest)
@@ -173,30 +187,22 @@ struct Extreme : Op<Self> {
     return out;
   }
   Tensor backward(Context& ctx, const Tensor& g) const {
-    const Tensor a = ctx.saved(0).detach(), best = reshape(ctx.saved(1).detach(), kept);
-    Axes gone;
-    for (int i = 0; i < a.rank(); ++i)
-      if (axes.has[i]) gone.append(i);
+    const Tensor a = ctx.saved(0).detach(), best = reshape(ctx.saved(1).detach(), over.kept(a.shape()));
+    const Axes gone = over.axes.list();
     const bool all_nan = gone.count() == a.rank() && std::isnan(best.item());
     const Tensor chosen = (all_nan ? isnan(a) : equal(a, best)).to(a.dtype());
     const Tensor share = gone.count() == 0 ? chosen : chosen / sum(chosen, gone, true);
-    return reshape(g, kept) * share;
+    return reshape(g, best.shape()) * share;
   }
-};
-struct Max : Extreme<Max, true> {
-  static constexpr const char* name = "max";
-};
-struct Min : Extreme<Min, false> {
-  static constexpr const char* name = "min";
+  Fields describe() const { return over.describe(); }
 };
 
-struct LogSumExp : Op<LogSumExp> {
+struct LogSumExp {
   static constexpr const char* name = "logsumexp";
-  Shape kept;
+  Over over;
 
-  Tensor forward(Context& ctx, const Tensor& a, const Reduction& reduction) {
-    kept = reduction.kept;
-    Tensor out = by_groups(a, reduction, [](const Tensor& t, Collapsed group) {
+  Tensor forward(Context& ctx, const Tensor& a) const {
+    Tensor out = by_groups(a, over, [](const Tensor& t, Collapsed group) {
       Tensor result = make_tensor(name, {group.outer, group.inner}, t.dtype());
       detail::visit_floating(t.dtype(), [&](auto zero) {
         using T = decltype(zero);
@@ -210,21 +216,59 @@ struct LogSumExp : Op<LogSumExp> {
   }
   Tensor backward(Context& ctx, const Tensor& g) const {
     const Tensor y = ctx.saved(1);
+    const Shape kept = over.kept(ctx.shape(0));
     // A row of minus infinities: no slope, rather than infinity minus infinity.
     const Tensor level = reshape(where(equal(y, -std::numeric_limits<double>::infinity()), 0.0, y), kept);
     return reshape(g, kept) * exp(ctx.saved(0) - level);
   }
+  Fields describe() const { return over.describe(); }
 };
 
-// What kernel(in, out, collapsed) says of the values, as Out: without a gradient.
-template <class Out, class Kernel>
-Tensor asked(const char* op, const Tensor& a, const Reduction& reduction, Kernel kernel) {
-  return by_groups(a, reduction, [&](const Tensor& t, Collapsed group) {
-    Tensor out = make_tensor(op, {group.outer, group.inner}, dtype_of<Out>);
-    detail::visit_dtype(t.dtype(),
-                        [&](auto zero) { kernel(data_of<decltype(zero)>(t), mutable_data_of<Out>(out), group); });
-    return out;
-  });
+// What is asked of the values, and the dtype of the answer: without a gradient.
+struct AnyOf {
+  static constexpr const char* name = "any";
+  using Answer = std::uint8_t;
+  static constexpr auto kernel = [](auto... arguments) { detail::reduce_any(arguments...); };
+};
+struct AllOf {
+  static constexpr const char* name = "all";
+  using Answer = std::uint8_t;
+  static constexpr auto kernel = [](auto... arguments) { detail::reduce_all(arguments...); };
+};
+struct ArgMax {
+  static constexpr const char* name = "argmax";
+  using Answer = std::int64_t;
+  static constexpr auto kernel = [](auto... arguments) { detail::reduce_argmax(arguments...); };
+};
+struct ArgMin {
+  static constexpr const char* name = "argmin";
+  using Answer = std::int64_t;
+  static constexpr auto kernel = [](auto... arguments) { detail::reduce_argmin(arguments...); };
+};
+
+template <class Question>
+struct Asked {
+  static constexpr const char* name = Question::name;
+  Over over;
+
+  Tensor forward(Context&, const Tensor& a) const {
+    using Answer = typename Question::Answer;
+    return by_groups(a, over, [](const Tensor& t, Collapsed group) {
+      Tensor out = make_tensor(name, {group.outer, group.inner}, dtype_of<Answer>);
+      detail::visit_dtype(t.dtype(), [&](auto zero) {
+        Question::kernel(data_of<decltype(zero)>(t), mutable_data_of<Answer>(out), group);
+      });
+      return out;
+    });
+  }
+  Fields describe() const { return over.describe(); }
+};
+
+template <class Question>
+Tensor position(const Tensor& a, int axis, bool keepdims) {
+  const Over over(Question::name, a, detail::checked_axis(Question::name, axis, a.rank()), keepdims);
+  over.check_not_empty(Question::name, a);
+  return apply(Asked<Question>{over}, a);
 }
 
 // f(a) where a is not 0, 0 where it is, with the gradient 0 there and not the infinity of a root.
@@ -234,62 +278,53 @@ Tensor off_zero(const Tensor& a, F f) {
   return where(zero, 0.0, f(where(zero, 1.0, a)));
 }
 
-template <class Kernel>
-Tensor position(const char* op, const Tensor& a, int axis, bool keepdims, Kernel kernel) {
-  const Reduction reduction(op, a, detail::checked_axis(op, axis, a.rank()), keepdims);
-  reduction.check_not_empty(op, a);
-  return asked<std::int64_t>(op, a, reduction, kernel);
-}
-
 }  // namespace
 
 Tensor sum(const Tensor& a, const Axes& axes, bool keepdims) {
-  return apply<Sum>(a, Reduction("sum", a, axes, keepdims), 1.0);
+  return apply(Total<false>{{"sum", a, axes, keepdims}}, a);
 }
 
-Tensor prod(const Tensor& a, const Axes& axes, bool keepdims) {
-  return apply<Prod>(a, Reduction("prod", a, axes, keepdims));
-}
+Tensor prod(const Tensor& a, const Axes& axes, bool keepdims) { return apply(Prod{{"prod", a, axes, keepdims}}, a); }
 
 Tensor mean(const Tensor& a, const Axes& axes, bool keepdims) {
   detail::check_floating("mean", a);
-  const Reduction reduction("mean", a, axes, keepdims);
-  reduction.check_not_empty("mean", a);
-  return apply<Mean>(a, reduction, static_cast<double>(reduction.count));
+  const Over over("mean", a, axes, keepdims);
+  over.check_not_empty("mean", a);
+  return apply(Total<true>{over}, a);
 }
 
 Tensor max(const Tensor& a, const Axes& axes, bool keepdims) {
-  const Reduction reduction("max", a, axes, keepdims);
-  reduction.check_not_empty("max", a);
-  return apply<Max>(a, reduction);
+  const Over over("max", a, axes, keepdims);
+  over.check_not_empty("max", a);
+  return apply(Extreme<true>{over}, a);
 }
 
 Tensor min(const Tensor& a, const Axes& axes, bool keepdims) {
-  const Reduction reduction("min", a, axes, keepdims);
-  reduction.check_not_empty("min", a);
-  return apply<Min>(a, reduction);
+  const Over over("min", a, axes, keepdims);
+  over.check_not_empty("min", a);
+  return apply(Extreme<false>{over}, a);
 }
 
 Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) {
   detail::check_floating("var", a);
-  const Reduction reduction("var", a, axes, keepdims);
-  reduction.check_not_empty("var", a);
-  const double left = static_cast<double>(reduction.count) - correction;
+  const Over over("var", a, axes, keepdims);
+  over.check_not_empty("var", a);
+  const double left = static_cast<double>(over.count(a.shape())) - correction;
   return sum(square(a - mean(a, axes, true)), axes, keepdims) / (left > 0 ? left : 0.0);
 }
 
 Tensor std(const Tensor& a, const Axes& axes, bool keepdims, double correction) {
   detail::check_floating("std", a);
-  Reduction("std", a, axes, keepdims).check_not_empty("std", a);
+  Over("std", a, axes, keepdims).check_not_empty("std", a);
   return off_zero(var(a, axes, keepdims, correction), [](const Tensor& v) { return sqrt(v); });
 }
 
 Tensor norm(const Tensor& a, const Axes& axes, bool keepdims, double p) {
   detail::check_floating("norm", a);
   if (!(p > 0)) fail("norm: got p = ", p, ", needs p > 0");
-  const Reduction reduction("norm", a, axes, keepdims);
+  const Over over("norm", a, axes, keepdims);
   if (std::isinf(p)) {
-    reduction.check_not_empty("norm", a);
+    over.check_not_empty("norm", a);
     return max(abs(a), axes, keepdims);
   }
   if (p == 1) return sum(abs(a), axes, keepdims);
@@ -299,33 +334,23 @@ Tensor norm(const Tensor& a, const Axes& axes, bool keepdims, double p) {
 }
 
 Tensor any(const Tensor& a, const Axes& axes, bool keepdims) {
-  return asked<std::uint8_t>(
-      "any", a, Reduction("any", a, axes, keepdims),
-      [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_any(in, out, group); });
+  return apply(Asked<AnyOf>{{"any", a, axes, keepdims}}, a);
 }
 
 Tensor all(const Tensor& a, const Axes& axes, bool keepdims) {
-  return asked<std::uint8_t>(
-      "all", a, Reduction("all", a, axes, keepdims),
-      [](const auto* in, std::uint8_t* out, Collapsed group) { detail::reduce_all(in, out, group); });
+  return apply(Asked<AllOf>{{"all", a, axes, keepdims}}, a);
 }
 
 Tensor logsumexp(const Tensor& a, const Axes& axes, bool keepdims) {
   detail::check_floating("logsumexp", a);
   if (a.rank() == 0) return reshape(logsumexp(reshape(a, {1}), axes), {});  // a scalar has an axis 0, as in PyTorch
-  const Reduction reduction("logsumexp", a, axes, keepdims);
-  return apply<LogSumExp>(a, reduction);
+  const Over over("logsumexp", a, axes, keepdims);
+  return apply(LogSumExp{over}, a);
 }
 
-Tensor argmax(const Tensor& a, int axis, bool keepdims) {
-  return position("argmax", a, axis, keepdims,
-                  [](const auto* in, std::int64_t* out, Collapsed group) { detail::reduce_argmax(in, out, group); });
-}
+Tensor argmax(const Tensor& a, int axis, bool keepdims) { return position<ArgMax>(a, axis, keepdims); }
 
-Tensor argmin(const Tensor& a, int axis, bool keepdims) {
-  return position("argmin", a, axis, keepdims,
-                  [](const auto* in, std::int64_t* out, Collapsed group) { detail::reduce_argmin(in, out, group); });
-}
+Tensor argmin(const Tensor& a, int axis, bool keepdims) { return position<ArgMin>(a, axis, keepdims); }
 
 Tensor sum_to(const Tensor& a, const Shape& shape) {
   if (a.shape() == shape) return a;

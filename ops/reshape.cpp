@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/detail/axis.hpp>
 #include <weft/ops/kernels/copy/copy.hpp>
 
@@ -20,46 +20,47 @@ const void* bytes_of(const Tensor& t) { return detail::data_of<std::byte>(t); }
 void* mutable_bytes_of(Tensor& t) { return detail::mutable_data_of<std::byte>(t); }
 int width_of(const Tensor& t) { return static_cast<int>(size_of(t.dtype())); }
 
-struct Reshape : Op<Reshape> {
+struct Reshape {
   static constexpr const char* name = "reshape";
-  Shape before;
+  Shape to;
 
-  Tensor forward(Context&, const Tensor& a, const Shape& shape) {
-    before = a.shape();
-    return detail::alias(a, shape);
-  }
-  Tensor backward(Context&, const Tensor& g) const { return reshape(g, before); }
+  Tensor forward(Context&, const Tensor& a) const { return detail::alias(a, to); }
+  static Tensor backward(Context& ctx, const Tensor& g) { return reshape(g, ctx.shape(0)); }
+  Fields describe() const { return {{"shape", to}}; }
 };
 
 // The same storage in a shape with as many elements.
-Tensor reshaped(const Tensor& a, const Shape& shape) { return shape == a.shape() ? a : apply<Reshape>(a, shape); }
+Tensor reshaped(const Tensor& a, const Shape& shape) { return shape == a.shape() ? a : apply(Reshape{shape}, a); }
 
-struct Permute : Op<Permute> {
+struct Permute {
   static constexpr const char* name = "permute";
-  Axes inverse;
+  Axes order;
 
-  Tensor forward(Context&, const Tensor& a, const Axes& order) {
+  Tensor forward(Context&, const Tensor& a) const {
     const int rank = a.rank();
     Shape shape = a.shape();
-    inverse = order;
-    int to[max_rank], from[max_rank];
+    int from[max_rank];
     for (int i = 0; i < rank; ++i) {
       from[i] = static_cast<int>(order[i]);
-      to[from[i]] = i;
       shape[i] = a.shape()[from[i]];
     }
-    for (int i = 0; i < rank; ++i) inverse[i] = to[i];
     Tensor out = make_tensor(name, shape, a.dtype());
     if (out.size() > 0) detail::permute(bytes_of(a), mutable_bytes_of(out), a.shape().begin(), from, rank, width_of(a));
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const { return apply<Permute>(g, inverse); }
+  Tensor backward(Context&, const Tensor& g) const {
+    Axes inverse = order;
+    for (int i = 0; i < order.count(); ++i) inverse[static_cast<int>(order[i])] = i;
+    return apply(Permute{inverse}, g);
+  }
+  Fields describe() const { return {{"order", order}}; }
 };
 
-struct BroadcastTo : Op<BroadcastTo> {
+struct BroadcastTo {
   static constexpr const char* name = "broadcast_to";
+  Shape shape;
 
-  static Tensor forward(Context&, const Tensor& a, const Shape& shape) {
+  Tensor forward(Context&, const Tensor& a) const {
     Tensor out = make_tensor(name, shape, a.dtype());
     Shape from = a.shape();
     while (from.rank() < shape.rank()) from.insert(0, 1);
@@ -69,76 +70,82 @@ struct BroadcastTo : Op<BroadcastTo> {
     return out;
   }
   static Tensor backward(Context&, const Tensor& g) { return g; }  // the tape sums it
+  Fields describe() const { return {{"shape", shape}}; }
 };
 
-struct Slice : Op<Slice> {
+// Positions start, start + step, ... of an axis, `count` of them.
+struct Slice {
   static constexpr const char* name = "slice";
-  int axis = 0;
-  std::int64_t size = 0, start = 0, step = 1;
+  int axis;
+  std::int64_t start, count, step;
 
-  Tensor forward(Context&, const Tensor& a, int along, std::int64_t first, std::int64_t count, std::int64_t by) {
-    axis = along, size = a.shape()[along], start = first, step = by;
+  Tensor forward(Context&, const Tensor& a) const {
     Tensor out = make_tensor(name, with_size(a.shape(), axis, count), a.dtype());
     if (out.size() > 0)
       detail::slice_copy(bytes_of(a), around(a.shape(), axis), mutable_bytes_of(out), start, step, count, width_of(a));
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const;
+  Tensor backward(Context& ctx, const Tensor& g) const;
+  Fields describe() const { return {{"axis", axis}, {"start", start}, {"count", count}, {"step", step}}; }
 };
 
 // Zeros, with a at positions start, start + step, ... of an axis of `size`.
-struct SliceScatter : Op<SliceScatter> {
+struct SliceScatter {
   static constexpr const char* name = "slice_scatter";
-  int axis = 0;
-  std::int64_t count = 0, start = 0, step = 1;
+  int axis;
+  std::int64_t size, start, step;
 
-  Tensor forward(Context&, const Tensor& a, int along, std::int64_t size, std::int64_t first, std::int64_t by) {
-    axis = along, count = a.shape()[along], start = first, step = by;
+  Tensor forward(Context&, const Tensor& a) const {
     Tensor out = make_tensor(name, with_size(a.shape(), axis, size), a.dtype());
     if (a.size() == 0) return out.zero_();
-    detail::slice_scatter(bytes_of(a), mutable_bytes_of(out), around(out.shape(), axis), start, step, count,
+    detail::slice_scatter(bytes_of(a), mutable_bytes_of(out), around(out.shape(), axis), start, step, a.shape()[axis],
                           width_of(a));
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const { return apply<Slice>(g, axis, start, count, step); }
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    return apply(Slice{axis, start, ctx.shape(0)[axis], step}, g);
+  }
+  Fields describe() const { return {{"axis", axis}, {"size", size}, {"start", start}, {"step", step}}; }
 };
 
-Tensor Slice::backward(Context&, const Tensor& g) const { return apply<SliceScatter>(g, axis, size, start, step); }
+Tensor Slice::backward(Context& ctx, const Tensor& g) const {
+  return apply(SliceScatter{axis, ctx.shape(0)[axis], start, step}, g);
+}
 
-struct Flip : Op<Flip> {
+struct Flip {
   static constexpr const char* name = "flip";
   detail::AxisSet axes;
 
-  Tensor forward(Context&, const Tensor& a, const detail::AxisSet& reversed) {
-    axes = reversed;
+  Tensor forward(Context&, const Tensor& a) const {
     Tensor out = make_tensor(name, a.shape(), a.dtype());
     detail::flip(bytes_of(a), mutable_bytes_of(out), a.shape().begin(), axes.has, a.rank(), width_of(a));
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const { return apply<Flip>(g, axes); }
+  Tensor backward(Context&, const Tensor& g) const { return apply(*this, g); }
+  Fields describe() const { return {{"axes", axes.list()}}; }
 };
 
-struct Roll : Op<Roll> {
+struct Roll {
   static constexpr const char* name = "roll";
-  std::int64_t shift = 0;
-  int axis = 0;
+  std::int64_t shift;
+  int axis;
 
-  Tensor forward(Context&, const Tensor& a, std::int64_t by, int along) {
-    shift = by, axis = along;
+  Tensor forward(Context&, const Tensor& a) const {
     Tensor out = make_tensor(name, a.shape(), a.dtype());
     detail::roll(bytes_of(a), mutable_bytes_of(out), around(a.shape(), axis), shift, width_of(a));
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const { return apply<Roll>(g, -shift, axis); }
+  Tensor backward(Context&, const Tensor& g) const { return apply(Roll{-shift, axis}, g); }
+  Fields describe() const { return {{"shift", shift}, {"axis", axis}}; }
 };
 
 // Consecutive parts of the given sizes along an axis.
-struct Split : Op<Split> {
+struct Split {
   static constexpr const char* name = "split";
-  int axis = 0;
+  int axis;
+  Sizes sizes;
 
-  Tensors forward(Context&, const Tensor& a, int along, const Sizes& sizes) {
-    axis = along;
+  Tensors forward(Context&, const Tensor& a) const {
     Tensors parts;
     std::vector<void*> to;
     for (const std::int64_t size : sizes) {
@@ -152,15 +159,15 @@ struct Split : Op<Split> {
     return parts;
   }
   Tensor backward(Context&, const Tensors& g) const { return concat(g, axis); }
+  Fields describe() const { return {{"axis", axis}, {"sizes", sizes}}; }
 };
 
-struct Concat : Op<Concat> {
+struct Concat {
   static constexpr const char* name = "concat";
-  int axis = 0;
-  Sizes sizes;
+  int axis;
 
-  Tensor forward(Context&, const Tensors& parts, int along) {
-    axis = along;
+  Tensor forward(Context&, const Tensors& parts) const {
+    Sizes sizes;
     std::vector<const void*> from;
     Shape shape = with_size(parts.front().shape(), axis, 0);
     for (const Tensor& part : parts) {
@@ -177,30 +184,36 @@ struct Concat : Op<Concat> {
     return out;
   }
   Tensors backward(Context& ctx, const Tensor& g) const {
-    const int count = static_cast<int>(sizes.size());
-    int wanted = 0;
-    for (int k = 0; k < count; ++k) wanted += ctx.needs(k) ? 1 : 0;
-    if (wanted == count) return apply<Split>(g, axis, sizes);
+    Sizes sizes;
+    bool all = true;
+    for (int k = 0; k < ctx.input_count(); ++k) {
+      sizes.push_back(ctx.shape(k)[axis]);
+      all = all && ctx.needs(k);
+    }
+    if (all) return apply(Split{axis, sizes}, g);
     Tensors gradients(sizes.size());
     std::int64_t start = 0;
-    for (int k = 0; k < count; ++k) {
-      const auto at = static_cast<std::size_t>(k);
-      if (ctx.needs(k)) gradients[at] = apply<Slice>(g, axis, start, sizes[at], std::int64_t{1});
-      start += sizes[at];
-    }
+    for (std::size_t k = 0; k < sizes.size(); start += sizes[k++])
+      if (ctx.needs(static_cast<int>(k))) gradients[k] = apply(Slice{axis, start, sizes[k], 1}, g);
     return gradients;
   }
+  Fields describe() const { return {{"axis", axis}}; }
 };
 
 using Amounts = std::vector<std::pair<std::int64_t, std::int64_t>>;
 
+Sizes flat(const Amounts& amounts) {
+  Sizes list;
+  for (const auto& [before, after] : amounts) list.insert(list.end(), {before, after});
+  return list;
+}
+
 // What pad added, taken off again.
-struct Crop : Op<Crop> {
+struct Crop {
   static constexpr const char* name = "crop";
   Amounts amounts;
 
-  Tensor forward(Context&, const Tensor& a, const Amounts& off) {
-    amounts = off;
+  Tensor forward(Context&, const Tensor& a) const {
     const int rank = a.rank();
     Shape shape = a.shape();
     std::int64_t from[max_rank], to[max_rank], offset = 0, from_step = 1, to_step = 1;
@@ -217,14 +230,15 @@ struct Crop : Op<Crop> {
     return out;
   }
   Tensor backward(Context&, const Tensor& g) const { return pad(g, amounts); }
+  Fields describe() const { return {{"amounts", flat(amounts)}}; }
 };
 
-struct Pad : Op<Pad> {
+struct Pad {
   static constexpr const char* name = "pad";
   Amounts amounts;
+  double value;
 
-  Tensor forward(Context&, const Tensor& a, const Amounts& on, double value) {
-    amounts = on;
+  Tensor forward(Context&, const Tensor& a) const {
     Shape shape = a.shape();
     std::int64_t before[max_rank];
     for (int i = 0; i < a.rank(); ++i) {
@@ -240,7 +254,8 @@ struct Pad : Op<Pad> {
                          a.rank(), width_of(a));
     return out;
   }
-  Tensor backward(Context&, const Tensor& g) const { return apply<Crop>(g, amounts); }
+  Tensor backward(Context&, const Tensor& g) const { return apply(Crop{amounts}, g); }
+  Fields describe() const { return {{"amounts", flat(amounts)}, {"value", value}}; }
 };
 
 // The parts of concat and stack agree in dtype, rank and all sizes but the one along `axis` (-1: in all).
@@ -312,7 +327,7 @@ Tensor permute(const Tensor& a, const Axes& order) {
   if (a.rank() > 0) detail::checked_axes("permute", order, a.rank());
   Axes full = order;
   for (int i = 0; i < a.rank(); ++i) full[i] = detail::checked_axis("permute", order[i], a.rank());
-  return apply<Permute>(a, full);
+  return apply(Permute{full}, a);
 }
 
 Tensor swap_axes(const Tensor& a, int i, int j) {
@@ -321,7 +336,7 @@ Tensor swap_axes(const Tensor& a, int i, int j) {
   Axes order;
   for (int k = 0; k < a.rank(); ++k) order.append(k);
   std::swap(order[one], order[other]);
-  return apply<Permute>(a, order);
+  return apply(Permute{order}, a);
 }
 
 Tensor transpose(const Tensor& a) {
@@ -333,14 +348,14 @@ Tensor broadcast_to(const Tensor& a, const Shape& shape) {
   detail::checked_size("broadcast_to", shape, size_of(a.dtype()));
   if (!detail::broadcasts_to(a.shape(), shape))
     fail("broadcast_to: got shape ", a.shape(), " to bring to ", shape, ", needs axes of equal size or 1");
-  return shape == a.shape() ? a : apply<BroadcastTo>(a, shape);
+  return shape == a.shape() ? a : apply(BroadcastTo{shape}, a);
 }
 
 Tensor concat(const Tensors& parts, int axis) {
   if (parts.empty()) fail("concat: got no tensors, needs at least one");
   const int along = detail::checked_axis("concat", axis, parts.front().rank());
   check_parts("concat", parts, along);
-  return apply<Concat>(parts, along);
+  return apply(Concat{along}, parts);
 }
 
 Tensor stack(const Tensors& parts, int axis) {
@@ -361,7 +376,7 @@ Tensors split(const Tensor& a, std::int64_t size, int axis) {
     sizes.push_back(std::min(rest, size));
     rest -= sizes.back();
   } while (rest > 0);
-  return apply<Split>(a, along, sizes);
+  return apply(Split{along, sizes}, a);
 }
 
 Tensors chunk(const Tensor& a, std::int64_t n, int axis) {
@@ -377,15 +392,15 @@ Tensor slice(const Tensor& a, int axis, std::int64_t start, std::int64_t stop, s
   const std::int64_t size = a.shape()[along];
   const auto cut = [size](std::int64_t at) { return std::clamp(at < 0 ? at + size : at, std::int64_t{0}, size); };
   const std::int64_t first = cut(start), last = cut(stop);
-  return apply<Slice>(a, along, first, last > first ? (last - first - 1) / step + 1 : std::int64_t{0}, step);
+  return apply(Slice{along, first, last > first ? (last - first - 1) / step + 1 : 0, step}, a);
 }
 
-Tensor flip(const Tensor& a, const Axes& axes) { return apply<Flip>(a, detail::checked_axes("flip", axes, a.rank())); }
+Tensor flip(const Tensor& a, const Axes& axes) { return apply(Flip{detail::checked_axes("flip", axes, a.rank())}, a); }
 
 Tensor roll(const Tensor& a, std::int64_t shift, int axis) {
   const int along = detail::checked_axis("roll", axis, a.rank());
   const std::int64_t n = std::max<std::int64_t>(a.shape()[along], 1);
-  return apply<Roll>(a, (shift % n + n) % n, along);
+  return apply(Roll{(shift % n + n) % n, along}, a);
 }
 
 Tensor pad(const Tensor& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts, double value) {
@@ -393,7 +408,7 @@ Tensor pad(const Tensor& a, const std::vector<std::pair<std::int64_t, std::int64
     fail("pad: got ", amounts.size(), " pairs of amounts for shape ", a.shape(), ", needs one an axis");
   for (const auto& [before, after] : amounts)
     if (before < 0 || after < 0) fail("pad: got amounts ", before, " and ", after, ", needs at least 0");
-  return apply<Pad>(a, amounts, value);
+  return apply(Pad{amounts, value}, a);
 }
 
 }  // namespace weft

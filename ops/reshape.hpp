@@ -1,13 +1,13 @@
 #pragma once
-// Shape and order. reshape and its relatives share storage; all others copy.
+// Shape and order. reshape and its relatives share storage; all others copy. (reshape and stack are declared in
+// engine/ops_needed.hpp.)
+#include <weft/engine/ops_needed.hpp>
 #include <weft/engine/tensor.hpp>
 
 #include <utility>
 
 namespace weft {
 
-/// The same elements in another shape, at most one size of which may be -1 (what is left).
-Tensor reshape(const Tensor& a, const Shape& shape);
 /// Axes from `first` to `last` become one.
 Tensor flatten(const Tensor& a, int first = 0, int last = -1);
 /// Removes an axis of size 1.
@@ -23,8 +23,6 @@ Tensor swap_axes(const Tensor& a, int i, int j);
 Tensor broadcast_to(const Tensor& a, const Shape& shape);
 /// One after another along an axis; all other sizes agree.
 Tensor concat(const Tensors& parts, int axis = -1);
-/// Beside each other along a new axis.
-Tensor stack(const Tensors& parts, int axis = 0);
 /// Parts of `size` along an axis; the last may be smaller.
 Tensors split(const Tensor& a, std::int64_t size, int axis = -1);
 /// n parts of equal size (rounded up) along an axis; the last may be smaller, and there may be fewer.

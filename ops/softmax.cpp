@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
 #include <weft/ops/kernels/norm/softmax.hpp>
@@ -18,12 +18,11 @@ using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
 
-struct Softmax : Op<Softmax> {
+struct Softmax {
   static constexpr const char* name = "softmax";
-  int axis = 0;
+  int axis;
 
-  Tensor forward(Context& ctx, const Tensor& a, int along) {
-    axis = along;
+  Tensor forward(Context& ctx, const Tensor& a) const {
     Tensor y = make_tensor(name, a.shape(), a.dtype());
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -42,14 +41,14 @@ struct Softmax : Op<Softmax> {
     });
     return gradient;
   }
+  Fields describe() const { return {{"axis", axis}}; }
 };
 
-struct LogSoftmax : Op<LogSoftmax> {
+struct LogSoftmax {
   static constexpr const char* name = "log_softmax";
-  int axis = 0;
+  int axis;
 
-  Tensor forward(Context& ctx, const Tensor& a, int along) {
-    axis = along;
+  Tensor forward(Context& ctx, const Tensor& a) const {
     Tensor y = make_tensor(name, a.shape(), a.dtype());
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
@@ -68,14 +67,14 @@ struct LogSoftmax : Op<LogSoftmax> {
     });
     return gradient;
   }
+  Fields describe() const { return {{"axis", axis}}; }
 };
 
-struct SoftmaxCrossEntropy : Op<SoftmaxCrossEntropy> {
+struct SoftmaxCrossEntropy {
   static constexpr const char* name = "softmax_cross_entropy";
   detail::CrossEntropyOptions options;
 
-  Tensor forward(Context& ctx, const Tensor& logits, const Tensor& labels, const detail::CrossEntropyOptions& given) {
-    options = given;
+  Tensor forward(Context& ctx, const Tensor& logits, const Tensor& labels) const {
     const std::int64_t rows = logits.size(0), classes = logits.size(1);
     Tensor losses = make_tensor(name, {rows}, logits.dtype());
     Tensor lse = make_tensor(name, {rows}, logits.dtype());
@@ -102,8 +101,10 @@ struct SoftmaxCrossEntropy : Op<SoftmaxCrossEntropy> {
     });
     return {gradient, Tensor()};
   }
+  Fields describe() const {
+    return {{"label_smoothing", options.label_smoothing}, {"ignore_index", options.ignore_index}};
+  }
 
- private:
   // g (softmax(logits) - target) in rows that count, from ops; the target is a constant.
   Tensor recorded_gradient(const Tensor& logits, const Tensor& labels, const Tensor& g) const {
     const std::int64_t rows = logits.size(0), classes = logits.size(1);
@@ -129,13 +130,13 @@ struct SoftmaxCrossEntropy : Op<SoftmaxCrossEntropy> {
 Tensor softmax(const Tensor& a, int axis) {
   detail::check_floating("softmax", a);
   if (a.rank() == 0) return reshape(softmax(reshape(a, {1}), axis), {});  // a scalar has an axis 0, as in PyTorch
-  return apply<Softmax>(a, detail::checked_axis("softmax", axis, a.rank()));
+  return apply(Softmax{detail::checked_axis("softmax", axis, a.rank())}, a);
 }
 
 Tensor log_softmax(const Tensor& a, int axis) {
   detail::check_floating("log_softmax", a);
   if (a.rank() == 0) return reshape(log_softmax(reshape(a, {1}), axis), {});
-  return apply<LogSoftmax>(a, detail::checked_axis("log_softmax", axis, a.rank()));
+  return apply(LogSoftmax{detail::checked_axis("log_softmax", axis, a.rank())}, a);
 }
 
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, std::int64_t ignore_index) {
@@ -150,7 +151,7 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double 
   for (const std::int64_t label : labels.data<std::int64_t>())
     if ((label < 0 || label >= classes) && label != ignore_index)
       fail(op, ": got label ", label, ", needs 0 <= label < ", classes, " or the ignored ", ignore_index);
-  return apply<SoftmaxCrossEntropy>(logits, labels, detail::CrossEntropyOptions{ignore_index, smoothing});
+  return apply(SoftmaxCrossEntropy{{ignore_index, smoothing}}, logits, labels);
 }
 
 }  // namespace weft

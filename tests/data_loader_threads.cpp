@@ -8,7 +8,7 @@
 #include <set>
 #include <thread>
 
-#include <weft/nn/data/dataset.hpp>
+#include <weft/nn/data/loader.hpp>
 
 using namespace weft;
 

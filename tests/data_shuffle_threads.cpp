@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <tests/support/statistics.hpp>
 #include <weft/engine/create.hpp>
-#include <weft/nn/data.hpp>
+#include <weft/nn/data/loader.hpp>
 #include <weft/ops/reshape.hpp>
 
 using namespace weft;

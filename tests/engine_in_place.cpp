@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>

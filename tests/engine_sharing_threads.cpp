@@ -4,7 +4,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/memory.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>

@@ -68,7 +68,7 @@ TEST_CASE("Linear and Projection") {
   const auto every = [&](std::int64_t n) { return slice(slice(image, 1, 0, 5, n), 2, 0, 7, n); };
   CHECK(same(strided(image), linear(every(3), strided.weight)));
   CHECK(normed.parameters().size() == 3);
-  CHECK(same(normed(image), batch_norm(linear(every(2), normed.weight), ones({6}), zeros({6}), {}, {}, true)));
+  CHECK(same(normed(image), batch_norm(linear(every(2), normed.weight), ones({6}), zeros({6}), {.training = true})));
 }
 
 TEST_CASE("pooling passes on kernel, stride and padding") {

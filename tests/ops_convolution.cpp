@@ -5,7 +5,7 @@
 
 #include <weft/engine/gradcheck.hpp>
 #include <weft/ops/conv.hpp>
-#include <weft/ops/kernels/conv_paths.hpp>
+#include <weft/ops/kernels/conv/paths.hpp>
 
 #include <limits>
 

@@ -5,7 +5,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/gradcheck.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/unary.hpp>
 

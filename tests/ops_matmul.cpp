@@ -7,7 +7,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/error.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/ops/kernels/gemm.hpp>
+#include <weft/ops/kernels/linalg/gemm.hpp>
 #include <weft/ops/matmul.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>

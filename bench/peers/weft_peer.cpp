@@ -3,7 +3,7 @@
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/ops/ops.hpp>
 

@@ -1,7 +1,7 @@
 #pragma once
 // What few tensors and nodes carry.
 #include <weft/engine/backward.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/detail/node.hpp>
 
 #include <atomic>
 #include <mutex>
@@ -45,11 +45,12 @@ struct NodeExtras {
 
 Extras& extras_of(TensorImpl* impl);
 
-/// As grad(), for a part of the tape: nodes older than `floor` are where it ends. Those among the inputs get their
-/// gradient, and neither their hooks nor a leaf's are called.
-Tensors grad_down_to(std::uint64_t floor, const Tensors& outputs, const Tensors& inputs, const GradOptions& options);
+/// As grad(), of what is connected: outputs that require no gradient are left out, with their grad_outputs, and inputs
+/// that none depends on get an undefined gradient. With a floor only for a part of the tape: it ends at nodes older
+/// than that; those among the inputs get their gradient, and neither their hooks nor a leaf's are called.
+Tensors connected_gradients(const Tensors& outputs, const Tensors& inputs, const GradOptions& options,
+                            std::uint64_t floor = 0);
 
-bool anomaly_enabled();
 /// The calling functions outside the library, innermost first, for messages.
 std::string call_site();
 

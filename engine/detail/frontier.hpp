@@ -1,6 +1,6 @@
 #pragma once
 // The nodes that a sweep over the tape has reached but not yet visited.
-#include <weft/engine/tape.hpp>
+#include <weft/engine/detail/node.hpp>
 
 #include <algorithm>
 #include <bit>

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/module.hpp>
 #include <weft/nn/stateful.hpp>
 

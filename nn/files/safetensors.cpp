@@ -11,7 +11,7 @@
 #include <set>
 
 #include <weft/nn/detail/text.hpp>
-#include <weft/nn/files/detail/output_file.hpp>
+#include <weft/engine/detail/output_file.hpp>
 
 namespace weft::nn {
 namespace {

@@ -14,7 +14,12 @@ BatchNorm::BatchNorm(std::int64_t channels, BatchNormOptions o)
 
 Tensor BatchNorm::forward(const Tensor& x) {
   detail::check_input("BatchNorm", x, 0, weight.size());
-  return batch_norm(x, weight, bias, running_mean, running_var, is_training(), options.momentum, options.eps);
+  return batch_norm(x, weight, bias,
+                    {.running_mean = running_mean,
+                     .running_var = running_var,
+                     .training = is_training(),
+                     .momentum = options.momentum,
+                     .eps = options.eps});
 }
 
 }  // namespace weft::nn

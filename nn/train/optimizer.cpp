@@ -6,7 +6,7 @@
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/checks.hpp>
 
 namespace weft::nn {

@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/tape.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/checks.hpp>
 
 namespace weft::nn {

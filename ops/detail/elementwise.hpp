@@ -1,186 +1,348 @@
 #pragma once
-// What an elementwise op is made of. Its struct states the value and the derivatives, each once, as generic functions:
-//   struct Tanh : Elementwise<Tanh, 1> {
+// Elementwise ops are made of formulas. A formula states a value and its derivatives, each once, as generic functions:
+//   struct Tanh {
 //     static constexpr const char* name = "tanh";
 //     static auto value(auto x) { return tanh(x); }
 //     static auto d0(auto g, auto, auto y) { return g * (1.0 - y * y); }
 //   };
 // d0, d1, ... take the gradient, the operands and the output, and give the gradient of operand 0, 1, ... The same text
-// runs on Register (the kernel: one fused pass), on Tensor (recorded, for gradients of gradients), on Expr (programs of
-// fused()), and on Probe (what it reads, hence what the tape must save).
-#include <weft/engine/tape.hpp>
+// runs on registers (the kernel: one fused pass), on Numbers (where masks or integers are among the operands), on
+// Tensors (recorded, for gradients of gradients) and on Exprs (programs of fused(), and what the tape must save).
+// `apply(Tanh{}, x)` is the op on a Tensor and a step of a program on an Expr.
+//
+// What else a formula may say:
+//   double low, high;                               fields, and then  Fields describe() const
+//   static constexpr bool integers = true;          it has a value for i64 and u8 too
+//   static constexpr unsigned masks = 0b001U;       operand 0 is true or false (u8)
+//   static constexpr bool gives_mask = true;        so is the value, and there is no gradient
+#include <weft/engine/op.hpp>
+#include <weft/ops/detail/program.hpp>
 #include <weft/ops/kernels/elementwise/map.hpp>
+#include <weft/ops/kernels/elementwise/number.hpp>
 
 #include <array>
-#include <bit>
 
 namespace weft::detail {
 
-/// Finds out at compile time which arguments a formula reads, and whether it only hands the gradient on.
-struct Probe {
-  unsigned reads = 0;
-  bool untouched = false;  // exactly the gradient, nothing done to it
-  constexpr Probe(unsigned read, bool same) : reads(read), untouched(same) {}
-  constexpr Probe(double) {}  // NOLINT(google-explicit-constructor): a literal reads nothing
-  static constexpr Probe of(auto... parts) { return {(parts.reads | ...), false}; }
+// ---- what a formula says ----
 
-  friend constexpr Probe operator+(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe operator-(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe operator*(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe operator/(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe operator-(Probe a) { return of(a); }
-  friend constexpr Probe operator<(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe operator>(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe equal(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe where(Probe m, Probe a, Probe b) { return of(m, a, b); }
-  friend constexpr Probe pow(Probe a, Probe b) { return of(a, b); }
-  friend constexpr Probe sqrt(Probe a) { return of(a); }
-  friend constexpr Probe exp(Probe a) { return of(a); }
-  friend constexpr Probe log(Probe a) { return of(a); }
-  friend constexpr Probe log1p(Probe a) { return of(a); }
-  friend constexpr Probe sin(Probe a) { return of(a); }
-  friend constexpr Probe cos(Probe a) { return of(a); }
-  friend constexpr Probe tanh(Probe a) { return of(a); }
-  friend constexpr Probe erf(Probe a) { return of(a); }
-  friend constexpr Probe abs(Probe a) { return of(a); }
-  friend constexpr Probe sigmoid(Probe a) { return of(a); }
-};
-
-/// The gradient formula of operand I of an op on any kind of value.
-template <int I, class F, class... V>
-constexpr auto derivative(const F& op, const V&... values) {
-  if constexpr (I == 0) return op.d0(values...);
-  if constexpr (I == 1) return op.d1(values...);
-}
-
-/// The value of an op on tensors that have the dtypes and shapes it needs, in one pass.
-template <class F, class... In>
-void run_formula(const F& f, Tensor& out, const In&... in) {
-  const auto compute = [&](auto zero) {
-    using T = decltype(zero);
-    if ((... && (in.shape() == out.shape()))) {
-      map_flat(f, out.size(), mutable_data_of<T>(out), data_of<T>(in)...);
-    } else {
-      map_broadcast<T>(f, out.shape(), mutable_data_of<T>(out), std::array<const T*, sizeof...(In)>{data_of<T>(in)...},
-                       std::array<Shape, sizeof...(In)>{in.shape()...});
-    }
-  };
-  if constexpr (requires(std::int64_t n) { (F::on_integers, n); })
-    visit_dtype(out.dtype(), compute);
+template <class F>
+constexpr unsigned masks_of() {
+  if constexpr (requires { F::masks; })
+    return F::masks;
   else
-    visit_floating(out.dtype(), compute);
+    return 0;
+}
+template <class F>
+inline constexpr bool gives_mask = requires {
+  requires F::gives_mask;
+};
+template <class F>
+inline constexpr bool takes_integers = requires {
+  requires F::integers;
+};
+/// Of the formula's kind, all operands and the result are numbers: it runs on registers.
+template <class F>
+inline constexpr bool all_numbers = masks_of<F>() == 0 && !gives_mask<F>;
+
+// What the kernel hands it as operand K.
+template <class F, std::size_t K>
+using KernelOperand =
+    std::conditional_t<(masks_of<F>() >> K & 1U) != 0, typename Register<float>::Mask, Register<float>>;
+template <class F, std::size_t... K>
+constexpr bool takes(std::index_sequence<K...>) {
+  return requires(const F f, KernelOperand<F, K>... operands) { f.value(operands...); };
+}
+/// How many operands the formula takes; 0 for what is none.
+template <class F>
+constexpr int operands_of() {
+  if constexpr (takes<F>(std::make_index_sequence<1>{})) return 1;
+  if constexpr (takes<F>(std::make_index_sequence<2>{})) return 2;
+  if constexpr (takes<F>(std::make_index_sequence<3>{})) return 3;
+  return 0;
 }
 
-template <class Self>
-struct ValueFormula {
-  const Self& op;
-  auto operator()(auto... v) const { return op.value(v...); }
+template <class F>
+concept Formula = requires {
+  static_cast<const char*>(F::name);
+}
+&&operands_of<F>() > 0;
+
+/// The gradient formula of operand I on any kind of value; nothing where there is none.
+template <int I, class F, class... V>
+constexpr auto derivative(const F& f, const V&... values) {
+  if constexpr (I == 0 && requires { f.d0(values...); }) return f.d0(values...);
+  if constexpr (I == 1 && requires { f.d1(values...); }) return f.d1(values...);
+  if constexpr (I == 2 && requires { f.d2(values...); }) return f.d2(values...);
+}
+template <int I, class F, class... V>
+inline constexpr bool has_derivative =
+    !std::is_void_v<decltype(derivative<I>(std::declval<F>(), std::declval<V>()...))>;
+
+/// Calls f with the indices 0 to N - 1 as std::integral_constant.
+template <int N, class F>
+constexpr decltype(auto) with_indices(F&& f) {
+  return [&]<int... K>(std::integer_sequence<int, K...>)->decltype(auto) {
+    return f(std::integral_constant<int, K>{}...);
+  }
+  (std::make_integer_sequence<int, N>{});
+}
+
+// ---- on tensors ----
+
+/// out = f(in...) in one pass, broadcast; f takes as many values as there are tensors, of one dtype but for those with
+/// a bit in `masks`, which are u8 and come as bool. With OnRegisters f runs on registers where the dtype has them.
+template <unsigned masks, bool OnRegisters, bool Integers, class F, std::size_t N>
+void run_formula(const F& f, Tensor& out, const std::array<const Tensor*, N>& in, DType dtype) {
+  with_indices<static_cast<int>(N)>([&](auto... k) {
+    const auto compute = [&](auto zero) {
+      using T = decltype(zero);
+      if constexpr (OnRegisters) {
+        static_assert(masks == 0);
+        if ((... && (in[k] == in[0] || in[k]->shape() == out.shape())) && in[0]->shape() == out.shape())
+          map_flat(f, out.size(), mutable_data_of<T>(out), data_of<T>(*in[k])...);
+        else
+          map_broadcast<T>(f, out.shape(), mutable_data_of<T>(out), std::array<const T*, N>{data_of<T>(*in[k])...},
+                           std::array<Shape, N>{in[k]->shape()...});
+      } else {
+        const auto element = [&]<class E>(E value, auto place) {
+          if constexpr ((masks >> static_cast<unsigned>(place()) & 1U) != 0)
+            return value != 0;
+          else
+            return Number<E>(value);
+        };
+        const auto plain = [&](auto... values) {
+          const auto y = f(element(values, k)...);
+          if constexpr (std::is_same_v<decltype(y), const bool>)
+            return std::uint8_t{y};
+          else
+            return y.v;
+        };
+        using Out =
+            std::invoke_result_t<decltype(plain), std::conditional_t<(masks >> k() & 1U) != 0, std::uint8_t, T>...>;
+        const auto data = [&](auto place) {
+          using E = std::conditional_t<(masks >> static_cast<unsigned>(place()) & 1U) != 0, std::uint8_t, T>;
+          return data_of<E>(*in[static_cast<std::size_t>(place())]);
+        };
+        map_mixed(plain, out.shape(), mutable_data_of<Out>(out), std::array<Shape, N>{in[k]->shape()...}, data(k)...);
+      }
+    };
+    if constexpr (Integers)
+      visit_dtype(dtype, compute);
+    else
+      visit_floating(dtype, compute);
+  });
+}
+
+/// What the gradient of an operand reads, as bits: 0 the gradient, 1 to N the operands, N + 1 the output.
+struct Reads {
+  unsigned bits = 0;
+  bool untouched = false;  // exactly the gradient is handed on
 };
-template <class Self>
-  requires(Self::integers)
-struct ValueFormula<Self> {
-  static constexpr bool on_integers = true;
-  const Self& op;
-  auto operator()(auto... v) const { return op.value(v...); }
-};
+/// Found by writing the derivative down.
+template <class F>
+const std::array<Reads, operands_of<F>()>& reads_of() {
+  constexpr int n = operands_of<F>();
+  static const auto found = with_indices<n>([](auto... i) {
+    return with_indices<n + 2>([&](auto... value) {
+      const auto of = [&](auto operand) -> Reads {
+        if constexpr (has_derivative<operand(), F, decltype(Expr(value()))...>) {
+          Program program;
+          const Expr g = program.input(0);
+          const Expr result = derivative<operand()>(F{}, program.input(value())...);
+          return {program.inputs_behind(result, n + 2), result.program() != nullptr && result.at() == g.at()};
+        } else {
+          return {};
+        }
+      };
+      return std::array<Reads, n>{of(i)...};
+    });
+  });
+  return found;
+}
 
-template <class Self, int N>
-struct Elementwise : Op<Self> {
-  static constexpr bool integers = false;  // an op that has a value for i64 and u8 says true
+/// The op that a formula is on tensors.
+template <class F>
+struct Elementwise : Op<Elementwise<F>> {
+  static constexpr const char* name = F::name;
+  static constexpr int n = operands_of<F>();
 
-  unsigned kept = 0;  // which operands (bits 0..N-1) and whether the output (bit N) were saved
+  explicit Elementwise(const F& of) : formula(of) {}
 
-  template <int I>
-  static constexpr Probe probe() {
-    return [&]<std::size_t... K>(std::index_sequence<K...>) {
-      return derivative<I>(Self{}, Probe(0U, true), Probe(1U << K, false)...);
+  F formula;
+  unsigned kept = 0;  // which operands and whether the output were saved: bits as in Reads
+
+  Fields describe() const requires requires(const F f) { f.describe(); }
+  { return formula.describe(); }
+
+  template <class... In>
+  Tensor forward(Context& ctx, const In&... in) {
+    static_assert(sizeof...(In) == n);
+    const std::array<const Tensor*, n> operands{&in...};
+    const DType dtype = checked_dtype(operands);
+    Shape shape = operands[0]->shape();
+    for (const Tensor* t : operands)
+      if (t->shape() != shape) shape = broadcast_shapes(name, shape, t->shape());
+    Tensor out = make_tensor(name, shape, gives_mask<F> ? u8 : dtype);
+    run<all_numbers<F>, masks_of<F>()>([&f = formula](auto... v) { return f.value(v...); }, out, operands, dtype);
+    if constexpr (!gives_mask<F>) {
+      for (int i = 0; i < n; ++i)
+        if (ctx.needs(i)) kept |= reads_of<F>()[static_cast<std::size_t>(i)].bits;
+      for (int k = 0; k < n; ++k)
+        if (kept >> (k + 1) & 1U) ctx.save(*operands[static_cast<std::size_t>(k)]);
+      if (kept >> (n + 1) & 1U) ctx.save(out);
     }
-    (std::make_index_sequence<N + 1>{});
+    return out;
   }
 
-  /// Operands first, then the op's own fields in the order of declaration.
-  template <class... Fields>
-  Tensor forward(Context& ctx, const Tensor& a, const Fields&... fields) requires(N == 1) {
-    self() = Self{{}, fields...};
-    return run(ctx, {&a});
-  }
-  Tensor forward(Context& ctx, const Tensor& a, const Tensor& b) requires(N == 2) { return run(ctx, {&a, &b}); }
-
-  std::array<Tensor, N> backward(Context& ctx, const Tensor& g) const {
-    std::array<Tensor, N + 1> operands;
-    for (int k = 0, at = 0; k <= N; ++k)
-      if (kept >> k & 1U) operands[static_cast<std::size_t>(k)] = ctx.saved(at++);
-    std::array<Tensor, N> gradients;
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-      ((ctx.needs(I) ? void(gradients[I] = gradient<I>(g, operands)) : void()), ...);
-    }
-    (std::make_integer_sequence<int, N>{});
+  std::array<Tensor, n> backward(Context& ctx, const Tensor& g) const requires(!gives_mask<F>) {
+    std::array<Tensor, n + 2> values{g};
+    for (int k = 1, at = 0; k <= n + 1; ++k)
+      if (kept >> k & 1U) values[static_cast<std::size_t>(k)] = ctx.saved(at++);
+    std::array<Tensor, n> gradients;
+    with_indices<n>([&](auto... i) { ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values)) : void()), ...); });
     return gradients;
   }
 
  private:
-  Self& self() { return static_cast<Self&>(*this); }
-  const Self& self() const { return static_cast<const Self&>(*this); }
-
-  Tensor run(Context& ctx, std::array<const Tensor*, N> in) {
-    Shape shape = in[0]->shape();
-    if constexpr (N == 2) {
-      check_same_dtype(Self::name, *in[0], *in[1]);
-      if (in[1]->shape() != shape) shape = broadcast_shapes(Self::name, shape, in[1]->shape());
+  // The dtype of what is no mask; of masks alone their u8.
+  static DType checked_dtype(const std::array<const Tensor*, n>& operands) {
+    const Tensor* first = nullptr;
+    for (int k = 0; k < n; ++k) {
+      const Tensor& t = *operands[static_cast<std::size_t>(k)];
+      if (masks_of<F>() >> k & 1U) {
+        if (t.dtype() != u8) fail(name, ": got a mask of ", t.dtype(), " ", t.shape(), ", needs u8");
+      } else if (first == nullptr) {
+        first = &t;
+      } else {
+        check_same_dtype(name, *first, t);
+      }
     }
-    if constexpr (!Self::integers) check_floating(Self::name, *in[0]);
-    Tensor out = make_tensor(Self::name, shape, in[0]->dtype());
-    const ValueFormula<Self> formula{self()};
-    if constexpr (N == 1)
-      run_formula(formula, out, *in[0]);
-    else
-      run_formula(formula, out, *in[0], *in[1]);
+    if (first == nullptr) return u8;
+    if constexpr (!takes_integers<F>) check_floating(name, *first);
+    return first->dtype();
+  }
 
-    [&]<int... I>(std::integer_sequence<int, I...>) { ((kept |= ctx.needs(I) ? probe<I>().reads : 0U), ...); }
-    (std::make_integer_sequence<int, N>{});
-    for (int k = 0; k < N; ++k)
-      if (kept >> k & 1U) ctx.save(*in[static_cast<std::size_t>(k)]);
-    if (kept >> N & 1U) ctx.save(out);
-    return out;
+  template <bool numbers, unsigned masks, class G, std::size_t N>
+  static void run(const G& g, Tensor& out, const std::array<const Tensor*, N>& in, DType dtype) {
+    // Integers have no registers.
+    if constexpr (numbers && takes_integers<F>) {
+      if (!is_floating(dtype)) return run_formula<masks, false, true>(g, out, in, dtype);
+    }
+    run_formula<masks, numbers, takes_integers<F> && !numbers>(g, out, in, dtype);
   }
 
   template <int I>
-  Tensor gradient(const Tensor& g, const std::array<Tensor, N + 1>& operands) const {
-    constexpr Probe seen = probe<I>();
-    if constexpr (seen.untouched) {
-      return g;
-    } else {
-      return [&]<std::size_t... K>(std::index_sequence<K...>) {
-        if (grad_enabled()) return derivative<I>(self(), g, operands[K]...);
-        Tensor out = make_tensor(Self::name, g.shape(), g.dtype());
-        run_gradient<I, seen.reads>(out, g, operands, std::make_index_sequence<std::popcount(seen.reads)>{});
+  Tensor gradient(const std::array<Tensor, n + 2>& values) const {
+    const Tensor& g = values[0];
+    return with_indices<n + 2>([&](auto... k) -> Tensor {
+      if constexpr (has_derivative<I, F, decltype(values[static_cast<std::size_t>(k)])...>) {
+        if (reads_of<F>()[I].untouched) return g;
+        if (grad_enabled()) return derivative<I>(formula, values[k]...);
+        Tensor out = make_tensor(name, g.shape(), g.dtype());
+        // In the place of what is not read the gradient, which no loop then loads.
+        const std::array<const Tensor*, n + 2> in{values[k].defined() ? &values[k] : &g...};
+        run_formula<masks_of<F>() << 1U, masks_of<F>() == 0, false>(
+            [&f = formula](auto... v) { return derivative<I>(f, v...); }, out, in, g.dtype());
         return out;
+      } else {
+        return {};
       }
-      (std::make_index_sequence<N + 1>{});
+    });
+  }
+};
+
+/// The op on tensors.
+template <Formula F, std::same_as<Tensor>... In>
+Tensor apply(const F& formula, const In&... in) {
+  static_assert(sizeof...(In) == operands_of<F>(), "apply: as many tensors as the formula has operands");
+  return weft::apply(Elementwise<F>(formula), in...);
+}
+
+// ---- in programs of fused() ----
+
+template <class F>
+class StepOf final : public StepFormula {
+ public:
+  static constexpr int n = operands_of<F>();
+  static_assert(n <= max_operands);
+  static_assert(
+      std::is_empty_v<F> || requires(const F f) { f.describe(); }, "a formula with fields describes them");
+
+  explicit StepOf(const F& formula) : f_(formula) {}
+
+  int operands() const override { return n; }
+  void run(const float* const* in, float* out) const override { run_block(in, out); }
+  void run(const double* const* in, double* out) const override { run_block(in, out); }
+
+  Tensor run(std::span<const Tensor> in, DType dtype) const override {
+    return with_indices<n>([&](auto... k) {
+      const auto operand = [&](int at) {
+        const Tensor& t = in[static_cast<std::size_t>(at)];
+        return (masks_of<F>() >> at & 1U) != 0 ? as_mask(t) : t;
+      };
+      const Tensor out = detail::apply(f_, operand(k)...);
+      return gives_mask<F> ? out.to(dtype) : out;
+    });
+  }
+
+  bool has_gradient(int k) const override {
+    return with_indices<n>([&](auto... i) { return ((k == i && slope<i()>()) || ...); });
+  }
+  Expr gradient(int k, const Expr& g, std::span<const Expr> in, const Expr& out) const override {
+    return with_indices<n>([&](auto... i) {
+      Expr result = 0.0;
+      const auto take = [&](auto place) {
+        if constexpr (slope<place()>()) result = derivative<place()>(f_, g, in[static_cast<std::size_t>(i)]..., out);
+      };
+      ((k == i ? take(i) : void()), ...);
+      return result;
+    });
+  }
+
+  bool equals(const StepFormula& other) const override {
+    const auto* same = dynamic_cast<const StepOf*>(&other);
+    if (same == nullptr) return false;
+    if constexpr (std::is_empty_v<F>)
+      return true;
+    else
+      return to_text(f_.describe()) == to_text(same->f_.describe());  // unlike numbers, -0 and nan are themselves
+  }
+
+ private:
+  template <int I>
+  static constexpr bool slope() {
+    return with_indices<n + 2>([](auto... k) { return has_derivative<I, F, decltype(Expr(k()))...>; });
+  }
+
+  template <class T>
+  void run_block(const T* const* in, T* out) const {
+    using R = Register<T>;
+    for (std::int64_t at = 0; at < program_block; at += lanes<T>) {
+      const auto operand = [&](auto k) {
+        const R x(xsimd::load_unaligned(in[k()] + at));
+        if constexpr ((masks_of<F>() >> k() & 1U) != 0)
+          return !equal(x, R(0.0));
+        else
+          return x;
+      };
+      const auto y = with_indices<n>([&](auto... k) { return f_.value(operand(k)...); });
+      if constexpr (gives_mask<F>)
+        where(y, R(1.0), R(0.0)).v.store_unaligned(out + at);
+      else
+        y.v.store_unaligned(out + at);
     }
   }
 
-  // The k-th operand that is read.
-  static constexpr std::size_t nth(unsigned reads, std::size_t k) {
-    std::size_t at = 0;
-    for (;; ++at)
-      if (reads >> at & 1U && k-- == 0) return at;
-  }
-
-  template <int I, unsigned reads, std::size_t... U>
-  void run_gradient(Tensor& out, const Tensor& g, const std::array<Tensor, N + 1>& operands,
-                    std::index_sequence<U...>) const {
-    const auto formula = [op = &self()](auto grad, auto... used) {
-      const std::array<decltype(grad), sizeof...(used) + 1> given{used..., decltype(grad){}};
-      return [&]<std::size_t... K>(std::index_sequence<K...>) {
-        // An operand that is not read gets the spare value at the end.
-        return derivative<I>(*op, grad,
-                             given[reads >> K & 1U ? std::popcount(reads & ((1U << K) - 1U)) : sizeof...(used)]...);
-      }
-      (std::make_index_sequence<N + 1>{});
-    };
-    run_formula(formula, out, g, operands[nth(reads, U)]...);
-  }
+  F f_;
 };
+
+/// The step of a program.
+template <Formula F, std::same_as<Expr>... In>
+Expr apply(const F& formula, const In&... in) {
+  static_assert(sizeof...(In) == operands_of<F>(), "apply: as many values as the formula has operands");
+  const std::array<Expr, sizeof...(In)> operands{in...};
+  return program_of(operands).apply(std::make_shared<StepOf<F>>(formula), operands);
+}
 
 }  // namespace weft::detail

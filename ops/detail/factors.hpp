@@ -1,6 +1,6 @@
 #pragma once
 // What the tape keeps of the two factors of a product (matrix product, convolution).
-#include <weft/engine/tape.hpp>
+#include <weft/engine/op.hpp>
 
 namespace weft::detail {
 

@@ -1,84 +1,87 @@
 #pragma once
-// Every elementwise op: value and derivatives, each written once. See elementwise.hpp.
-#include <weft/ops/arithmetic.hpp>
-#include <weft/ops/compare.hpp>
+// Every formula: value and derivatives, each written once. See elementwise.hpp; who includes this includes the headers
+// that declare the functions which the formulas use.
 #include <weft/ops/detail/elementwise.hpp>
-#include <weft/ops/unary.hpp>
 
 #include <numbers>
 
 namespace weft::detail {
 
-struct Add : Elementwise<Add, 2> {
+struct Add {
   static constexpr const char* name = "add";
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return a + b; }
   static constexpr auto d0(auto g, auto, auto, auto) { return g; }
   static constexpr auto d1(auto g, auto, auto, auto) { return g; }
 };
-struct Sub : Elementwise<Sub, 2> {
+struct Sub {
   static constexpr const char* name = "sub";
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return a - b; }
   static constexpr auto d0(auto g, auto, auto, auto) { return g; }
   static constexpr auto d1(auto g, auto, auto, auto) { return -g; }
 };
-struct Mul : Elementwise<Mul, 2> {
+struct Mul {
   static constexpr const char* name = "mul";
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return a * b; }
   static constexpr auto d0(auto g, auto, auto b, auto) { return g * b; }
   static constexpr auto d1(auto g, auto a, auto, auto) { return g * a; }
 };
-struct Div : Elementwise<Div, 2> {
+struct Div {
   static constexpr const char* name = "div";
   static auto value(auto a, auto b) { return a / b; }
   static constexpr auto d0(auto g, auto, auto b, auto) { return g / b; }
   static constexpr auto d1(auto g, auto, auto b, auto y) { return -g * y / b; }
 };
-struct AddScalar : Elementwise<AddScalar, 1> {
+struct AddScalar {
   static constexpr const char* name = "add";
   static constexpr bool integers = true;
   double scalar = 0;
+  Fields describe() const { return {{"scalar", scalar}}; }
   auto value(auto x) const { return x + scalar; }
   static constexpr auto d0(auto g, auto, auto) { return g; }
 };
-struct SubFromScalar : Elementwise<SubFromScalar, 1> {
+struct SubFromScalar {
   static constexpr const char* name = "sub";
   static constexpr bool integers = true;
   double scalar = 0;
+  Fields describe() const { return {{"scalar", scalar}}; }
   auto value(auto x) const { return scalar - x; }
   static constexpr auto d0(auto g, auto, auto) { return -g; }
 };
-struct MulScalar : Elementwise<MulScalar, 1> {
+struct MulScalar {
   static constexpr const char* name = "mul";
   static constexpr bool integers = true;
   double scalar = 0;
+  Fields describe() const { return {{"scalar", scalar}}; }
   auto value(auto x) const { return x * scalar; }
   constexpr auto d0(auto g, auto, auto) const { return g * scalar; }
 };
-struct DivScalar : Elementwise<DivScalar, 1> {
+struct DivScalar {
   static constexpr const char* name = "div";
   double scalar = 1;
+  Fields describe() const { return {{"scalar", scalar}}; }
   auto value(auto x) const { return x / scalar; }
   constexpr auto d0(auto g, auto, auto) const { return g / scalar; }
 };
-struct DivideScalar : Elementwise<DivideScalar, 1> {
+struct DivideScalar {
   static constexpr const char* name = "div";
   double scalar = 1;
+  Fields describe() const { return {{"scalar", scalar}}; }
   auto value(auto x) const { return scalar / x; }
   static constexpr auto d0(auto g, auto x, auto y) { return -g * y / x; }
 };
 
 // Where both operands are equal each takes half the gradient; a nan wins, and then both take all of it; as in PyTorch.
-struct Maximum : Elementwise<Maximum, 2> {
+struct Maximum {
   static constexpr const char* name = "maximum";
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return where(a > b, a, where(equal(a, a), b, a)); }
   static constexpr auto d0(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(a < b, 0.0, g)); }
   static constexpr auto d1(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(b < a, 0.0, g)); }
 };
-struct Minimum : Elementwise<Minimum, 2> {
+struct Minimum {
   static constexpr const char* name = "minimum";
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return where(a < b, a, where(equal(a, a), b, a)); }
@@ -86,7 +89,7 @@ struct Minimum : Elementwise<Minimum, 2> {
   static constexpr auto d1(auto g, auto a, auto b, auto) { return where(equal(a, b), 0.5 * g, where(b > a, 0.0, g)); }
 };
 
-struct Pow : Elementwise<Pow, 2> {
+struct Pow {
   static constexpr const char* name = "pow";
   static auto value(auto a, auto b) { return pow(a, b); }
   // a^0 is 1 for every a: no slope, where pow would give 0 times infinity at a = 0.
@@ -98,99 +101,100 @@ struct Pow : Elementwise<Pow, 2> {
     return g * (y * log(where(equal(a, 0.0), where(b < 0.0, a, 1.0), a)));
   }
 };
-struct PowScalar : Elementwise<PowScalar, 1> {
+struct PowScalar {
   static constexpr const char* name = "pow";
   double exponent = 2;
+  Fields describe() const { return {{"exponent", exponent}}; }
   auto value(auto x) const { return pow(x, exponent); }
   constexpr auto d0(auto g, auto x, auto) const {
     return g * (exponent * pow(x, exponent == 0 ? 0.0 : exponent - 1.0));
   }
 };
 
-struct Neg : Elementwise<Neg, 1> {
+struct Neg {
   static constexpr const char* name = "neg";
   static constexpr bool integers = true;
   static auto value(auto x) { return -x; }
   static constexpr auto d0(auto g, auto, auto) { return -g; }
 };
-struct Square : Elementwise<Square, 1> {
+struct Square {
   static constexpr const char* name = "square";
   static constexpr bool integers = true;
   static auto value(auto x) { return x * x; }
   static constexpr auto d0(auto g, auto x, auto) { return g * (2.0 * x); }
 };
 // One pass over memory where square(a - b) takes two.
-struct SquaredDifference : Elementwise<SquaredDifference, 2> {
+struct SquaredDifference {
   static constexpr const char* name = "squared_difference";
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return (a - b) * (a - b); }
   static constexpr auto d0(auto g, auto a, auto b, auto) { return g * (2.0 * (a - b)); }
   static constexpr auto d1(auto g, auto a, auto b, auto) { return g * (2.0 * (b - a)); }
 };
-struct Sqrt : Elementwise<Sqrt, 1> {
+struct Sqrt {
   static constexpr const char* name = "sqrt";
   static auto value(auto x) { return sqrt(x); }
   static constexpr auto d0(auto g, auto, auto y) { return g / (2.0 * y); }
 };
-struct Exp : Elementwise<Exp, 1> {
+struct Exp {
   static constexpr const char* name = "exp";
   static auto value(auto x) { return exp(x); }
   static constexpr auto d0(auto g, auto, auto y) { return g * y; }
 };
-struct Log : Elementwise<Log, 1> {
+struct Log {
   static constexpr const char* name = "log";
   static auto value(auto x) { return log(x); }
   static constexpr auto d0(auto g, auto x, auto) { return g / x; }
 };
-struct Log1p : Elementwise<Log1p, 1> {
+struct Log1p {
   static constexpr const char* name = "log1p";
   static auto value(auto x) { return log1p(x); }
   static constexpr auto d0(auto g, auto x, auto) { return g / (1.0 + x); }
 };
-struct Sin : Elementwise<Sin, 1> {
+struct Sin {
   static constexpr const char* name = "sin";
   static auto value(auto x) { return sin(x); }
   static constexpr auto d0(auto g, auto x, auto) { return g * cos(x); }
 };
-struct Cos : Elementwise<Cos, 1> {
+struct Cos {
   static constexpr const char* name = "cos";
   static auto value(auto x) { return cos(x); }
   static constexpr auto d0(auto g, auto x, auto) { return -g * sin(x); }
 };
-struct Tanh : Elementwise<Tanh, 1> {
+struct Tanh {
   static constexpr const char* name = "tanh";
   static auto value(auto x) { return tanh(x); }
   static constexpr auto d0(auto g, auto, auto y) { return g * (1.0 - y * y); }
 };
-struct Sigmoid : Elementwise<Sigmoid, 1> {
+struct Sigmoid {
   static constexpr const char* name = "sigmoid";
   static auto value(auto x) { return sigmoid(x); }
   static constexpr auto d0(auto g, auto, auto y) { return g * (y * (1.0 - y)); }
 };
-struct Erf : Elementwise<Erf, 1> {
+struct Erf {
   static constexpr const char* name = "erf";
   static auto value(auto x) { return erf(x); }
   static constexpr auto d0(auto g, auto x, auto) { return g * (2.0 * std::numbers::inv_sqrtpi * exp(-(x * x))); }
 };
-struct Abs : Elementwise<Abs, 1> {
+struct Abs {
   static constexpr const char* name = "abs";
   static constexpr bool integers = true;
   static auto value(auto x) { return abs(x); }
   static constexpr auto d0(auto g, auto x, auto) { return where(x > 0.0, g, where(x < 0.0, -g, 0.0)); }
 };
-struct Relu : Elementwise<Relu, 1> {
+struct Relu {
   static constexpr const char* name = "relu";
   static constexpr bool integers = true;
   static auto value(auto x) { return where(x < 0.0, 0.0, x); }
   static constexpr auto d0(auto g, auto, auto y) { return where(equal(y, 0.0), 0.0, g); }
 };
-struct Softplus : Elementwise<Softplus, 1> {
+struct Softplus {
   static constexpr const char* name = "softplus";
   static auto value(auto x) { return where(x > 0.0, x, 0.0) + log1p(exp(-abs(x))); }
   static constexpr auto d0(auto g, auto x, auto) { return g * sigmoid(x); }
 };
 // Exact: x times the normal distribution function.
-struct Gelu : Elementwise<Gelu, 1> {
+struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr double density = std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2;  // of a normal variable at 0
   static constexpr auto distribution(auto x) { return 0.5 * (1.0 + erf(x * (std::numbers::sqrt2 / 2))); }
@@ -198,7 +202,7 @@ struct Gelu : Elementwise<Gelu, 1> {
   static constexpr auto d0(auto g, auto x, auto) { return g * (distribution(x) + x * density * exp(-0.5 * (x * x))); }
 };
 // Hendrycks and Gimpel's approximation (arXiv 1606.08415).
-struct GeluTanh : Elementwise<GeluTanh, 1> {
+struct GeluTanh {
   static constexpr const char* name = "gelu";
   static constexpr double scale = std::numbers::inv_sqrtpi * std::numbers::sqrt2, cubic = 0.044715;
   static constexpr auto inner(auto x) { return tanh(scale * (x + cubic * (x * x * x))); }
@@ -208,12 +212,87 @@ struct GeluTanh : Elementwise<GeluTanh, 1> {
     return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * (scale * (1.0 + 3.0 * cubic * (x * x))));
   }
 };
-struct Clamp : Elementwise<Clamp, 1> {
+struct Clamp {
   static constexpr const char* name = "clamp";
   static constexpr bool integers = true;
   double low = 0, high = 1;
+  Fields describe() const { return {{"low", low}, {"high", high}}; }
   constexpr auto value(auto x) const { return where(x < low, low, where(x > high, high, x)); }
   constexpr auto d0(auto g, auto x, auto) const { return where(equal(x, value(x)), g, 0.0); }  // 0 at nan
+};
+
+// Comparisons, and what is made of true and false: no gradient.
+struct Equal {
+  static constexpr const char* name = "equal";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto a, auto b) { return equal(a, b); }
+};
+struct NotEqual {
+  static constexpr const char* name = "not_equal";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto a, auto b) { return !equal(a, b); }
+};
+struct Less {
+  static constexpr const char* name = "less";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto a, auto b) { return a < b; }
+};
+struct LessEqual {
+  static constexpr const char* name = "less_equal";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto a, auto b) { return a <= b; }
+};
+struct Greater {
+  static constexpr const char* name = "greater";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto a, auto b) { return a > b; }
+};
+struct GreaterEqual {
+  static constexpr const char* name = "greater_equal";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto a, auto b) { return a >= b; }
+};
+struct LogicalAnd {
+  static constexpr const char* name = "logical_and";
+  static constexpr bool integers = true, gives_mask = true;
+  static constexpr unsigned masks = 0b11U;
+  static auto value(auto a, auto b) { return a && b; }
+};
+struct LogicalOr {
+  static constexpr const char* name = "logical_or";
+  static constexpr bool integers = true, gives_mask = true;
+  static constexpr unsigned masks = 0b11U;
+  static auto value(auto a, auto b) { return a || b; }
+};
+struct LogicalNot {
+  static constexpr const char* name = "logical_not";
+  static constexpr bool integers = true, gives_mask = true;
+  static constexpr unsigned masks = 0b1U;
+  static auto value(auto a) { return !a; }
+};
+struct IsNan {
+  static constexpr const char* name = "isnan";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto x) { return !equal(x, x); }
+};
+struct IsInf {
+  static constexpr const char* name = "isinf";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto x) { return equal(x, x) && !equal(x - x, 0.0); }
+};
+struct IsFinite {
+  static constexpr const char* name = "isfinite";
+  static constexpr bool integers = true, gives_mask = true;
+  static auto value(auto x) { return equal(x - x, 0.0); }
+};
+
+struct Where {
+  static constexpr const char* name = "where";
+  static constexpr bool integers = true;
+  static constexpr unsigned masks = 0b001U;
+  static auto value(auto mask, auto a, auto b) { return where(mask, a, b); }
+  static constexpr auto d1(auto g, auto mask, auto, auto, auto) { return where(mask, g, 0.0); }
+  static constexpr auto d2(auto g, auto mask, auto, auto, auto) { return where(mask, 0.0, g); }
 };
 
 }  // namespace weft::detail

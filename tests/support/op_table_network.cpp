@@ -280,7 +280,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .reference = naive([](const Arrays& in) { return normalised(in, -1); }),
                   .f32_tolerance = 1e-3});
   rows.push_back({.name = "batch_norm",
-                  .function = one([](In in) { return batch_norm(in[0], in[1], in[2], Tensor(), Tensor(), true); }),
+                  .function = one([](In in) { return batch_norm(in[0], in[1], in[2], {.training = true}); }),
                   .cases = {affine({5, 3}), affine({2, 2, 3, 4}), affine({7, 1})},
                   .large = {affine({11'503, 19}), affine({5, 7, 4'099}), affine({3, 17, 15, 130})},
                   .reference = naive([](const Arrays& in) {
@@ -296,8 +296,9 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .variant = "running",
                   .function = one([](In in) {
                     const Shape channels = {in[0].size(-1)};
-                    return batch_norm(in[0], in[1], in[2], full(channels, 0.3, in[0].dtype()),
-                                      full(channels, 2.0, in[0].dtype()), false);
+                    return batch_norm(in[0], in[1], in[2],
+                                      {.running_mean = full(channels, 0.3, in[0].dtype()),
+                                       .running_var = full(channels, 2.0, in[0].dtype())});
                   }),
                   .cases = {affine({5, 3}), affine({2, 2, 3, 4}), affine({1, 1}), affine({0, 2})},
                   .large = {affine({11'503, 19}), affine({5, 7, 4'099})},

@@ -3,6 +3,7 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/loops/broadcast.hpp>
 #include <weft/ops/kernels/simd/register.hpp>
+#include <weft/ops/kernels/simd/vectors.hpp>
 
 #include <algorithm>
 #include <array>
@@ -62,46 +63,36 @@ void for_short_rows(const BroadcastLoop<static_cast<int>(sizeof...(In))>& loop, 
                });
 }
 
-/// out[i] = f(in[i]...) for whole buffers of f32 or f64, run in whole vectors past n (the capacity allows it).
+/// out[i] = f(in[i]...) on registers, for whole buffers of f32 or f64, run in whole vectors past n (the capacity allows
+/// it).
 template <class T, class F, class... In>
 void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
-  if constexpr (std::is_floating_point_v<T>) {
-    using L = Register<T>;
-    constexpr std::int64_t w = lanes<T>;
-    parallel_for((n + w - 1) / w, map_grain / w, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin * w; i < end * w; i += w)
-        f(L(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
-    });
-  } else {
-    parallel_for(n, map_grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) out[i] = f(Integer<T>(in[i])...).v;
-    });
-  }
+  using L = Register<T>;
+  constexpr std::int64_t w = lanes<T>;
+  parallel_for((n + w - 1) / w, map_grain / w, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * w; i < end * w; i += w) f(L(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
+  });
 }
 
 /// One row whose operands step by 1 or 0; exactly n elements are written.
 template <class T, class F, std::size_t N, std::size_t... K>
 void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& in,
              const std::array<std::int64_t, N>& step, std::index_sequence<K...>) {
-  if constexpr (std::is_floating_point_v<T>) {
-    using L = Register<T>;
-    constexpr std::int64_t w = lanes<T>;
-    // An operand that stays is read from a register's worth of copies, so that one loop serves every combination.
-    alignas(64) T splat[N][static_cast<std::size_t>(w)];
-    std::array<const T*, N> from = in;
-    for (std::size_t k = 0; k < N; ++k) {
-      if (step[k] != 0) continue;
-      std::fill_n(splat[k], w, in[k][0]);
-      from[k] = splat[k];
-    }
-    std::int64_t i = 0;
-    for (; i + w <= n; i += w) f(L(xsimd::load_unaligned(from[K] + i * step[K]))...).v.store_unaligned(out + i);
-    if (i == n) return;
-    const FirstLanes<T> rest(n - i);
-    rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = f(Integer<T>(in[K][i * step[K]])...).v;
+  using L = Register<T>;
+  constexpr std::int64_t w = lanes<T>;
+  // An operand that stays is read from a register's worth of copies, so that one loop serves every combination.
+  alignas(64) T splat[N][static_cast<std::size_t>(w)];
+  std::array<const T*, N> from = in;
+  for (std::size_t k = 0; k < N; ++k) {
+    if (step[k] != 0) continue;
+    std::fill_n(splat[k], w, in[k][0]);
+    from[k] = splat[k];
   }
+  std::int64_t i = 0;
+  for (; i + w <= n; i += w) f(L(xsimd::load_unaligned(from[K] + i * step[K]))...).v.store_unaligned(out + i);
+  if (i == n) return;
+  const FirstLanes<T> rest(n - i);
+  rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
 }
 
 /// out = f(in...) with the operands broadcast to `shape`, the shape of out.

@@ -28,6 +28,8 @@ struct Register {
   friend Register operator-(Register a) { return a.v ^ Batch<T>(T(-0.0)); }  // xsimd's is 0 - x, which makes 0 of 0
   friend Mask operator<(Register a, Register b) { return a.v < b.v; }
   friend Mask operator>(Register a, Register b) { return a.v > b.v; }
+  friend Mask operator<=(Register a, Register b) { return a.v <= b.v; }
+  friend Mask operator>=(Register a, Register b) { return a.v >= b.v; }
   friend Mask equal(Register a, Register b) { return a.v == b.v; }
   friend Register where(Mask mask, Register a, Register b) { return xsimd::select(mask, a.v, b.v); }
 
@@ -75,34 +77,6 @@ struct Register {
       if (n & 1) result = result * power;
     return result;
   }
-};
-
-/// The same for i64 and u8: one element at a time, and the compiler vectorises what it can.
-template <class T>
-struct Integer {
-  T v;
-
-  Integer() : v(0) {}
-  Integer(T value) : v(value) {}                  // NOLINT(google-explicit-constructor)
-  Integer(double value) : v(saturated(value)) {}  // NOLINT(google-explicit-constructor)
-
-  /// The nearest value of the type: bounds may lie beyond it.
-  static T saturated(double value) {
-    constexpr auto least = static_cast<double>(std::numeric_limits<T>::min());
-    constexpr auto most = static_cast<double>(std::numeric_limits<T>::max());
-    if (value >= most) return std::numeric_limits<T>::max();
-    return value > least ? static_cast<T>(value) : std::numeric_limits<T>::min();
-  }
-
-  friend Integer operator+(Integer a, Integer b) { return static_cast<T>(a.v + b.v); }
-  friend Integer operator-(Integer a, Integer b) { return static_cast<T>(a.v - b.v); }
-  friend Integer operator*(Integer a, Integer b) { return static_cast<T>(a.v * b.v); }
-  friend Integer operator-(Integer a) { return static_cast<T>(-a.v); }
-  friend bool operator<(Integer a, Integer b) { return a.v < b.v; }
-  friend bool operator>(Integer a, Integer b) { return a.v > b.v; }
-  friend bool equal(Integer a, Integer b) { return a.v == b.v; }
-  friend Integer abs(Integer a) { return a < Integer(0.0) ? -a : a; }
-  friend Integer where(bool mask, Integer a, Integer b) { return mask ? a : b; }
 };
 
 }  // namespace weft::detail

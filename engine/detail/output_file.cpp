@@ -1,4 +1,4 @@
-#include <weft/nn/files/detail/output_file.hpp>
+#include <weft/engine/detail/output_file.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>

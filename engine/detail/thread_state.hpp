@@ -1,0 +1,20 @@
+#pragma once
+// What the engine keeps for each thread.
+#include <cstdint>
+
+namespace weft {
+class Observe;
+}
+
+namespace weft::detail {
+
+struct ThreadState {
+  bool recording = true;
+  bool checking_anomalies = false;
+  std::uint32_t scope = 0;             // where in the net: see engine/scope.hpp
+  const Observe* observers = nullptr;  // told of every op, unless null
+};
+
+extern thread_local constinit ThreadState this_thread;
+
+}  // namespace weft::detail

@@ -1,0 +1,61 @@
+#include <weft/ops/detail/program.hpp>
+
+#include <algorithm>
+#include <bit>
+
+#include <weft/ops/compare.hpp>
+
+namespace weft::detail {
+
+bool Step::operator==(const Step& other) const {
+  if ((formula != nullptr) != (other.formula != nullptr) || input != other.input || operands != other.operands ||
+      std::bit_cast<std::uint64_t>(constant) != std::bit_cast<std::uint64_t>(other.constant))
+    return false;
+  return !formula || formula->equals(*other.formula);
+}
+
+std::size_t Program::add(const Step& step) {
+  // What was computed before is not computed again.
+  const auto at = std::find(steps_.begin(), steps_.end(), step);
+  if (at == steps_.end()) {
+    steps_.push_back(step);
+    return steps_.size() - 1;
+  }
+  return static_cast<std::size_t>(at - steps_.begin());
+}
+
+std::size_t Program::place_of(const Expr& value) {
+  if (value.program() == nullptr) return add({.constant = value.number()});
+  if (value.program() != this) fail("fused: got values of two functions");
+  return value.at();
+}
+
+Expr Program::apply(std::shared_ptr<const StepFormula> formula, std::span<const Expr> operands) {
+  Step step{.formula = std::move(formula)};
+  for (std::size_t k = 0; k < operands.size(); ++k) step.operands[k] = place_of(operands[k]);
+  return {*this, add(step)};
+}
+
+unsigned Program::inputs_behind(const Expr& value, int count) const {
+  if (value.program() == nullptr) return 0;
+  std::vector<bool> needed(steps_.size());
+  needed[value.at()] = true;
+  unsigned inputs = 0;
+  for (std::size_t s = value.at() + 1; s-- > 0;) {
+    if (!needed[s]) continue;
+    const Step& step = steps_[s];
+    if (step.input >= 0 && step.input < count) inputs |= 1U << static_cast<unsigned>(step.input);
+    for (int k = 0; k < step.operand_count(); ++k) needed[step.operands[static_cast<std::size_t>(k)]] = true;
+  }
+  return inputs;
+}
+
+Program& program_of(std::span<const Expr> values) {
+  const auto at = std::find_if(values.begin(), values.end(), [](const Expr& v) { return v.program() != nullptr; });
+  if (at == values.end()) fail("fused: got an operation on numbers alone, needs plain C++ arithmetic for it");
+  return *at->program();
+}
+
+Tensor as_mask(const Tensor& numbers) { return not_equal(numbers, 0.0); }
+
+}  // namespace weft::detail
