@@ -176,7 +176,7 @@ void run_program(const Program& program, const std::vector<const T*>& inputs, co
                  std::int64_t n) {
   const std::size_t steps = program.steps.size();
   const auto slots = static_cast<std::size_t>(program.registers);
-  parallel_for((n + block - 1) / block, 64, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for((n + block - 1) / block, grain_for(2 * block), [&](std::int64_t begin, std::int64_t end) {
     std::vector<T, PoolAllocator<T>> registers(slots * block);
     const auto slot = [&](std::size_t s) { return registers.data() + program.slot[s] * block; };
     for (std::size_t s = 0; s < steps; ++s)

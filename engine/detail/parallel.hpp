@@ -11,6 +11,12 @@
 
 namespace weft::detail {
 
+/// How many items make a part that is worth a thread, some ten microseconds of work: `cost` is that of one item,
+/// counted in elements read, computed and written once.
+constexpr std::int64_t grain_for(std::int64_t cost) {
+  return std::max<std::int64_t>((std::int64_t{1} << 15) / std::max<std::int64_t>(cost, 1), 1);
+}
+
 /// Calls f(begin, end) on contiguous parts of [0, n), in parallel when there are at least two parts of `grain` items.
 /// The split depends on n, grain and the thread count only, so results repeat bit for bit. f must not throw.
 template <class F>
