@@ -99,7 +99,7 @@ struct MatMul : Op<MatMul> {
     Tensor out = make_tensor(name, shape, a.dtype());
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::gemm<T>(false, form.trans_b, product_of(shape, a.rank() - 1), n, k, T(1), data_of<T>(a), k, data_of<T>(b),
+      detail::gemm<T>(false, form.trans_b, product_of(shape, a.rank() - 1), n, k, data_of<T>(a), k, data_of<T>(b),
                       form.trans_b ? k : n, T(0), mutable_data_of<T>(out), n);
     });
     return out;
@@ -110,8 +110,8 @@ struct MatMul : Op<MatMul> {
     Tensor out = make_tensor(name, {m, n}, a.dtype());
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::gemm<T>(true, false, m, n, product_of(a.shape(), a.rank() - 1), T(1), data_of<T>(a), m, data_of<T>(b), n,
-                      T(0), mutable_data_of<T>(out), n);
+      detail::gemm<T>(true, false, m, n, product_of(a.shape(), a.rank() - 1), data_of<T>(a), m, data_of<T>(b), n, T(0),
+                      mutable_data_of<T>(out), n);
     });
     return out;
   }
@@ -136,7 +136,7 @@ struct MatMul : Op<MatMul> {
       using T = decltype(zero);
       detail::parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
         loops.for_each(begin, end, [&](std::int64_t i, const std::int64_t* at) {
-          detail::gemm<T>(form.trans_a, form.trans_b, m, n, k, T(1), data_of<T>(a) + at[0] * m * k, columns_a,
+          detail::gemm<T>(form.trans_a, form.trans_b, m, n, k, data_of<T>(a) + at[0] * m * k, columns_a,
                           data_of<T>(b) + at[1] * k * n, columns_b, T(0), mutable_data_of<T>(out) + i * m * n, n);
         });
       });
@@ -159,7 +159,7 @@ struct Linear : Op<Linear> {
       using T = decltype(zero);
       T* to = mutable_data_of<T>(y);
       for (std::int64_t r = 0; r < rows; ++r) std::copy_n(data_of<T>(b), out, to + r * out);
-      detail::gemm<T>(false, false, rows, out, in, T(1), data_of<T>(x), in, data_of<T>(w), out, T(1), to, out);
+      detail::gemm<T>(false, false, rows, out, in, data_of<T>(x), in, data_of<T>(w), out, T(1), to, out);
     });
     factors.save(ctx, x, w);
     return y;
