@@ -12,7 +12,7 @@
 namespace weft::detail {
 
 /// How many items make a part that is worth a thread, some ten microseconds of work: `cost` is that of one item,
-/// counted in elements read, computed and written once.
+/// counted in elements that are read, computed and written; one that is only read is half.
 constexpr std::int64_t grain_for(std::int64_t cost) {
   return std::max<std::int64_t>((std::int64_t{1} << 15) / std::max<std::int64_t>(cost, 1), 1);
 }
