@@ -20,7 +20,7 @@ constexpr std::size_t source = 0, target = 1;
 std::int64_t cost_of(std::int64_t bytes) { return bytes / 4; }
 
 template <class Word>
-void copy_line(const Word* x, Word* y, const Loop<2>& line) {
+void copy_line(const Word* x, Word* y, Loop<2> line) {
   const std::int64_t from = line.step[source], to = line.step[target];
   if (from == 1 && to == 1) {
     copy_block(y, x, line.size * static_cast<std::int64_t>(sizeof(Word)));
@@ -33,38 +33,33 @@ void copy_line(const Word* x, Word* y, const Loop<2>& line) {
   }
 }
 
-// Two loops of which the first runs along lines of x, the second along lines of y: their other strides.
-struct Crossing {
-  std::int64_t rows, columns;  // sizes: of the loop along x, of the loop along y
-  std::int64_t x_stride, y_stride;
-};
-
-// What is a line in x is a column in y.
+// What is a line in x is a column in y: x runs along `rows`, y along `columns`, with steps of 1.
 template <class Word>
-void transpose_block(const Word* x, Word* y, const Crossing& s) {
+void transpose_block(const Word* x, Word* y, Loop<2> rows, Loop<2> columns) {
   constexpr std::int64_t n = tile_side<Word>;
+  const std::int64_t x_stride = columns.step[source], y_stride = rows.step[target];
   std::int64_t r = 0;
-  for (; r + n <= s.rows; r += n) {
+  for (; r + n <= rows.size; r += n) {
     std::int64_t c = 0;
-    for (; c + n <= s.columns; c += n)
-      transpose_tile(x + r + c * s.x_stride, s.x_stride, y + r * s.y_stride + c, s.y_stride);
+    for (; c + n <= columns.size; c += n)
+      transpose_tile(x + r + c * x_stride, x_stride, y + r * y_stride + c, y_stride);
     for (std::int64_t i = r; i < r + n; ++i)
-      for (std::int64_t j = c; j < s.columns; ++j) y[i * s.y_stride + j] = x[i + j * s.x_stride];
+      for (std::int64_t j = c; j < columns.size; ++j) y[i * y_stride + j] = x[i + j * x_stride];
   }
-  for (; r < s.rows; ++r)
-    for (std::int64_t c = 0; c < s.columns; ++c) y[r * s.y_stride + c] = x[r + c * s.x_stride];
+  for (; r < rows.size; ++r)
+    for (std::int64_t c = 0; c < columns.size; ++c) y[r * y_stride + c] = x[r + c * x_stride];
 }
 
 template <class Word>
-void transpose(const Word* x, Word* y, const Crossing& s) {
-  const std::int64_t strips = (s.rows + block_side - 1) / block_side;
-  const std::int64_t cost = cost_of(block_side * s.columns * static_cast<std::int64_t>(sizeof(Word)));
+void transpose(const Word* x, Word* y, Loop<2> rows, Loop<2> columns) {
+  const std::int64_t strips = (rows.size + block_side - 1) / block_side;
+  const std::int64_t cost = cost_of(block_side * columns.size * static_cast<std::int64_t>(sizeof(Word)));
   parallel_for(strips, grain_for(cost), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin * block_side; r < std::min(end * block_side, s.rows); r += block_side)
-      for (std::int64_t c = 0; c < s.columns; c += block_side)
-        transpose_block(
-            x + r + c * s.x_stride, y + r * s.y_stride + c,
-            {std::min(block_side, s.rows - r), std::min(block_side, s.columns - c), s.x_stride, s.y_stride});
+    for (std::int64_t r = begin * block_side; r < std::min(end * block_side, rows.size); r += block_side)
+      for (std::int64_t c = 0; c < columns.size; c += block_side)
+        transpose_block(x + r + c * columns.step[source], y + r * rows.step[target] + c,
+                        {std::min(block_side, rows.size - r), rows.step},
+                        {std::min(block_side, columns.size - c), columns.step});
   });
 }
 
@@ -96,9 +91,8 @@ void copy_words(const Word* x, Word* y, StridedLoops<2> loops) {
     return;
   }
   const Loop<2> rows = loops.take(crossing);
-  const Crossing both{rows.size, line.size, line.step[source], rows.step[target]};
   for_each_place(x, y, loops, rows.size * line.size * size,
-                 [=](const Word* from, Word* to) { transpose(from, to, both); });
+                 [=](const Word* from, Word* to) { transpose(from, to, rows, line); });
 }
 
 // Row-major strides of a shape, in elements.
