@@ -1,9 +1,11 @@
 // Changes in place that are members of Tensor: fill_(), copy_(), add_() and mul_().
 #include <algorithm>
+#include <type_traits>
 
 #include <weft/engine/detail/number.hpp>
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/ops/detail/elementwise.hpp>
+#include <weft/engine/tape.hpp>
+#include <weft/ops/kernels/elementwise/map.hpp>
 
 namespace weft {
 namespace {
@@ -16,16 +18,33 @@ void check_operand(const char* op, const Tensor& t, const Tensor& other) {
     fail(op, ": in place with an operand that requires a gradient, which would be lost; use NoGrad or detach()");
 }
 
-// t = f(t, operands...), on integers too.
+// What formulas compute on.
+template <class T>
+using Value = std::conditional_t<std::is_floating_point_v<T>, detail::Register<T>, detail::Integer<T>>;
+
+// t = f(t, number).
 template <class F>
-struct Update {
-  static constexpr bool on_integers = true;
-  F f;
-  auto operator()(auto... v) const { return f(v...); }
-};
-template <class F, class... Operands>
-void update(Tensor& t, F f, const Operands&... operands) {
-  detail::run_formula(Update<F>{f}, t, operands...);
+void update(Tensor& t, double number, F f) {
+  detail::visit_dtype(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* out = detail::mutable_data_of<T>(t);
+    detail::map_flat([f, k = Value<T>(number)](auto a) { return f(a, k); }, t.size(), out, out);
+  });
+}
+
+// t = f(t, other, number).
+template <class F>
+void update(Tensor& t, const Tensor& other, double number, F f) {
+  detail::visit_dtype(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* out = detail::mutable_data_of<T>(t);
+    const T* in = detail::data_of<T>(other);
+    const Value<T> k(number);
+    if (other.size() == t.size())
+      detail::map_flat([f, k](auto a, auto b) { return f(a, b, k); }, t.size(), out, out, in);
+    else
+      detail::map_flat([f, k, b = Value<T>(in[0])](auto a) { return f(a, b, k); }, t.size(), out, out);
+  });
 }
 
 }  // namespace
@@ -45,8 +64,7 @@ Tensor& Tensor::fill_(double value) {
 Tensor& Tensor::copy_(const Tensor& other) {
   check_operand("copy_", *this, other);
   writable("copy_");
-  update(
-      *this, [](auto b) { return b; }, other);
+  update(*this, other, 1.0, [](auto, auto b, auto) { return b; });
   return *this;
 }
 
@@ -55,35 +73,30 @@ Tensor& Tensor::add_(const Tensor& other, double scale) {
   detail::check_number("add_", *this, scale);
   writable("add_");
   if (scale == 1.0)
-    update(
-        *this, [](auto a, auto b) { return a + b; }, *this, other);
+    update(*this, other, scale, [](auto a, auto b, auto) { return a + b; });
   else
-    update(
-        *this, [scale](auto a, auto b) { return a + scale * b; }, *this, other);
+    update(*this, other, scale, [](auto a, auto b, auto k) { return a + k * b; });
   return *this;
 }
 
 Tensor& Tensor::add_(double value) {
   detail::check_number("add_", *this, value);
   writable("add_");
-  update(
-      *this, [value](auto a) { return a + value; }, *this);
+  update(*this, value, [](auto a, auto k) { return a + k; });
   return *this;
 }
 
 Tensor& Tensor::mul_(const Tensor& other) {
   check_operand("mul_", *this, other);
   writable("mul_");
-  update(
-      *this, [](auto a, auto b) { return a * b; }, *this, other);
+  update(*this, other, 1.0, [](auto a, auto b, auto) { return a * b; });
   return *this;
 }
 
 Tensor& Tensor::mul_(double factor) {
   detail::check_number("mul_", *this, factor);
   writable("mul_");
-  update(
-      *this, [factor](auto a) { return a * factor; }, *this);
+  update(*this, factor, [](auto a, auto k) { return a * k; });
   return *this;
 }
 

@@ -23,7 +23,8 @@ template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   if (n <= 0) return;
 #ifdef _OPENMP
-  const std::int64_t wanted = std::min<std::int64_t>(num_threads(), n / std::max<std::int64_t>(grain, 1));
+  const std::int64_t worth = n / std::max<std::int64_t>(grain, 1);
+  const std::int64_t wanted = worth > 1 ? std::min<std::int64_t>(num_threads(), worth) : 1;
   if (wanted > 1 && !omp_in_parallel()) {
 #pragma omp parallel num_threads(static_cast <int>(wanted))
     {

@@ -60,70 +60,49 @@ void for_short_rows(const BroadcastRows<static_cast<int>(sizeof...(In))>& loop, 
   });
 }
 
-/// out[i] = f(in[i]...) for whole buffers of f32 or f64, run in whole vectors past n (the capacity allows it).
+// What follows takes all that a loop reads by value, or copies it: a vector that is stored may, to the compiler, have
+// changed anything that a pointer leads to.
+
+/// out[i] = f(in[i]...) for i in [begin, end), the bounds whole vectors apart where T is f32 or f64.
+template <class T, class F, class... In>
+void map_part(F f, std::int64_t begin, std::int64_t end, T* out, const In*... in) {
+  if constexpr (std::is_floating_point_v<T>) {
+    for (std::int64_t i = begin; i < end; i += lanes<T>)
+      f(Register<T>(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
+  } else {
+    WEFT_INDEPENDENT
+    for (std::int64_t i = begin; i < end; ++i) out[i] = f(Integer<T>(in[i])...).v;
+  }
+}
+
+/// out[i] = f(in[i]...) for whole buffers; f32 and f64 in whole vectors past n (the capacity allows it). An operand may
+/// be the output.
 template <class T, class F, class... In>
 void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
-  if constexpr (std::is_floating_point_v<T>) {
-    using L = Register<T>;
-    constexpr std::int64_t w = lanes<T>;
-    parallel_for((n + w - 1) / w, grain_for(w), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin * w; i < end * w; i += w)
-        f(L(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
-    });
-  } else {
-    parallel_for(n, grain_for(1), [&](std::int64_t begin, std::int64_t end) {
-      // In place too, where an operand is the output.
-      WEFT_INDEPENDENT
-      for (std::int64_t i = begin; i < end; ++i) out[i] = f(Integer<T>(in[i])...).v;
-    });
-  }
+  constexpr std::int64_t w = std::is_floating_point_v<T> ? lanes<T> : 1;
+  parallel_for((n + w - 1) / w, grain_for(w),
+               [&](std::int64_t begin, std::int64_t end) { map_part(f, begin * w, end * w, out, in...); });
 }
 
-/// One row whose operands step by 1 or 0; exactly n elements are written.
+/// One row of f32 or f64 whose operands step by 1 or 0; exactly n elements are written.
 template <class T, class F, std::size_t N, std::size_t... K>
-void map_row(const F& f, std::int64_t n, T* out, const std::array<const T*, N>& in,
-             const std::array<std::int64_t, N>& step, std::index_sequence<K...>) {
-  if constexpr (std::is_floating_point_v<T>) {
-    using L = Register<T>;
-    constexpr std::int64_t w = lanes<T>;
-    // An operand that stays is read from a register's worth of copies, so that one loop serves every combination.
-    alignas(64) T splat[N][static_cast<std::size_t>(w)];
-    std::array<const T*, N> from = in;
-    for (std::size_t k = 0; k < N; ++k) {
-      if (step[k] != 0) continue;
-      std::fill_n(splat[k], w, in[k][0]);
-      from[k] = splat[k];
-    }
-    std::int64_t i = 0;
-    for (; i + w <= n; i += w) f(L(xsimd::load_unaligned(from[K] + i * step[K]))...).v.store_unaligned(out + i);
-    if (i == n) return;
-    const FirstLanes<T> rest(n - i);
-    rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = f(Integer<T>(in[K][i * step[K]])...).v;
+void map_row(F f, std::int64_t n, T* out, const std::array<const T*, N>& in, std::array<std::int64_t, N> step,
+             std::index_sequence<K...>) {
+  using L = Register<T>;
+  constexpr std::int64_t w = lanes<T>;
+  // An operand that stays is read from a register's worth of copies, so that one loop serves every combination.
+  alignas(64) T splat[N][static_cast<std::size_t>(w)];
+  std::array<const T*, N> from = in;
+  for (std::size_t k = 0; k < N; ++k) {
+    if (step[k] != 0) continue;
+    std::fill_n(splat[k], w, in[k][0]);
+    from[k] = splat[k];
   }
-}
-
-/// out = f(in...) with the operands broadcast to `shape`, the shape of out.
-template <class T, class F, std::size_t N>
-void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, N> in,
-                   const std::array<Shape, N>& shapes) {
-  constexpr auto indices = std::make_index_sequence<N>{};
-  const BroadcastRows<static_cast<int>(N)> loop(shape, shapes);
-  if (loop.rows.count() > 1 && loop.inner.size < short_row) {
-    std::array<std::int64_t, N> steps;
-    steps.fill(1);
-    const auto flat = [&](std::int64_t at, std::int64_t n, auto*... from) {
-      map_row(f, n, out + at, std::array<const T*, N>{from...}, steps, indices);
-    };
-    std::apply([&](auto*... from) { for_short_rows(loop, flat, from...); }, in);
-    return;
-  }
-  for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
-    std::array<const T*, N> from;
-    for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + offsets[k];
-    map_row(f, n, out + at, from, loop.inner.step, indices);
-  });
+  std::int64_t i = 0;
+  for (; i + w <= n; i += w) f(L(xsimd::load_unaligned(from[K] + i * step[K]))...).v.store_unaligned(out + i);
+  if (i == n) return;
+  const FirstLanes<T> rest(n - i);
+  rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
 }
 
 inline constexpr std::int64_t mixed_block = 256;
@@ -141,8 +120,9 @@ void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape,
   const BroadcastRows<static_cast<int>(sizeof...(In))> loop(shape, shapes);
   const auto flat = [&](std::int64_t at, std::int64_t n, const In*... from) {
     Out* const to = out + at;
+    const F g = f;
     WEFT_INDEPENDENT
-    for (std::int64_t i = 0; i < n; ++i) to[i] = f(from[i]...);
+    for (std::int64_t i = 0; i < n; ++i) to[i] = g(from[i]...);
   };
   // Rows cost more here: the vectors are of bytes, so longer, and what stays is copied for each.
   if (loop.rows.count() > 1 && loop.inner.size < 3 * short_row) return for_short_rows(loop, flat, in...);
@@ -157,6 +137,33 @@ void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape,
     });
   }
   (std::index_sequence_for<In...>{});
+}
+
+/// out = f(in...) with the operands broadcast to `shape`, the shape of out.
+template <class T, class F, std::size_t N>
+void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, N> in,
+                   const std::array<Shape, N>& shapes) {
+  if constexpr (!std::is_floating_point_v<T>) {
+    const auto plain = [f](auto... v) { return f(Integer<T>(v)...).v; };
+    return std::apply([&](auto*... from) { map_mixed(plain, shape, out, shapes, from...); }, in);
+  } else {
+    constexpr auto indices = std::make_index_sequence<N>{};
+    const BroadcastRows<static_cast<int>(N)> loop(shape, shapes);
+    if (loop.rows.count() > 1 && loop.inner.size < short_row) {
+      std::array<std::int64_t, N> steps;
+      steps.fill(1);
+      const auto flat = [&](std::int64_t at, std::int64_t n, auto*... from) {
+        map_row(f, n, out + at, std::array<const T*, N>{from...}, steps, indices);
+      };
+      std::apply([&](auto*... from) { for_short_rows(loop, flat, from...); }, in);
+      return;
+    }
+    for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
+      std::array<const T*, N> from;
+      for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + offsets[k];
+      map_row(f, n, out + at, from, loop.inner.step, indices);
+    });
+  }
 }
 
 }  // namespace weft::detail
