@@ -80,8 +80,8 @@ RawLoop raw_loop(const std::string& op) {
       {"matmul",
        [](const Tensors& in, float* out) {
          const std::int64_t m = in[0].size(0), k = in[0].size(1), n = in[1].size(1);
-         detail::gemm(false, false, m, n, k, 1.0F, in[0].data<float>().data(), k, in[1].data<float>().data(), n, 0.0F,
-                      out, n);
+         detail::gemm(false, false, m, n, k, in[0].data<float>().data(), k, in[1].data<float>().data(), n, 0.0F, out,
+                      n);
        }},
   };
   const auto found = loops.find(op);

@@ -1,11 +1,8 @@
 #include <weft/engine/tensor.hpp>
 
-#include <algorithm>
-#include <cstring>
 #include <new>
 
 #include <weft/engine/detail/extras.hpp>
-#include <weft/engine/detail/number.hpp>
 #include <weft/engine/ops_needed.hpp>
 
 namespace weft {
@@ -65,35 +62,6 @@ namespace {
 // The element at a flat position, as a double.
 double element(const Tensor& t, std::int64_t at) {
   return visit_dtype(t.dtype(), [&](auto zero) { return static_cast<double>(data_of<decltype(zero)>(t)[at]); });
-}
-
-// How `other` is to be read beside `t`: one step an element, or always its only one.
-std::int64_t check_operand(const char* op, const Tensor& t, const Tensor& other) {
-  check_same_dtype(op, t, other);
-  if (other.shape() != t.shape() && other.size() != 1)
-    fail(op, ": got shape ", other.shape(), " for a tensor of shape ", t.shape(), ", needs the same or one element");
-  return other.shape() == t.shape() ? 1 : 0;
-}
-
-void check_recording(const char* op, const Tensor& other) {
-  if (grad_enabled() && other.requires_grad())
-    fail(op, ": in place with an operand that requires a gradient, which would be lost; use NoGrad or detach()");
-}
-
-template <class F>
-void update(Tensor& t, const Tensor& other, std::int64_t step, F f) {
-  visit_dtype(t.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* out = mutable_data_of<T>(t);
-    const T* in = data_of<T>(other);
-    const std::int64_t n = t.size();
-    if (step == 0) {
-      const T value = in[0];
-      for (std::int64_t i = 0; i < n; ++i) out[i] = f(out[i], value);
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) out[i] = f(out[i], in[i]);
-    }
-  });
 }
 
 }  // namespace
@@ -164,62 +132,6 @@ void Tensor::set_name(std::string name) { detail::extras_of(checked()).name = st
 void Tensor::writable(const char* what) const {
   if (requires_grad() && grad_enabled()) fail(what, ": in place on a tensor that requires a gradient, needs NoGrad");
   checked()->storage->version.fetch_add(1, std::memory_order_relaxed);
-}
-
-Tensor& Tensor::fill_(double value) {
-  detail::visit_dtype(dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T element = detail::to_element<T>("fill_", value);
-    writable("fill_");
-    std::fill_n(detail::mutable_data_of<T>(*this), size(), element);
-  });
-  return *this;
-}
-
-Tensor& Tensor::copy_(const Tensor& other) {
-  const std::int64_t step = detail::check_operand("copy_", *this, other);
-  detail::check_recording("copy_", other);
-  writable("copy_");
-  detail::update(*this, other, step, [](auto, auto b) { return b; });
-  return *this;
-}
-
-Tensor& Tensor::add_(const Tensor& other, double scale) {
-  const std::int64_t step = detail::check_operand("add_", *this, other);
-  detail::check_recording("add_", other);
-  detail::check_number("add_", *this, scale);
-  writable("add_");
-  if (scale == 1.0)
-    detail::update(*this, other, step, [](auto a, auto b) { return static_cast<decltype(a)>(a + b); });
-  else
-    detail::update(*this, other, step, [scale](auto a, auto b) {
-      return static_cast<decltype(a)>(a + static_cast<decltype(a)>(scale) * b);
-    });
-  return *this;
-}
-
-Tensor& Tensor::add_(double value) {
-  detail::check_number("add_", *this, value);
-  writable("add_");
-  detail::update(*this, *this, 1,
-                 [value](auto a, auto) { return static_cast<decltype(a)>(a + static_cast<decltype(a)>(value)); });
-  return *this;
-}
-
-Tensor& Tensor::mul_(const Tensor& other) {
-  const std::int64_t step = detail::check_operand("mul_", *this, other);
-  detail::check_recording("mul_", other);
-  writable("mul_");
-  detail::update(*this, other, step, [](auto a, auto b) { return static_cast<decltype(a)>(a * b); });
-  return *this;
-}
-
-Tensor& Tensor::mul_(double factor) {
-  detail::check_number("mul_", *this, factor);
-  writable("mul_");
-  detail::update(*this, *this, 1,
-                 [factor](auto a, auto) { return static_cast<decltype(a)>(a * static_cast<decltype(a)>(factor)); });
-  return *this;
 }
 
 }  // namespace weft

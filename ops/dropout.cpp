@@ -20,7 +20,7 @@ struct Dropout {
     Tensor y = make_tensor(name, x.shape(), x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::parallel_for(x.size(), 65536, [&](std::int64_t begin, std::int64_t end) {
+      detail::parallel_for(x.size(), detail::grain_for(1), [&](std::int64_t begin, std::int64_t end) {
         const T* from = data_of<T>(x);
         const std::uint8_t* keep = data_of<std::uint8_t>(mask);
         T* to = mutable_data_of<T>(y);

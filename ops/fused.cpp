@@ -84,7 +84,7 @@ void run_on_blocks(const Compiled& compiled, const std::vector<const T*>& inputs
                    std::int64_t n) {
   constexpr std::int64_t block = program_block;
   const std::vector<Step>& steps = compiled.program.steps();
-  parallel_for((n + block - 1) / block, 64, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for((n + block - 1) / block, grain_for(2 * block), [&](std::int64_t begin, std::int64_t end) {
     std::vector<T, PoolAllocator<T>> registers(compiled.registers.count * block);
     const auto at = [&](std::size_t s) { return registers.data() + compiled.registers.of_step[s] * block; };
     for (std::size_t s = 0; s < steps.size(); ++s)

@@ -6,6 +6,7 @@
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/factors.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
+#include <weft/ops/kernels/loops/strided.hpp>
 #include <weft/ops/reshape.hpp>
 
 namespace weft {
@@ -46,19 +47,6 @@ Shape batch_of(const Tensor& a, const Tensor& b) {
     if (da != db && da != 1 && db != 1) mismatch("matmul", a, b, "axes before the last two to broadcast");
   }
   return detail::broadcast_shapes("matmul", in_a, in_b);
-}
-
-// Where the i-th matrix of a broadcast batch lies among the matrices of an operand.
-std::int64_t matrix_index(std::int64_t i, const Shape& batch, const Shape& operand) {
-  const int lead = batch.rank() - (operand.rank() - 2);
-  std::int64_t index = 0, step = 1;
-  for (int axis = batch.rank() - 1; axis >= lead; --axis) {
-    const std::int64_t size = operand[axis - lead];
-    if (size != 1) index += i % batch[axis] * step;
-    step *= size;
-    i /= batch[axis];
-  }
-  return index;
 }
 
 struct MatMul {
@@ -116,7 +104,7 @@ struct MatMul {
     Tensor out = make_tensor(name, shape, a.dtype());
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::gemm<T>(false, form.trans_b, product_of(shape, a.rank() - 1), n, k, T(1), data_of<T>(a), k, data_of<T>(b),
+      detail::gemm<T>(false, form.trans_b, product_of(shape, a.rank() - 1), n, k, data_of<T>(a), k, data_of<T>(b),
                       form.trans_b ? k : n, T(0), mutable_data_of<T>(out), n);
     });
     return out;
@@ -127,8 +115,8 @@ struct MatMul {
     Tensor out = make_tensor(name, {m, n}, a.dtype());
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::gemm<T>(true, false, m, n, product_of(a.shape(), a.rank() - 1), T(1), data_of<T>(a), m, data_of<T>(b), n,
-                      T(0), mutable_data_of<T>(out), n);
+      detail::gemm<T>(true, false, m, n, product_of(a.shape(), a.rank() - 1), data_of<T>(a), m, data_of<T>(b), n, T(0),
+                      mutable_data_of<T>(out), n);
     });
     return out;
   }
@@ -144,17 +132,18 @@ struct MatMul {
     shape.append(n);
     Tensor out = make_tensor(name, shape, a.dtype());
     const std::int64_t count = batch.size();
+    // Where each product's operands lie, in matrices.
+    const auto lead = [](const Tensor& t) { return Shape(t.shape().begin(), static_cast<std::size_t>(t.rank() - 2)); };
+    const detail::StridedLoops<2> loops = detail::broadcast_loops<2>(batch, {lead(a), lead(b)});
     // Small products are spread over the threads, each on one; of few large ones each has all threads.
-    const std::int64_t work = std::max<std::int64_t>(m * n * k, 1);
-    const std::int64_t grain = count < num_threads() ? count : std::max<std::int64_t>((1 << 20) / work, 1);
+    const std::int64_t grain = count < num_threads() ? count : detail::grain_for(m * n * k / 32);
     detail::visit_floating(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
       detail::parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i)
-          detail::gemm<T>(form.trans_a, form.trans_b, m, n, k, T(1),
-                          data_of<T>(a) + matrix_index(i, batch, a.shape()) * m * k, columns_a,
-                          data_of<T>(b) + matrix_index(i, batch, b.shape()) * k * n, columns_b, T(0),
-                          mutable_data_of<T>(out) + i * m * n, n);
+        loops.for_each(begin, end, [&](std::int64_t i, const std::int64_t* at) {
+          detail::gemm<T>(form.trans_a, form.trans_b, m, n, k, data_of<T>(a) + at[0] * m * k, columns_a,
+                          data_of<T>(b) + at[1] * k * n, columns_b, T(0), mutable_data_of<T>(out) + i * m * n, n);
+        });
       });
     });
     return out;
@@ -175,7 +164,7 @@ struct Linear {
       using T = decltype(zero);
       T* to = mutable_data_of<T>(y);
       for (std::int64_t r = 0; r < rows; ++r) std::copy_n(data_of<T>(b), out, to + r * out);
-      detail::gemm<T>(false, false, rows, out, in, T(1), data_of<T>(x), in, data_of<T>(w), out, T(1), to, out);
+      detail::gemm<T>(false, false, rows, out, in, data_of<T>(x), in, data_of<T>(w), out, T(1), to, out);
     });
     factors.save(ctx, x, w);
     return y;

@@ -77,7 +77,7 @@ struct MaxPoolPick {
     const std::int64_t windows = s.out_h * s.out_w, pixels = s.in_h * s.in_w;
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::parallel_for(s.batch, 1 + 65536 / (1 + windows * s.channels), [&](std::int64_t begin, std::int64_t end) {
+      detail::parallel_for(s.batch, detail::grain_for(windows * s.channels), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin * windows; row < end * windows; ++row) {
           const T* image = data_of<T>(x) + row / windows * pixels * s.channels;
           const Position* at = data_of<Position>(positions) + row * s.channels;

@@ -21,7 +21,7 @@ Tensor scaled(const Tensor& bytes, const Shape& shape) {
   Tensor x = detail::make_tensor("dataset", shape, f32);
   const std::uint8_t* const from = detail::data_of<std::uint8_t>(bytes);
   float* const to = detail::mutable_data_of<float>(x);
-  detail::parallel_for(x.size(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+  detail::parallel_for(x.size(), detail::grain_for(1), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<float>(from[i]) / 255.0F;
   });
   return x;

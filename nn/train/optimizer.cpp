@@ -13,7 +13,7 @@ namespace weft::nn {
 namespace {
 
 // Below this many elements a second thread costs more than it saves.
-constexpr std::int64_t grain = 1 << 15;
+constexpr std::int64_t grain = detail::grain_for(1);
 
 template <class Options>
 std::vector<const Tensors*> lists_of(const std::vector<ParamGroup<Options>>& groups) {

@@ -41,10 +41,6 @@ template <class F>
 inline constexpr bool takes_integers = requires {
   requires F::integers;
 };
-/// Of the formula's kind, all operands and the result are numbers: it runs on registers.
-template <class F>
-inline constexpr bool all_numbers = masks_of<F>() == 0 && !gives_mask<F>;
-
 // What the kernel hands it as operand K.
 template <class F, std::size_t K>
 using KernelOperand =
@@ -90,44 +86,44 @@ constexpr decltype(auto) with_indices(F&& f) {
 
 // ---- on tensors ----
 
-/// out = f(in...) in one pass, broadcast; f takes as many values as there are tensors, of one dtype but for those with
-/// a bit in `masks`, which are u8 and come as bool. With OnRegisters f runs on registers where the dtype has them.
-template <unsigned masks, bool OnRegisters, bool Integers, class F, std::size_t N>
-void run_formula(const F& f, Tensor& out, const std::array<const Tensor*, N>& in, DType dtype) {
+/// Which tensors of a formula hold masks: bits of the operands, and the result.
+struct Masks {
+  unsigned operands = 0;
+  bool result = false;
+  constexpr bool of(int k) const { return (operands >> static_cast<unsigned>(k) & 1U) != 0; }
+};
+
+/// out = f(in...) in one pass, broadcast; f takes as many values as there are tensors, of one dtype but for masks,
+/// which are u8 and come as bool. Without masks it runs on registers.
+template <Masks masks, bool integers, class F, std::size_t N>
+void run_formula(F f, Tensor& out, const std::array<const Tensor*, N>& in, DType dtype) {
   with_indices<static_cast<int>(N)>([&](auto... k) {
     const auto compute = [&](auto zero) {
       using T = decltype(zero);
-      if constexpr (OnRegisters) {
-        static_assert(masks == 0);
-        if ((... && (in[k] == in[0] || in[k]->shape() == out.shape())) && in[0]->shape() == out.shape())
-          map_flat(f, out.size(), mutable_data_of<T>(out), data_of<T>(*in[k])...);
-        else
-          map_broadcast<T>(f, out.shape(), mutable_data_of<T>(out), std::array<const T*, N>{data_of<T>(*in[k])...},
-                           std::array<Shape, N>{in[k]->shape()...});
+      if constexpr (masks.operands != 0 || masks.result) {
+        using Out = std::conditional_t<masks.result, std::uint8_t, T>;
+        const auto operand = [](auto element, auto place) {
+          if constexpr (masks.of(place()))
+            return element != 0;
+          else
+            return Number<T>(element);
+        };
+        const auto plain = [f, operand](auto... elements) -> Out {
+          if constexpr (masks.result)
+            return f(operand(elements, decltype(k)())...);
+          else
+            return f(operand(elements, decltype(k)())...).v;
+        };
+        map_mixed(plain, out.shape(), mutable_data_of<Out>(out), std::array<Shape, N>{in[k]->shape()...},
+                  data_of<std::conditional_t<masks.of(k()), std::uint8_t, T>>(*in[k])...);
+      } else if (in[0]->shape() == out.shape() && (... && (in[k] == in[0] || in[k]->shape() == out.shape()))) {
+        map_flat(f, out.size(), mutable_data_of<T>(out), data_of<T>(*in[k])...);
       } else {
-        const auto element = [&]<class E>(E value, auto place) {
-          if constexpr ((masks >> static_cast<unsigned>(place()) & 1U) != 0)
-            return value != 0;
-          else
-            return Number<E>(value);
-        };
-        const auto plain = [&](auto... values) {
-          const auto y = f(element(values, k)...);
-          if constexpr (std::is_same_v<decltype(y), const bool>)
-            return std::uint8_t{y};
-          else
-            return y.v;
-        };
-        using Out =
-            std::invoke_result_t<decltype(plain), std::conditional_t<(masks >> k() & 1U) != 0, std::uint8_t, T>...>;
-        const auto data = [&](auto place) {
-          using E = std::conditional_t<(masks >> static_cast<unsigned>(place()) & 1U) != 0, std::uint8_t, T>;
-          return data_of<E>(*in[static_cast<std::size_t>(place())]);
-        };
-        map_mixed(plain, out.shape(), mutable_data_of<Out>(out), std::array<Shape, N>{in[k]->shape()...}, data(k)...);
+        map_broadcast(f, out.shape(), mutable_data_of<T>(out), std::array<const T*, N>{data_of<T>(*in[k])...},
+                      std::array<Shape, N>{in[k]->shape()...});
       }
     };
-    if constexpr (Integers)
+    if constexpr (integers)
       visit_dtype(dtype, compute);
     else
       visit_floating(dtype, compute);
@@ -184,7 +180,8 @@ struct Elementwise : Op<Elementwise<F>> {
     for (const Tensor* t : operands)
       if (t->shape() != shape) shape = broadcast_shapes(name, shape, t->shape());
     Tensor out = make_tensor(name, shape, gives_mask<F> ? u8 : dtype);
-    run<all_numbers<F>, masks_of<F>()>([&f = formula](auto... v) { return f.value(v...); }, out, operands, dtype);
+    run_formula<Masks{masks_of<F>(), gives_mask<F>}, takes_integers<F>>(
+        [f = formula](auto... v) { return f.value(v...); }, out, operands, dtype);
     if constexpr (!gives_mask<F>) {
       for (int i = 0; i < n; ++i)
         if (ctx.needs(i)) kept |= reads_of<F>()[static_cast<std::size_t>(i)].bits;
@@ -223,15 +220,6 @@ struct Elementwise : Op<Elementwise<F>> {
     return first->dtype();
   }
 
-  template <bool numbers, unsigned masks, class G, std::size_t N>
-  static void run(const G& g, Tensor& out, const std::array<const Tensor*, N>& in, DType dtype) {
-    // Integers have no registers.
-    if constexpr (numbers && takes_integers<F>) {
-      if (!is_floating(dtype)) return run_formula<masks, false, true>(g, out, in, dtype);
-    }
-    run_formula<masks, numbers, takes_integers<F> && !numbers>(g, out, in, dtype);
-  }
-
   template <int I>
   Tensor gradient(const std::array<Tensor, n + 2>& values) const {
     const Tensor& g = values[0];
@@ -242,8 +230,8 @@ struct Elementwise : Op<Elementwise<F>> {
         Tensor out = make_tensor(name, g.shape(), g.dtype());
         // In the place of what is not read the gradient, which no loop then loads.
         const std::array<const Tensor*, n + 2> in{values[k].defined() ? &values[k] : &g...};
-        run_formula<masks_of<F>() << 1U, masks_of<F>() == 0, false>(
-            [&f = formula](auto... v) { return derivative<I>(f, v...); }, out, in, g.dtype());
+        run_formula<Masks{masks_of<F>() << 1U}, false>([f = formula](auto... v) { return derivative<I>(f, v...); }, out,
+                                                       in, g.dtype());
         return out;
       } else {
         return {};
@@ -318,6 +306,7 @@ class StepOf final : public StepFormula {
   template <class T>
   void run_block(const T* const* in, T* out) const {
     using R = Register<T>;
+    const F f = f_;
     for (std::int64_t at = 0; at < program_block; at += lanes<T>) {
       const auto operand = [&](auto k) {
         const R x(xsimd::load_unaligned(in[k()] + at));
@@ -326,7 +315,7 @@ class StepOf final : public StepFormula {
         else
           return x;
       };
-      const auto y = with_indices<n>([&](auto... k) { return f_.value(operand(k)...); });
+      const auto y = with_indices<n>([&](auto... k) { return f.value(operand(k)...); });
       if constexpr (gives_mask<F>)
         where(y, R(1.0), R(0.0)).v.store_unaligned(out + at);
       else

@@ -34,17 +34,17 @@ void product_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw)
       T* sum = part == 0 ? gw : partials.data() + (part - 1) * count;
       const std::int64_t begin = pixels * part / parts;
       const std::int64_t end = pixels * (part + 1) / parts;
-      gemm(true, false, s.cin, s.cout, end - begin, T(1), x + begin * s.cin, s.cin, gy + begin * s.cout, s.cout, T(0),
-           sum, s.cout);
+      gemm(true, false, s.cin, s.cout, end - begin, x + begin * s.cin, s.cin, gy + begin * s.cout, s.cout, T(0), sum,
+           s.cout);
     }
   });
   add_partials(parts - 1, count, partials.data(), gw);
 }
 
-/// Whether the product-and-fold path is the faster one: the direct one has its vectors along the input channels, and
-/// where those are few most lanes are idle, which shows once the sums over output channels are long.
+/// Whether the path by a product and col2im is the faster one: the direct one has its vectors along the input channels,
+/// and where those are few most lanes are idle, which shows once the sums over output channels are long.
 template <class T>
-bool folds(const ConvShape& s) {
+bool suits_col2im(const ConvShape& s) {
   const bool dilated_strides = (s.stride_h > 1 && s.dil_h > 1) || (s.stride_w > 1 && s.dil_w > 1);
   return dilated_strides ||
          (4 * (s.cin / s.groups) <= 64 / static_cast<std::int64_t>(sizeof(T)) && s.cout / s.groups >= 64);
@@ -61,7 +61,7 @@ void conv2d_forward(const ConvShape& s, const T* x, const T* w, T* y) {
 template <class T>
 void conv2d_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
   if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, gx);
-  if (folds<T>(s)) return folded_backward_input(s, gy, w, gx);
+  if (suits_col2im<T>(s)) return col2im_backward_input(s, gy, w, gx);
   direct_backward_input(with_long_rows(s), gy, w, gx);
 }
 

@@ -60,13 +60,13 @@ class DirectWeight {
     return block.images * patch_height(s, block) * patch_width(s) * (s.cin / s.groups);
   }
 
-  /// sum = beta * sum + what a block adds.
-  void add(const Block& block, T beta, T* sum) const {
-    if (!joins_taps(s_) || swapped_) return add_taps(x_, block, s_.kw, beta, sum);
+  /// Adds a block to the sum, the first one to nothing.
+  void add(const Block& block, bool first, T* sum) const {
+    if (!joins_taps(s_) || swapped_) return add_taps(x_, block, s_.kw, first, sum);
     copy_patch(block);
     const std::int64_t channels = x_.channels;
     const std::int64_t width = patch_width(s_) * channels;
-    add_taps({patch_, s_.kw * channels, patch_height(s_, block) * width, width, channels}, block, 1, beta, sum);
+    add_taps({patch_, s_.kw * channels, patch_height(s_, block) * width, width, channels}, block, 1, first, sum);
   }
 
  private:
@@ -99,7 +99,7 @@ class DirectWeight {
   }
 
   /// `taps` of a kernel row, each `in.channels` high; joined taps read a patch that begins at the block.
-  void add_taps(const Operand& in, const Block& block, std::int64_t taps, T beta, T* sum) const {
+  void add_taps(const Operand& in, const Block& block, std::int64_t taps, bool first, T* sum) const {
     const Operand& a = swapped_ ? gy_ : in;
     const Operand& b = swapped_ ? in : gy_;
     const std::int64_t width = swapped_ ? b.channels : s_.cout;
@@ -117,7 +117,7 @@ class DirectWeight {
             tile.c = sum + ((ky * taps + kx) * a.channels + channel) * width + vector * lanes<T>;
             tile.c_step = width;
             tile.last_lanes = std::min(lanes<T>, b.channels - (vector + v - 1) * lanes<T>);
-            tile.beta = beta;
+            tile.adds = !first;
             run_outer_tile(rows, v, tile);
           }
         }
@@ -223,7 +223,7 @@ void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) 
       for (std::int64_t g = 0; g < s.groups; ++g) {
         const std::int64_t out = g * (s.cout / s.groups);
         const DirectWeight<T> direct(s, x + g * (s.cin / s.groups), gy + out, swapped, patches.data() + part * patch);
-        for (std::int64_t i = begin; i < end; ++i) direct.add(blocks[i], i == begin ? T(0) : T(1), sum + out);
+        for (std::int64_t i = begin; i < end; ++i) direct.add(blocks[i], i == begin, sum + out);
       }
     }
   });

@@ -1,5 +1,5 @@
 #pragma once
-// c = beta * c + sum over points of a[point] (a column) times b[point] (a row): the tile of a weight gradient, and of a
+// c = sum over points of a[point] (a column) times b[point] (a row): the tile of a weight gradient, and of a
 // product a' * b.
 #include <cstdint>
 
@@ -16,10 +16,10 @@ struct OuterTile {
   T* c = nullptr;
   std::int64_t c_step = 0;
   std::int64_t last_lanes = 0;  ///< of the last vector of b and c
-  T beta = T(0);
+  bool adds = false;            ///< to what c holds
 };
 
-/// Computes a tile of rows (at most max_rows(v)) by v vectors (at most max_vectors); no points make beta * c.
+/// Computes a tile of rows (at most max_rows(v)) by v vectors (at most max_vectors); no points make 0.
 template <class T>
 void run_outer_tile(std::int64_t rows, std::int64_t v, const OuterTile<T>& tile);
 

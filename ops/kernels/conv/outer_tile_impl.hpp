@@ -10,7 +10,11 @@ struct OuterTileKernel {
   static void run(const OuterTile<T>& t) {
     const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, V> sums;
-    sums.begin(t.beta, t.c, t.c_step, last);
+    if (t.adds) {
+      sums.load(t.c, t.c_step, last);
+    } else {
+      sums.clear();
+    }
     const std::int64_t a_step = t.a_step;
     const std::int64_t b_step = t.b_step;
     for (std::int64_t image = 0; image < t.images; ++image) {
@@ -29,7 +33,7 @@ struct OuterTileKernel {
         }
       }
     }
-    sums.end(t.c, t.c_step, last);
+    sums.store(t.c, t.c_step, last);
   }
 };
 

@@ -59,9 +59,9 @@ void direct_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
 template <class T>
 void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
 
-// By a matrix product and folding: for every shape.
+// By a matrix product and col2im: for every shape.
 template <class T>
-void folded_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
+void col2im_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx);
 
 // One input and one output channel a group: cin == cout == groups.
 template <class T>

@@ -1,5 +1,5 @@
 #pragma once
-// c[row] = beta * c[row] + sum over runs of x[row][run] * b[run]: the tile of a convolution, and of a product a * b.
+// c[row] = sum over runs of x[row][run] * b[run]: the tile of a convolution, and of a product a * b.
 #include <cstdint>
 
 namespace weft::detail {
@@ -17,8 +17,7 @@ struct RowTile {
   std::int64_t b_step = 0;
   T* c = nullptr;
   std::int64_t c_step = 0;
-  std::int64_t last_lanes = 0;  ///< of the last vector of b and c
-  T beta = T(0);
+  std::int64_t last_lanes = 0;         ///< of the last vector of b and c
   std::int64_t without_first = 0;      ///< the first runs of `inner`, which skip the tile's first row
   std::int64_t with_last = INT64_MAX;  ///< the runs of `inner` from here on skip the tile's last row
 };

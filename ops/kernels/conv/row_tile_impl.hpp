@@ -30,7 +30,7 @@ struct RowTileKernel {
   static void run(const RowTile<T>& t) {
     const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, V> sums;
-    sums.begin(t.beta, t.c, t.c_step, last);
+    sums.clear();
     const T* b = t.b;
     for (std::int64_t o = 0; o < t.outer; ++o) {
       const T* x = t.x + o * t.outer_step;
@@ -44,7 +44,7 @@ struct RowTileKernel {
         }
       }
     }
-    sums.end(t.c, t.c_step, last);
+    sums.store(t.c, t.c_step, last);
   }
 };
 
@@ -77,7 +77,7 @@ struct RowTile3Kernel {
     static_assert(V == 1);
     const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, 1> sums;
-    sums.begin(t.beta, t.c, t.c_step, last);
+    sums.clear();
     const T* b = t.b;
     const bool first = t.without_first > 0;
     const bool end = t.with_last < 3;
@@ -93,7 +93,7 @@ struct RowTile3Kernel {
         add_runs3<0, 0>(x, t, b, sums);
       }
     }
-    sums.end(t.c, t.c_step, last);
+    sums.store(t.c, t.c_step, last);
   }
 };
 

@@ -1,6 +1,7 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/copy/copy.hpp>
 #include <weft/ops/kernels/copy/copy_block.hpp>
+#include <weft/ops/kernels/loops/strided.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -9,139 +10,94 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t grain_bytes = 1 << 17;
 // Side of the blocks of a transposition: few enough lines for the TLB, long enough for the prefetcher.
 constexpr std::int64_t block_side = 64;
 
-// One loop of a copy: size and the two strides, in elements.
-struct Axis {
-  std::int64_t size, x, y;
-};
+// The operands of a copy's loops.
+constexpr std::size_t source = 0, target = 1;
 
-// The loops of a copy without sizes of 1 and with neighbours merged where both sides go on, outermost first.
-struct Loops {
-  int rank = 0;
-  Axis axis[max_copy_rank];
-
-  Loops(const std::int64_t* x_strides, const std::int64_t* y_strides, const std::int64_t* shape, int n) {
-    for (int a = 0; a < n; ++a) {
-      const Axis next{shape[a], x_strides[a], y_strides[a]};
-      if (next.size == 1) continue;
-      Axis* last = rank > 0 ? &axis[rank - 1] : nullptr;
-      if (last != nullptr && last->x == next.x * next.size && last->y == next.y * next.size) {
-        *last = {last->size * next.size, next.x, next.y};
-      } else {
-        axis[rank++] = next;
-      }
-    }
-  }
-  std::int64_t count() const {
-    std::int64_t n = 1;
-    for (int a = 0; a < rank; ++a) n *= axis[a].size;
-    return n;
-  }
-  Axis take(int a) {
-    const Axis taken = axis[a];
-    for (int k = a; k + 1 < rank; ++k) axis[k] = axis[k + 1];
-    --rank;
-    return taken;
-  }
-};
+// As many elements of f32 as bytes make, for grain_for().
+std::int64_t cost_of(std::int64_t bytes) { return bytes / 4; }
 
 template <class Word>
-void copy_line(const Word* x, Word* y, Axis line) {
-  if (line.x == 1 && line.y == 1) {
+void copy_line(const Word* x, Word* y, Loop<2> line) {
+  const std::int64_t from = line.step[source], to = line.step[target];
+  if (from == 1 && to == 1) {
     copy_block(y, x, line.size * static_cast<std::int64_t>(sizeof(Word)));
-  } else if (line.x == 0 && line.y == 1) {
+  } else if (from == 0 && to == 1) {
     std::fill_n(y, line.size, *x);
-  } else if (line.y == 1) {
-    for (std::int64_t i = 0; i < line.size; ++i) y[i] = x[i * line.x];
+  } else if (to == 1) {
+    for (std::int64_t i = 0; i < line.size; ++i) y[i] = x[i * from];
   } else {
-    for (std::int64_t i = 0; i < line.size; ++i) y[i * line.y] = x[i * line.x];
+    for (std::int64_t i = 0; i < line.size; ++i) y[i * to] = x[i * from];
   }
 }
 
-// What is a line in x is a column in y: x runs along `rows` (rows.x == 1), y along `columns` (columns.y == 1).
+// What is a line in x is a column in y: x runs along `rows`, y along `columns`, with steps of 1.
 template <class Word>
-void transpose_block(const Word* x, Word* y, Axis rows, Axis columns) {
+void transpose_block(const Word* x, Word* y, Loop<2> rows, Loop<2> columns) {
   constexpr std::int64_t n = tile_side<Word>;
+  const std::int64_t x_stride = columns.step[source], y_stride = rows.step[target];
   std::int64_t r = 0;
   for (; r + n <= rows.size; r += n) {
     std::int64_t c = 0;
-    for (; c + n <= columns.size; c += n) transpose_tile(x + r + c * columns.x, columns.x, y + r * rows.y + c, rows.y);
+    for (; c + n <= columns.size; c += n)
+      transpose_tile(x + r + c * x_stride, x_stride, y + r * y_stride + c, y_stride);
     for (std::int64_t i = r; i < r + n; ++i)
-      for (std::int64_t j = c; j < columns.size; ++j) y[i * rows.y + j] = x[i + j * columns.x];
+      for (std::int64_t j = c; j < columns.size; ++j) y[i * y_stride + j] = x[i + j * x_stride];
   }
   for (; r < rows.size; ++r)
-    for (std::int64_t c = 0; c < columns.size; ++c) y[r * rows.y + c] = x[r + c * columns.x];
+    for (std::int64_t c = 0; c < columns.size; ++c) y[r * y_stride + c] = x[r + c * x_stride];
 }
 
 template <class Word>
-void transpose(const Word* x, Word* y, Axis rows, Axis columns) {
+void transpose(const Word* x, Word* y, Loop<2> rows, Loop<2> columns) {
   const std::int64_t strips = (rows.size + block_side - 1) / block_side;
-  const std::int64_t each = block_side * columns.size * static_cast<std::int64_t>(sizeof(Word));
-  parallel_for(strips, std::max<std::int64_t>(grain_bytes / each, 1), [=](std::int64_t begin, std::int64_t end) {
+  const std::int64_t cost = cost_of(block_side * columns.size * static_cast<std::int64_t>(sizeof(Word)));
+  parallel_for(strips, grain_for(cost), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin * block_side; r < std::min(end * block_side, rows.size); r += block_side)
       for (std::int64_t c = 0; c < columns.size; c += block_side)
-        transpose_block(x + r + c * columns.x, y + r * rows.y + c, {std::min(block_side, rows.size - r), 1, rows.y},
-                        {std::min(block_side, columns.size - c), columns.x, 1});
+        transpose_block(x + r + c * columns.step[source], y + r * rows.step[target] + c,
+                        {std::min(block_side, rows.size - r), rows.step},
+                        {std::min(block_side, columns.size - c), columns.step});
   });
 }
 
-// Calls body(x, y) for every index of the outer loops; `each` bytes are moved by one call.
+// Calls body(x, y) at every position of the outer loops; `each` bytes are moved by one call.
 template <class Word, class F>
-void for_each_offset(const Word* x, Word* y, const Loops& outer, std::int64_t each, F&& body) {
-  const std::int64_t grain = std::max<std::int64_t>(grain_bytes / std::max<std::int64_t>(each, 1), 1);
-  parallel_for(outer.count(), grain, [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t index[max_copy_rank] = {};
-    std::int64_t from = 0, to = 0, rest = begin;
-    for (int a = outer.rank - 1; a >= 0; --a) {
-      index[a] = rest % outer.axis[a].size;
-      rest /= outer.axis[a].size;
-      from += index[a] * outer.axis[a].x;
-      to += index[a] * outer.axis[a].y;
-    }
-    for (std::int64_t k = begin; k < end; ++k) {
-      body(x + from, y + to);
-      for (int a = outer.rank - 1; a >= 0; --a) {
-        from += outer.axis[a].x;
-        to += outer.axis[a].y;
-        if (++index[a] < outer.axis[a].size) break;
-        from -= outer.axis[a].x * outer.axis[a].size;
-        to -= outer.axis[a].y * outer.axis[a].size;
-        index[a] = 0;
-      }
-    }
+void for_each_place(const Word* x, Word* y, const StridedLoops<2>& outer, std::int64_t each, F&& body) {
+  parallel_for(outer.count(), grain_for(cost_of(each)), [&](std::int64_t begin, std::int64_t end) {
+    outer.for_each(begin, end, [&](std::int64_t, const std::int64_t* at) { body(x + at[source], y + at[target]); });
   });
 }
 
 template <class Word>
-void copy_words(const Word* x, Word* y, Loops loops) {
+void copy_words(const Word* x, Word* y, StridedLoops<2> loops) {
   const auto size = static_cast<std::int64_t>(sizeof(Word));
   if (loops.count() == 0) return;
-  const Axis line = loops.rank > 0 ? loops.take(loops.rank - 1) : Axis{1, 1, 1};
-  if (loops.rank == 0) {  // a single line is cut, so that threads can share it
-    parallel_for(line.size, grain_bytes / size, [=](std::int64_t begin, std::int64_t end) {
-      copy_line(x + begin * line.x, y + begin * line.y, {end - begin, line.x, line.y});
+  const Loop<2> line = loops.rank() > 0 ? loops.take(0) : Loop<2>{1, {1, 1}};
+  if (loops.rank() == 0) {  // a single line is cut, so that threads can share it
+    parallel_for(line.size, 4 * grain_for(size), [=](std::int64_t begin, std::int64_t end) {
+      copy_line(x + begin * line.step[source], y + begin * line.step[target], {end - begin, line.step});
     });
     return;
   }
   int crossing = -1;
-  if (line.y == 1 && line.x != 1 && line.x != 0)
-    for (int a = 0; a < loops.rank; ++a)
-      if (loops.axis[a].x == 1) crossing = a;
+  if (line.step[target] == 1 && line.step[source] != 1 && line.step[source] != 0)
+    for (int a = loops.rank() - 1; a >= 0; --a)
+      if (loops[a].step[source] == 1) crossing = a;
   if (crossing < 0) {
-    for_each_offset(x, y, loops, line.size * size, [=](const Word* from, Word* to) { copy_line(from, to, line); });
+    for_each_place(x, y, loops, line.size * size, [=](const Word* from, Word* to) { copy_line(from, to, line); });
     return;
   }
-  const Axis rows = loops.take(crossing);
-  for_each_offset(x, y, loops, rows.size * line.size * size,
-                  [=](const Word* from, Word* to) { transpose(from, to, rows, line); });
+  const Loop<2> rows = loops.take(crossing);
+  for_each_place(x, y, loops, rows.size * line.size * size,
+                 [=](const Word* from, Word* to) { transpose(from, to, rows, line); });
 }
 
 // Row-major strides of a shape, in elements.
 struct Strides {
-  std::int64_t of[max_copy_rank];
+  std::int64_t of[max_rank];
 
   Strides(const std::int64_t* shape, int rank) {
     std::int64_t stride = 1;
@@ -175,7 +131,8 @@ void copy_part(const void* x, std::int64_t x_axis, void* y, std::int64_t y_axis,
 
 void copy_strided(const void* x, const std::int64_t* x_strides, void* y, const std::int64_t* y_strides,
                   const std::int64_t* shape, int rank, int width) {
-  const Loops loops(x_strides, y_strides, shape, rank);
+  StridedLoops<2> loops;
+  for (int a = rank - 1; a >= 0; --a) loops.add_outer({shape[a], {x_strides[a], y_strides[a]}});
   if (width == 1) {
     copy_words(static_cast<const std::uint8_t*>(x), static_cast<std::uint8_t*>(y), loops);
   } else if (width == 4) {
@@ -187,7 +144,7 @@ void copy_strided(const void* x, const std::int64_t* x_strides, void* y, const s
 
 void permute(const void* x, void* y, const std::int64_t* shape, const int* order, int rank, int width) {
   const Strides x_strides(shape, rank);
-  std::int64_t y_shape[max_copy_rank], from[max_copy_rank];
+  std::int64_t y_shape[max_rank], from[max_rank];
   for (int a = 0; a < rank; ++a) {
     y_shape[a] = shape[order[a]];
     from[a] = x_strides.of[order[a]];
@@ -255,16 +212,15 @@ void concat(const void* const* parts, const std::int64_t* axes, int count, void*
   }
   const std::int64_t row = axis * inner * width;
   // Row by row, so that the result is written from front to back.
-  parallel_for(outer, std::max<std::int64_t>(grain_bytes / std::max<std::int64_t>(row, 1), 1),
-               [=](std::int64_t begin, std::int64_t end) {
-                 auto* to = static_cast<std::byte*>(y) + begin * row;
-                 for (std::int64_t o = begin; o < end; ++o)
-                   for (int k = 0; k < count; ++k) {
-                     const std::int64_t bytes = axes[k] * inner * width;
-                     copy_block(to, static_cast<const std::byte*>(parts[k]) + o * bytes, bytes);
-                     to += bytes;
-                   }
-               });
+  parallel_for(outer, grain_for(cost_of(row)), [=](std::int64_t begin, std::int64_t end) {
+    auto* to = static_cast<std::byte*>(y) + begin * row;
+    for (std::int64_t o = begin; o < end; ++o)
+      for (int k = 0; k < count; ++k) {
+        const std::int64_t bytes = axes[k] * inner * width;
+        copy_block(to, static_cast<const std::byte*>(parts[k]) + o * bytes, bytes);
+        to += bytes;
+      }
+  });
 }
 
 void split(const void* x, void* const* parts, const std::int64_t* axes, int count, std::int64_t outer,

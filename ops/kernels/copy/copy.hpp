@@ -6,8 +6,6 @@
 
 namespace weft::detail {
 
-inline constexpr int max_copy_rank = 8;
-
 /// y[i * y_strides] = x[i * x_strides] for every index i of shape. Strides count elements and may be 0 (x: broadcast)
 /// or negative (flip). Axes are merged and the two innermost copied in tiles, so a transpose runs at cache speed.
 void copy_strided(const void* x, const std::int64_t* x_strides, void* y, const std::int64_t* y_strides,

@@ -2,6 +2,7 @@
 // The inner pieces of copies: short runs of bytes, and square tiles turned in registers.
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 namespace weft::detail {
@@ -24,9 +25,18 @@ inline void copy_block(void* y, const void* x, std::int64_t bytes) {
   std::memcpy(to + bytes - 16, from + bytes - 16, 16);  // overlaps what is there, which saves a loop over the rest
 }
 
-/// Side of the tiles: a row of words fills an AVX-512 register, a row of bytes an SSE one.
+/// Bytes of a tile's row: a register.
+#if defined(__AVX512F__)
+inline constexpr int tile_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int tile_bytes = 32;
+#else
+inline constexpr int tile_bytes = 16;
+#endif
+
+/// Side of the tiles: as many words as a register holds, of bytes as many as an SSE one.
 template <class Word>
-inline constexpr int tile_side = sizeof(Word) == 8 ? 8 : 16;
+inline constexpr int tile_side = sizeof(Word) == 1 ? 16 : tile_bytes / static_cast<int>(sizeof(Word));
 
 template <class Word>
 using TileRow [[gnu::vector_size(sizeof(Word) * tile_side<Word>)]] = Word;
@@ -47,14 +57,15 @@ inline void transpose_tile(const Word* x, std::int64_t x_stride, Word* y, std::i
   using Columns = std::make_integer_sequence<int, n>;
   TileRow<Word> row[n];
   for (int i = 0; i < n; ++i) std::memcpy(&row[i], x + i * x_stride, sizeof(row[i]));
-  for (int i = 0; i < n; ++i)
-    if ((i & 1) == 0) exchange<1>(row[i], row[i + 1], Columns{});
-  for (int i = 0; i < n; ++i)
-    if ((i & 2) == 0) exchange<2>(row[i], row[i + 2], Columns{});
-  for (int i = 0; i < n; ++i)
-    if ((i & 4) == 0) exchange<4>(row[i], row[i + 4], Columns{});
-  if constexpr (n == 16)
-    for (int i = 0; i < 8; ++i) exchange<8>(row[i], row[i + 8], Columns{});
+  const auto exchange_all = [&]<int step>(std::integral_constant<int, step>) {
+    if constexpr (step < n)
+      for (int i = 0; i < n; ++i)
+        if ((i & step) == 0) exchange<step>(row[i], row[i + step], Columns{});
+  };
+  exchange_all(std::integral_constant<int, 1>{});
+  exchange_all(std::integral_constant<int, 2>{});
+  exchange_all(std::integral_constant<int, 4>{});
+  exchange_all(std::integral_constant<int, 8>{});
   for (int i = 0; i < n; ++i) std::memcpy(y + i * y_stride, &row[i], sizeof(row[i]));
 }
 

@@ -8,12 +8,6 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t grain_elements = 1 << 15;
-
-std::int64_t grain_for(std::int64_t each) {
-  return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
-}
-
 // `index` goes on by index_step from one image to the next: 0 if all share it, and then inner is 1.
 template <class Word>
 void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t index_step, std::int64_t count,

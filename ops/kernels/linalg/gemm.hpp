@@ -4,12 +4,12 @@
 
 namespace weft::detail {
 
-/// c = alpha * op(a) * op(b) + beta * c with op(a) m x k, op(b) k x n and c m x n, all row-major; op transposes where
+/// c = op(a) * op(b) + beta * c with op(a) m x k, op(b) k x n and c m x n, all row-major; op transposes where
 /// the flag says so, and the leading dimensions are those of the matrices as stored. Any size may be zero; with beta =
 /// 0, c is not read. c must not overlap a or b. T is float or double. Throws Error if a size does not fit OpenBLAS's
 /// int.
 template <class T>
-void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
+void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
+          const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
 
 }  // namespace weft::detail

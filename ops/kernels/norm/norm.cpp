@@ -8,20 +8,11 @@
 
 namespace weft::detail {
 
-namespace {
-
-// Rows given to one thread at a time.
-std::int64_t row_grain(std::int64_t width) {
-  return std::max<std::int64_t>(chunk_elements / 2 / std::max<std::int64_t>(width, 1), 1);
-}
-
-}  // namespace
-
 template <class T>
 void layer_norm(const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* rstd, std::int64_t rows,
                 std::int64_t width) {
   if (width == 0) return;
-  parallel_for(rows, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, grain_for(width), [=](std::int64_t begin, std::int64_t end) {
     const auto n = static_cast<double>(width);
     for (std::int64_t r = begin; r < end; ++r) {
       const T* row = x + r * width;
@@ -68,7 +59,7 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
   };
   if (dweight == nullptr && dbias == nullptr) {
     if (dx == nullptr) return;
-    parallel_for(rows, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(rows, grain_for(width), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) input_gradient(r);
     });
     return;
@@ -76,31 +67,30 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
   // Rows go in blocks of fixed size whose sums over rows are added in order: T within a block, double between.
   const std::int64_t block = std::clamp<std::int64_t>(chunk_elements / 4 / width, 8, 128);
   const std::int64_t blocks = (rows + block - 1) / block;
-  const std::int64_t parts = std::min<std::int64_t>(blocks, 16);
+  const std::int64_t parts = std::clamp<std::int64_t>(blocks, 1, 16);
   std::vector<double> sums(static_cast<std::size_t>(parts * 2 * width));
-  parallel_for(parts, std::max<std::int64_t>(parts * chunk_elements / std::max<std::int64_t>(rows * width, 1), 1),
-               [&](std::int64_t begin, std::int64_t end) {
-                 std::vector<T> block_sums(static_cast<std::size_t>(2 * width));
-                 T *sum_weight = block_sums.data(), *sum_bias = sum_weight + width;
-                 for (std::int64_t part = begin; part < end; ++part) {
-                   double* out = sums.data() + part * 2 * width;
-                   for (std::int64_t b = blocks * part / parts; b < blocks * (part + 1) / parts; ++b) {
-                     std::fill(block_sums.begin(), block_sums.end(), T{0});
-                     for (std::int64_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) {
-                       const T *row = x + r * width, *drow = dy + r * width;
-                       const Batch<T> about(mean[r]), scale(rstd[r]);
-                       for_vectors<T>(width, [=](auto v) {
-                         const Batch<T> d = v.load(drow);
-                         v.store(sum_weight, v.load(sum_weight) + d * ((v.load(row) - about) * scale));
-                         v.store(sum_bias, v.load(sum_bias) + d);
-                       });
-                       if (dx != nullptr) input_gradient(r);
-                     }
-                     for (std::int64_t c = 0; c < 2 * width; ++c)
-                       out[c] += static_cast<double>(block_sums[static_cast<std::size_t>(c)]);
-                   }
-                 }
-               });
+  parallel_for(parts, grain_for(rows * width / parts), [&](std::int64_t begin, std::int64_t end) {
+    std::vector<T> block_sums(static_cast<std::size_t>(2 * width));
+    T *sum_weight = block_sums.data(), *sum_bias = sum_weight + width;
+    for (std::int64_t part = begin; part < end; ++part) {
+      double* out = sums.data() + part * 2 * width;
+      for (std::int64_t b = blocks * part / parts; b < blocks * (part + 1) / parts; ++b) {
+        std::fill(block_sums.begin(), block_sums.end(), T{0});
+        for (std::int64_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) {
+          const T *row = x + r * width, *drow = dy + r * width;
+          const Batch<T> about(mean[r]), scale(rstd[r]);
+          for_vectors<T>(width, [=](auto v) {
+            const Batch<T> d = v.load(drow);
+            v.store(sum_weight, v.load(sum_weight) + d * ((v.load(row) - about) * scale));
+            v.store(sum_bias, v.load(sum_bias) + d);
+          });
+          if (dx != nullptr) input_gradient(r);
+        }
+        for (std::int64_t c = 0; c < 2 * width; ++c)
+          out[c] += static_cast<double>(block_sums[static_cast<std::size_t>(c)]);
+      }
+    }
+  });
   for (std::int64_t c = 0; c < width; ++c) {
     double total_weight = 0, total_bias = 0;
     for (std::int64_t part = 0; part < parts; ++part) {

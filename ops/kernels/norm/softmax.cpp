@@ -11,24 +11,21 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t grain_elements = 1 << 14;
 // Columns taken together where the axis is not the last: their sums stay in L1.
 constexpr std::int64_t strip = 256;
 
 template <class F>
 void for_rows(Collapsed shape, F f) {
-  parallel_for(shape.outer, std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(shape.axis, 1), 1),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t o = begin; o < end; ++o) f(o * shape.axis);
-               });
+  parallel_for(shape.outer, grain_for(2 * shape.axis), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o) f(o * shape.axis);
+  });
 }
 
 // Calls f(offset, width) for strips of columns.
 template <class F>
 void for_strips(Collapsed shape, F f) {
   const std::int64_t strips = (shape.inner + strip - 1) / strip;
-  const std::int64_t each = std::max<std::int64_t>(shape.axis * std::min(shape.inner, strip), 1);
-  parallel_for(shape.outer * strips, std::max<std::int64_t>(grain_elements / each, 1),
+  parallel_for(shape.outer * strips, grain_for(2 * shape.axis * std::min(shape.inner, strip)),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t k = begin; k < end; ++k) {
                    const std::int64_t first = k % strips * strip;

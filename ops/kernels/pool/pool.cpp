@@ -10,12 +10,7 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t grain_elements = 1 << 15;
 constexpr std::int64_t strip = 256;  // channels pooled together: their results stay in registers or L1
-
-std::int64_t grain_for(std::int64_t each) {
-  return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
-}
 
 // The part of a window that lies inside the image, along one axis.
 struct Span {

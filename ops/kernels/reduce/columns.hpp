@@ -137,10 +137,9 @@ void sum_columns(std::int64_t rows, std::int64_t width, std::int64_t repeat, con
 template <class T, class F>
 void map_columns(std::int64_t rows, std::int64_t width, std::int64_t repeat, F f) {
   const std::int64_t wide = width * repeat, groups = rows / repeat;
-  parallel_for(groups, std::max<std::int64_t>(chunk_elements / 2 / std::max<std::int64_t>(wide, 1), 1),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t g = begin; g < end; ++g) for_vectors<T>(wide, [&](auto v) { f(v, g * wide); });
-               });
+  parallel_for(groups, grain_for(wide), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t g = begin; g < end; ++g) for_vectors<T>(wide, [&](auto v) { f(v, g * wide); });
+  });
   for_vectors<T>(rows * width - groups * wide, [&](auto v) { f(v, groups * wide); });
 }
 

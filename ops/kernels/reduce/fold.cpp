@@ -159,28 +159,26 @@ void fold(const T* x, Value* out, Collapsed shape) {
   const std::int64_t step =
       strips > 1 ? std::max<std::int64_t>(axis, 1) : std::max<std::int64_t>(chunk_elements / inner, 1);
   const std::int64_t chunks = std::max<std::int64_t>((axis + step - 1) / step, 1);
-  const std::int64_t each = std::max<std::int64_t>(std::min(step, axis) * width, 1);
+  const std::int64_t each = std::min(step, axis) * width;
   std::vector<Value> partial(chunks > 1 ? static_cast<std::size_t>(outer * chunks * inner) : 0);
   Value* results = chunks > 1 ? partial.data() : out;
-  parallel_for(outer * strips * chunks, std::max<std::int64_t>(chunk_elements / each, 1),
-               [=](std::int64_t begin, std::int64_t end) {
-                 alignas(64) Value acc[strip];
-                 for (std::int64_t k = begin; k < end; ++k) {
-                   if (strips > 1) {
-                     const std::int64_t o = k / strips, first = k % strips * strip;
-                     fold_rows<F>(x + o * axis * inner + first, axis, inner, std::min(strip, inner - first),
-                                  out + o * inner + first);
-                   } else {
-                     const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * step;
-                     if (inner == 1) {
-                       results[k] = fold_row<F>(x + o * axis + first, std::min(step, axis - first), acc);
-                       continue;
-                     }
-                     fold_dense<F>(x + (o * axis + first) * inner, std::min(step, axis - first), inner, acc,
-                                   results + k * inner);
-                   }
-                 }
-               });
+  parallel_for(outer * strips * chunks, grain_for(each / 2), [=](std::int64_t begin, std::int64_t end) {
+    alignas(64) Value acc[strip];
+    for (std::int64_t k = begin; k < end; ++k) {
+      if (strips > 1) {
+        const std::int64_t o = k / strips, first = k % strips * strip;
+        fold_rows<F>(x + o * axis * inner + first, axis, inner, std::min(strip, inner - first),
+                     out + o * inner + first);
+      } else {
+        const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * step;
+        if (inner == 1) {
+          results[k] = fold_row<F>(x + o * axis + first, std::min(step, axis - first), acc);
+          continue;
+        }
+        fold_dense<F>(x + (o * axis + first) * inner, std::min(step, axis - first), inner, acc, results + k * inner);
+      }
+    }
+  });
   if (chunks == 1) return;
   for (std::int64_t o = 0; o < outer; ++o)
     for (std::int64_t i = 0; i < inner; ++i) {
@@ -212,30 +210,29 @@ template <class F, class Position, class T>
 void best_positions(const T* x, std::int64_t* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   const std::int64_t strips = (inner + strip - 1) / strip;
-  parallel_for(outer * strips, std::max<std::int64_t>(chunk_elements / (axis * std::min(inner, strip)), 1),
-               [=](std::int64_t begin, std::int64_t end) {
-                 alignas(64) T best[strip];
-                 alignas(64) Position position[strip];
-                 for (std::int64_t k = begin; k < end; ++k) {
-                   const std::int64_t first = k % strips * strip, width = std::min(strip, inner - first);
-                   const T* from = x + k / strips * axis * inner + first;
-                   std::copy_n(from, width, best);
-                   std::fill_n(position, width, Position{0});
-                   for (std::int64_t a = 1; a < axis; ++a) {
-                     const T* row = from + a * inner;
-                     const auto here = static_cast<Position>(a);
-                     WEFT_INDEPENDENT
-                     for (std::int64_t i = 0; i < width; ++i) {
-                       const T v = row[i], b = best[i];
-                       const bool take = (int{F::better(b, v)} | (int{v != v} & int{b == b})) != 0;
-                       best[i] = take ? v : b;
-                       position[i] = take ? here : position[i];
-                     }
-                   }
-                   for (std::int64_t i = 0; i < width; ++i)
-                     out[k / strips * inner + first + i] = static_cast<std::int64_t>(position[i]);
-                 }
-               });
+  parallel_for(outer * strips, grain_for(axis * std::min(inner, strip) / 2), [=](std::int64_t begin, std::int64_t end) {
+    alignas(64) T best[strip];
+    alignas(64) Position position[strip];
+    for (std::int64_t k = begin; k < end; ++k) {
+      const std::int64_t first = k % strips * strip, width = std::min(strip, inner - first);
+      const T* from = x + k / strips * axis * inner + first;
+      std::copy_n(from, width, best);
+      std::fill_n(position, width, Position{0});
+      for (std::int64_t a = 1; a < axis; ++a) {
+        const T* row = from + a * inner;
+        const auto here = static_cast<Position>(a);
+        WEFT_INDEPENDENT
+        for (std::int64_t i = 0; i < width; ++i) {
+          const T v = row[i], b = best[i];
+          const bool take = (int{F::better(b, v)} | (int{v != v} & int{b == b})) != 0;
+          best[i] = take ? v : b;
+          position[i] = take ? here : position[i];
+        }
+      }
+      for (std::int64_t i = 0; i < width; ++i)
+        out[k / strips * inner + first + i] = static_cast<std::int64_t>(position[i]);
+    }
+  });
 }
 
 template <class F, class T>
@@ -243,10 +240,9 @@ void arg_best(const T* x, std::int64_t* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (outer == 0 || inner == 0) return;
   if (inner == 1) {
-    parallel_for(outer, std::max<std::int64_t>(chunk_elements / axis, 1),
-                 [=, n = axis](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t o = begin; o < end; ++o) out[o] = first_best<F>(x + o * n, n);
-                 });
+    parallel_for(outer, grain_for(axis / 2), [=, n = axis](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t o = begin; o < end; ++o) out[o] = first_best<F>(x + o * n, n);
+    });
   } else if (sizeof(T) == 8 || axis > std::numeric_limits<std::int32_t>::max()) {
     best_positions<F, std::int64_t>(x, out, shape);
   } else {

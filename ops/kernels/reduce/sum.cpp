@@ -14,12 +14,7 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t grain_elements = 1 << 15;
 constexpr std::int64_t tiny = 64;  // a matrix this small is summed element by element
-
-std::int64_t grain_for(std::int64_t each) {
-  return std::max<std::int64_t>(grain_elements / std::max<std::int64_t>(each, 1), 1);
-}
 
 template <class T>
 void sum_floats(const T* x, T* out, Collapsed shape) {
@@ -71,7 +66,7 @@ void sum_integers(const T* x, std::int64_t* out, Collapsed shape) {
   const std::int64_t step = std::max<std::int64_t>(chunk_elements / std::max<std::int64_t>(inner, 1), 1);
   const std::int64_t chunks = std::max<std::int64_t>((axis + step - 1) / step, 1);
   std::vector<Bits> partial(static_cast<std::size_t>(outer * chunks * inner));
-  parallel_for(outer * chunks, std::max<std::int64_t>(grain_for(std::min(step, axis) * inner), 1),
+  parallel_for(outer * chunks, grain_for(std::min(step, axis) * inner),
                [=, sums = partial.data()](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t k = begin; k < end; ++k) {
                    const std::int64_t o = k / chunks, first = k % chunks * step;

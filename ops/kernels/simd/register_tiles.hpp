@@ -22,30 +22,29 @@ inline constexpr int max_rows(int v) { return std::min((vector_registers - 1 - v
 // The loops over a tile's rows and vectors below must be unrolled, or the arrays do not become registers; the pragmas
 // see to it where the compiler's own limits would not.
 
-/// The sums of a tile: beta * c to begin with, stored to c at the end. `last` says which lanes of the last vector
-/// exist.
+/// The sums of a tile. `last` says which lanes of the last vector exist.
 template <class T, int Rows, int V>
 struct TileSums {
   Batch<T> at[Rows][V];
 
-  [[gnu::always_inline]] void begin(T beta, const T* c, std::int64_t step, const FirstLanes<T>& last) {
+  [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) at[r][v] = Batch<T>(T(0));
     }
-    if (beta == T(0)) return;
+  }
+
+  [[gnu::always_inline]] void load(const T* c, std::int64_t step, const FirstLanes<T>& last) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-        const T* p = c + r * step + v * lanes<T>;
-        at[r][v] = Batch<T>(beta) * (v == V - 1 ? last.load(p) : Batch<T>::load_unaligned(p));
-      }
+      for (int v = 0; v < V - 1; ++v) at[r][v] = Batch<T>::load_unaligned(c + r * step + v * lanes<T>);
+      at[r][V - 1] = last.load(c + r * step + (V - 1) * lanes<T>);
     }
   }
 
-  [[gnu::always_inline]] void end(T* c, std::int64_t step, const FirstLanes<T>& last) const {
+  [[gnu::always_inline]] void store(T* c, std::int64_t step, const FirstLanes<T>& last) const {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4

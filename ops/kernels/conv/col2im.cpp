@@ -1,5 +1,5 @@
 // The gradient for the input as a matrix product gy w', which gives what every output pixel adds to each input pixel
-// and channel it reads, and the folding of these rows back into the image. A tile of output pixels at a time, small
+// and channel it reads, and the adding of these rows into the image (col2im). A tile of output pixels at a time, small
 // enough that its rows stay in the second-level cache.
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/conv/paths.hpp>
@@ -11,7 +11,7 @@ namespace {
 
 /// image += the rows of output pixels [begin, end), each {kh, kw, channels of one group}.
 template <class T>
-void fold_add(const ConvShape& s, std::int64_t begin, std::int64_t end, const T* rows, T* image) {
+void add_columns(const ConvShape& s, std::int64_t begin, std::int64_t end, const T* rows, T* image) {
   const std::int64_t channels = s.cin / s.groups;
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t top = p / s.ow * s.stride_h - s.pad_h;
@@ -31,7 +31,7 @@ void fold_add(const ConvShape& s, std::int64_t begin, std::int64_t end, const T*
 }  // namespace
 
 template <class T>
-void folded_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
+void col2im_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
   const std::int64_t in = s.cin / s.groups;
   const std::int64_t out = s.cout / s.groups;
   const std::int64_t pixels = s.oh * s.ow;
@@ -49,15 +49,15 @@ void folded_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
         const std::int64_t end = std::min(begin + tile, pixels);
         for (std::int64_t g = 0; g < s.groups; ++g) {
           const T* from = gy + (i * pixels + begin) * s.cout + g * out;
-          gemm(false, true, end - begin, length, out, T(1), from, s.cout, w + g * out, s.cout, T(0), rows, length);
-          fold_add(s, begin, end, rows, image + g * in);
+          gemm(false, true, end - begin, length, out, from, s.cout, w + g * out, s.cout, T(0), rows, length);
+          add_columns(s, begin, end, rows, image + g * in);
         }
       }
     }
   });
 }
 
-template void folded_backward_input(const ConvShape&, const float*, const float*, float*);
-template void folded_backward_input(const ConvShape&, const double*, const double*, double*);
+template void col2im_backward_input(const ConvShape&, const float*, const float*, float*);
+template void col2im_backward_input(const ConvShape&, const double*, const double*, double*);
 
 }  // namespace weft::detail
