@@ -24,7 +24,9 @@
 #include <weft/nn/named_tensors.hpp>
 #include <weft/nn/shortcuts.hpp>
 #include <weft/nn/summary.hpp>
+#include <weft/nn/train/adam.hpp>
 #include <weft/nn/train/metrics.hpp>
 #include <weft/nn/train/optimizer.hpp>
 #include <weft/nn/train/progress.hpp>
 #include <weft/nn/train/schedule.hpp>
+#include <weft/nn/train/sgd.hpp>

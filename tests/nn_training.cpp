@@ -133,6 +133,33 @@ TEST_CASE("Adam and AdamW by hand") {
   }
 }
 
+TEST_CASE("an update's bits do not hang on where in its parameter an element stands") {
+  manual_seed(4);
+  constexpr std::int64_t n = 37;  // whole vectors and a rest
+  const Tensor start = randn({n}), slope = randn({n});
+  const auto check = [&](auto make) {
+    Tensor whole = parameter(start.clone());
+    Tensors parts;
+    for (std::int64_t i = 0; i < n; ++i) parts.push_back(parameter(slice(start, 0, i, i + 1)));
+    const auto together = make(Tensors{whole}), apart = make(parts);
+    for (int step = 0; step < 3; ++step) {
+      whole.set_grad(slope.clone());
+      for (std::int64_t i = 0; i < n; ++i) parts[static_cast<std::size_t>(i)].set_grad(slice(slope, 0, i, i + 1));
+      together->step();
+      apart->step();
+    }
+    for (std::int64_t i = 0; i < n; ++i) CHECK(whole.at({i}) == parts[static_cast<std::size_t>(i)].item());
+    CHECK(gap(whole.detach(), start) > 0);
+  };
+  const nn::SgdOptions momentum{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .dampening = 0.1};
+  const nn::SgdOptions nesterov{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true};
+  check([](const Tensors& p) { return std::make_unique<nn::Sgd>(p, nn::SgdOptions{.weight_decay = 0.01}); });
+  check([&](const Tensors& p) { return std::make_unique<nn::Sgd>(p, momentum); });
+  check([&](const Tensors& p) { return std::make_unique<nn::Sgd>(p, nesterov); });
+  check([](const Tensors& p) { return std::make_unique<nn::Adam>(p, nn::AdamOptions{.weight_decay = 0.01}); });
+  check([](const Tensors& p) { return std::make_unique<nn::AdamW>(p); });
+}
+
 TEST_CASE("parameter groups have options of their own") {
   Tensor a = leaf({1}), b = leaf({1}), idle = leaf({5});
   nn::Sgd optimizer({{{a, idle}, {.lr = 0.1}}, {{b}, {.lr = 0.01}}});
@@ -170,6 +197,9 @@ TEST_CASE("optimisers and schedules check every number they are given") {
   CHECK_THROWS_AS(sgd.momentum(7), Error);
   CHECK_THROWS_AS(adam.momentum(-1), Error);
   CHECK_THROWS_AS(adam.set_momentum(0.5, 1), Error);
+  nn::Sgd plain({p}, {.lr = 0.1});  // no buffer that momentum could act on
+  plain.set_momentum(0.9, 0);
+  CHECK(plain.momentum() == 0);
 
   CHECK_THROWS_AS(nn::CosineLr(sgd, {.total_steps = 4, .min_lr = -0.5}), Error);
   CHECK_THROWS_AS(nn::MultiStepLr(sgd, {.milestones = {}, .gamma = -1}), Error);

@@ -6,7 +6,8 @@
 #include <weft/nn/losses.hpp>
 #include <weft/nn/models/densenet.hpp>
 #include <weft/nn/models/resnet.hpp>
-#include <weft/nn/train/optimizer.hpp>
+#include <weft/nn/train/adam.hpp>
+#include <weft/nn/train/sgd.hpp>
 
 #include "weft_peer.hpp"
 

@@ -57,15 +57,16 @@ Notes load(const std::string& path, Module& module, Stateful* optimizer, Statefu
   const Parts saved = parts_of(file.tensors);
   const NamedTensors wanted = tensors_of(module);
   const Tensors found = detail::matched("load: " + path, saved.module, wanted, options.strict);
+  std::function<void()> load_optimizer, load_schedule;
   try {
-    if (optimizer != nullptr) optimizer->check_state(saved.optimizer);
-    if (schedule != nullptr) schedule->check_state(saved.schedule);
+    if (optimizer != nullptr) load_optimizer = optimizer->prepare_load(saved.optimizer);
+    if (schedule != nullptr) load_schedule = schedule->prepare_load(saved.schedule);
   } catch (const Error& e) {
     fail("load: ", path, ": ", e.what());
   }
   // From here on nothing is refused.
-  if (optimizer != nullptr) optimizer->load_state(saved.optimizer);
-  if (schedule != nullptr) schedule->load_state(saved.schedule);
+  if (load_optimizer) load_optimizer();
+  if (load_schedule) load_schedule();
   for (std::size_t i = 0; i < wanted.size(); ++i)
     if (found[i].defined()) Tensor(wanted[i].second).copy_(found[i]);
   return std::move(file.notes);

@@ -1,5 +1,5 @@
 #pragma once
-// Optimisers: they change parameters in place by their gradients.
+// What optimisers have in common: they change parameters in place by their gradients.
 #include <weft/nn/module.hpp>
 #include <weft/nn/stateful.hpp>
 
@@ -30,9 +30,9 @@ class Optimizer : public Stateful {
   /// Sets it, for every group or for one.
   void set_lr(double lr);
   void set_lr(double lr, int group);
-  int group_count() const { return static_cast<int>(lrs_.size()); }
-  /// Momentum (Adam's beta1) of a group, as schedules see it.
-  virtual double momentum(int group = 0) const = 0;
+  int group_count() const { return static_cast<int>(rates_.size()); }
+  /// Momentum (Adam's beta1) of a group, as schedules see it; 0 where an optimiser has none.
+  double momentum(int group = 0) const;
   /// Sets it. Sgd made without momentum in any group has no buffers for it and leaves it at 0.
   void set_momentum(double momentum, int group);
   /// Throws Error unless set_lr and set_momentum would take these.
@@ -42,104 +42,91 @@ class Optimizer : public Stateful {
   /// Everything needed to go on, by name: copies of the numbers, handles to the rest ("momentum.0" belongs to the first
   /// parameter and has its dtype).
   NamedTensors state() const override;
-  /// Throws Error unless load_state would take this: names and shapes are those of state(), numbers are valid.
-  void check_state(const NamedTensors& state) const override;
-  /// Takes over a saved state. Throws Error, and changes nothing, unless check_state accepts it.
-  void load_state(const NamedTensors& state) override;
+  /// Takes names and shapes as those of state(), and valid numbers.
+  std::function<void()> prepare_load(const NamedTensors& state) override;
 
  protected:
-  /// `slots` are the names of the state tensors that each parameter has.
-  Optimizer(const char* name, const std::vector<const Tensors*>& groups, const std::vector<double>& lrs,
-            std::vector<std::string> slots);
-  /// Updates a parameter by its gradient. `step` counts its updates from 1; `slots` are its state tensors, all of the
-  /// parameter's dtype.
-  virtual void update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const = 0;
-  /// Throws Error unless a group may have this momentum.
-  virtual void check_momentum(double momentum) const = 0;
-  /// Sets a momentum that has been checked.
-  virtual void assign_momentum(double momentum, int group) = 0;
-  /// Throws Error unless there is such a group.
-  void check_group(int group) const;
+  struct Rates {
+    double lr, momentum;
+  };
+
+  explicit Optimizer(const char* name) : name_(name) {}
+  /// The parameters of the next group join the others.
+  void add_group(const Tensors& parameters, Rates rates);
+  /// Gives each parameter state tensors of these names; called once, after the groups.
+  void add_slots(std::vector<std::string> names);
   bool has_slots() const { return !slot_names_.empty(); }
 
+  /// Whether there is anything that momentum acts on.
+  virtual bool has_momentum() const = 0;
+  /// Throws Error unless the group may have these rates.
+  virtual void check_options(int group, Rates rates) const = 0;
+  /// Updates a parameter by its gradient. `slots` are its state tensors, all of its dtype; `step` counts its updates
+  /// from 1.
+  virtual void update_in_group(int group, Rates rates, Tensor& p, const Tensor& g, Tensors& slots,
+                               std::int64_t step) const = 0;
+
  private:
+  const Rates& rates(int group) const;
   Tensor slot(std::size_t parameter, std::size_t number) const;
-  Tensors matched(const NamedTensors& saved) const;
 
   const char* name_;
   Tensors parameters_;
   std::vector<int> group_of_;  // of each parameter
-  std::vector<double> lrs_;    // of each group
+  std::vector<Rates> rates_;   // of each group
   std::vector<std::string> slot_names_;
   std::vector<Tensors> slots_;       // of each parameter
   std::vector<std::int64_t> steps_;  // of each parameter
 };
 
-struct SgdOptions {
-  double lr = 0.01;
-  double momentum = 0.0;
-  double weight_decay = 0.0;
-  double dampening = 0.0;
-  bool nesterov = false;
-};
-
-/// Stochastic gradient descent with momentum or Nesterov's (Sutskever et al., ICML 2013), as in PyTorch:
-/// g += decay p; buffer = momentum buffer + (1 - dampening) g (the first time: g); p -= lr (nesterov ? g + momentum
-/// buffer : buffer).
-class Sgd : public Optimizer {
+/// An optimiser from its options and its update. `class Mine : public OptimizerOf<Mine, MineOptions>` says
+///   static constexpr const char* name = "Mine";
+///   static std::vector<std::string> slots(const std::vector<MineOptions>& groups);  // names of its state tensors
+///   static void check(const MineOptions& options);                                  // throws Error unless they are
+///   valid static void update(Tensor& p, const Tensor& g, Tensors& slots, const MineOptions& options, std::int64_t
+///   step);
+/// where MineOptions has an `lr`; and, where it has a momentum too,
+///   static constexpr double MineOptions::*momentum_option = &MineOptions::momentum;
+template <class Self, class Options>
+class OptimizerOf : public Optimizer {
  public:
-  explicit Sgd(const Tensors& parameters, SgdOptions options = {});
-  explicit Sgd(const std::vector<ParamGroup<SgdOptions>>& groups);
-  double momentum(int group = 0) const override;
+  explicit OptimizerOf(const Tensors& parameters, Options options = {})
+      : OptimizerOf(std::vector<ParamGroup<Options>>{{parameters, options}}) {}
+  explicit OptimizerOf(const std::vector<ParamGroup<Options>>& groups) : Optimizer(Self::name) {
+    for (const auto& group : groups) {
+      Self::check(group.options);
+      Self::check_together(group.options);
+      add_group(group.parameters, {group.options.lr, momentum_of(group.options)});
+      options_.push_back(group.options);
+    }
+    add_slots(Self::slots(options_));
+  }
 
  protected:
-  void update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const override;
-  void check_momentum(double momentum) const override;
-  void assign_momentum(double momentum, int group) override;
+  static constexpr double Options::*momentum_option = nullptr;
+  /// What options exclude one another in a new group; a schedule may change its rates to such later.
+  static void check_together(const Options&) {}
+
+  bool has_momentum() const override { return Self::momentum_option != nullptr; }
 
  private:
-  std::vector<SgdOptions> options_;
-};
+  static double momentum_of(const Options& options) {
+    if constexpr (Self::momentum_option != nullptr) return options.*Self::momentum_option;
+    return 0;
+  }
+  Options options_with(int group, Rates rates) const {
+    Options options = options_[static_cast<std::size_t>(group)];
+    options.lr = rates.lr;
+    if constexpr (Self::momentum_option != nullptr) options.*Self::momentum_option = rates.momentum;
+    return options;
+  }
+  void check_options(int group, Rates rates) const override { Self::check(options_with(group, rates)); }
+  void update_in_group(int group, Rates rates, Tensor& p, const Tensor& g, Tensors& slots,
+                       std::int64_t step) const override {
+    Self::update(p, g, slots, options_with(group, rates), step);
+  }
 
-struct AdamOptions {
-  double lr = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 0.0;
-};
-
-/// Adam (Kingma and Ba, arXiv 1412.6980), as in PyTorch; weight decay is added to the gradient.
-class Adam : public Optimizer {
- public:
-  explicit Adam(const Tensors& parameters, AdamOptions options = {});
-  explicit Adam(const std::vector<ParamGroup<AdamOptions>>& groups);
-  double momentum(int group = 0) const override;
-
- protected:
-  Adam(const char* name, const std::vector<ParamGroup<AdamOptions>>& groups, bool decoupled);
-  void update(Tensor& p, const Tensor& g, Tensors& slots, int group, std::int64_t step) const override;
-  void check_momentum(double momentum) const override;
-  void assign_momentum(double momentum, int group) override;
-
- private:
-  std::vector<AdamOptions> options_;
-  bool decoupled_;
-};
-
-struct AdamWOptions {
-  double lr = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 1e-2;
-};
-
-/// Adam whose weight decay shrinks the parameters by lr * decay instead (Loshchilov and Hutter, arXiv 1711.05101).
-class AdamW : public Adam {
- public:
-  explicit AdamW(const Tensors& parameters, AdamWOptions options = {});
-  explicit AdamW(const std::vector<ParamGroup<AdamWOptions>>& groups);
+  std::vector<Options> options_;  // of each group; the rates that count are the base's
 };
 
 }  // namespace weft::nn

@@ -18,7 +18,7 @@ Schedule::~Schedule() = default;
 
 std::optional<double> Schedule::momentum(std::int64_t) const { return std::nullopt; }
 
-void Schedule::step() { move_to({steps_ + 1, bases_}); }
+void Schedule::step() { move_to(checked({steps_ + 1, bases_})); }
 
 // Throws unless the optimiser may have all the rates of that place.
 Schedule::Place Schedule::checked(Place place) const {
@@ -32,7 +32,6 @@ Schedule::Place Schedule::checked(Place place) const {
 }
 
 void Schedule::move_to(Place place) {
-  place = checked(std::move(place));
   steps_ = place.steps;
   bases_ = std::move(place.bases);
   for (int group = 0; group < optimizer_.group_count(); ++group) {
@@ -47,15 +46,11 @@ NamedTensors Schedule::state() const {
           {"base_lr", from_buffer(std::span<const double>(bases_), {static_cast<std::int64_t>(bases_.size())})}};
 }
 
-Schedule::Place Schedule::read(const NamedTensors& saved) const {
+std::function<void()> Schedule::prepare_load(const NamedTensors& saved) {
   const Tensors found = detail::matched("schedule: the saved state", saved, state());
   const auto bases = found[1].data<double>();
-  return checked({found[0].data<std::int64_t>()[0], {bases.begin(), bases.end()}});
+  return [this, place = checked({found[0].data<std::int64_t>()[0], {bases.begin(), bases.end()}})] { move_to(place); };
 }
-
-void Schedule::check_state(const NamedTensors& saved) const { read(saved); }
-
-void Schedule::load_state(const NamedTensors& saved) { move_to(read(saved)); }
 
 MultiStepLr::MultiStepLr(Optimizer& of, MultiStepLrOptions options) : Schedule(of), options_(std::move(options)) {
   detail::check_not_negative("MultiStepLr", "gamma", options_.gamma);

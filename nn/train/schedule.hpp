@@ -19,10 +19,8 @@ class Schedule : public Stateful {
   std::int64_t steps() const { return steps_; }
   /// What has to be saved: the number of steps and the groups' rates that it started from.
   NamedTensors state() const override;
-  /// Throws Error unless load_state would take this: a state of as many groups, with valid numbers.
-  void check_state(const NamedTensors& state) const override;
-  /// Takes over a saved state and sets the rates. Throws Error, and changes nothing, unless check_state accepts it.
-  void load_state(const NamedTensors& state) override;
+  /// Takes a state of as many groups, with valid numbers; then sets the rates.
+  std::function<void()> prepare_load(const NamedTensors& state) override;
 
  protected:
   explicit Schedule(Optimizer& optimizer);
@@ -31,7 +29,7 @@ class Schedule : public Stateful {
   /// The momentum of every group after `steps` steps; nothing: schedules leave it alone.
   virtual std::optional<double> momentum(std::int64_t steps) const;
   /// Sets everything for the start; called by constructors at their end.
-  void start() { move_to({0, bases_}); }
+  void start() { move_to(checked({0, bases_})); }
 
  private:
   struct Place {
@@ -39,7 +37,6 @@ class Schedule : public Stateful {
     std::vector<double> bases;
   };
   Place checked(Place place) const;
-  Place read(const NamedTensors& state) const;
   void move_to(Place place);
 
   Optimizer& optimizer_;
