@@ -61,12 +61,6 @@ std::string outputs_text(const Node* node) {
   return text;
 }
 
-// "permute (order = {1, 0})"
-std::string op_text(const Node* node) {
-  const std::string fields = to_text(node->fields());
-  return fields.empty() ? node->op_name() : std::string(node->op_name()) + " (" + fields + ")";
-}
-
 std::int64_t saved_bytes(const Node* node, std::unordered_set<const Storage*>& counted) {
   std::int64_t bytes = 0;
   for (const Saved& saved : node->saved()) {
@@ -103,9 +97,11 @@ std::string to_dot(const Tensor& result, const std::vector<std::pair<std::string
   };
   for (const Node* node : nodes) {
     const std::string id = ids.try_emplace(node, numbered("op", ids.size())).first->second;
-    const std::string name = labels.of_node(node);
-    text += "  " + id +
-            " [label=" + quoted((name.empty() ? "" : name + "\n") + op_text(node) + "\n" + outputs_text(node)) + "];\n";
+    const std::string name = labels.of_node(node), fields = to_text(node->fields());
+    text += "  " + id + " [label=" +
+            quoted((name.empty() ? "" : name + "\n") + node->op_name() + "\n" + (fields.empty() ? "" : fields + "\n") +
+                   outputs_text(node)) +
+            "];\n";
     for (int i = 0; i < node->input_count(); ++i) {
       const Edge& edge = node->edge(i);
       if (edge.target == 0) continue;  // a constant
@@ -130,7 +126,7 @@ std::string print_tape(const Tensor& result) {
     const std::size_t number = numbers.emplace(node, numbers.size()).first->second;
     std::string line = numbered("#", number);
     pad_to(line, 8);
-    line += op_text(node);
+    line += node->op_name();
     pad_to(line, 28);
     line += '(';
     for (int i = 0; i < node->input_count(); ++i) {
@@ -148,6 +144,8 @@ std::string print_tape(const Tensor& result) {
       line.append(" ").append(to_text(edge.shape()));
     }
     line.append(") -> ").append(outputs_text(node));
+    if (const std::string fields = to_text(node->fields()); !fields.empty())
+      line.append(" [").append(fields).append("]");
     if (const std::int64_t bytes = saved_bytes(node, counted); bytes > 0)
       line += ", saved " + std::to_string(bytes) + " bytes";
     if (node->released()) line += ", freed";

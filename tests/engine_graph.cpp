@@ -53,9 +53,9 @@ TEST_CASE("print_tape: a line for each op, oldest first") {
   CHECK(text[1] == "#1      add                 (#0 {2, 3}, constant {2, 3}) -> f64 {2, 3}");
   CHECK(text[2] == "#2      add                 (#1 {2, 3}, leaf 1 {3}) -> f64 {2, 3}");
   CHECK(text[3] == "#3      add                 (#2 {2, 3}, leaf 1 {3}) -> f64 {2, 3}");
-  CHECK(text[4] == "#4      split               (#3 {2, 3}) -> f64 {2, 2}, f64 {2, 1}");
+  CHECK(text[4] == "#4      split               (#3 {2, 3}) -> f64 {2, 2}, f64 {2, 1} [axis = 1, sizes = {2, 1}]");
   CHECK(text[5] == "#5      tanh                (#4[1] {2, 1}) -> f64 {2, 1}, saved 64 bytes");
-  CHECK(text[6] == "#6      sum                 (#5 {2, 1}) -> f64 {}");
+  CHECK(text[6] == "#6      sum                 (#5 {2, 1}) -> f64 {} [axes = {0, 1}, keepdims = false]");
   y.backward();
   const std::vector<std::string> after = lines(print_tape(y));
   REQUIRE(after.size() == 7);
@@ -77,9 +77,9 @@ TEST_CASE("to_dot: every op, leaf and edge once") {
   CHECK(count(text, "label=\"input\\n{2, 3}\"") == 1);
   CHECK(count(text, "label=\"own\\n{3}\"") == 1);
   CHECK(count(text, "label=\"hidden\\nmul\\nf64 {2, 3}\"") == 1);
-  CHECK(count(text, "label=\"mul\\nf64 {2, 3}\"") == 1);
+  CHECK(count(text, "label=\"mul\\nscalar = 2\\nf64 {2, 3}\"") == 1);
   CHECK(count(text, "label=\"add\\nf64 {2, 3}\"") == 1);
-  CHECK(count(text, "label=\"sum\\nf64 {}\"") == 1);
+  CHECK(count(text, "label=\"sum\\naxes = {0, 1}, keepdims = false\\nf64 {}\"") == 1);
   CHECK(count(text, " -> ") == 6);
   // Numbers follow the order of appearance: op0 is the product, its leaves 1 and 2.
   for (const char* edge :

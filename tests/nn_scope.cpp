@@ -36,17 +36,17 @@ std::string message_of(const std::function<void()>& f) {
 TEST_CASE("an error says in which module it was thrown, once") {
   Net net;
   const std::string text = message_of([&] { net(ones({2, 4})); });
-  CHECK(text.rfind("stages.0.inner: linear: got", 0) == 0);
-  CHECK(message_of([&] { net.head(ones({2, 4})); }).rfind("head.1: linear: got", 0) == 0);
+  CHECK(text.rfind("stages.0.inner: Linear: got", 0) == 0);
+  CHECK(message_of([&] { net.head(ones({2, 4})); }).rfind("head.1: Linear: got", 0) == 0);
   CHECK(scope_path().empty());
   // Outside of modules, and in one without a name, nothing is added.
-  CHECK(message_of([&] { nn::Linear(3, 2)(ones({2, 4})); }).rfind("linear: got", 0) == 0);
+  CHECK(message_of([&] { nn::Linear(3, 2)(ones({2, 4})); }).rfind("Linear: got", 0) == 0);
   // Shared modules have their first name, moved ones keep theirs.
   const auto shared = nn::make<nn::Linear>(3, 3);
   nn::Sequential first(shared), second(nn::make<nn::ReLU>(), shared);
-  CHECK(message_of([&] { second(ones({2, 4})); }).rfind("0: linear", 0) == 0);
+  CHECK(message_of([&] { second(ones({2, 4})); }).rfind("0: Linear", 0) == 0);
   nn::Sequential moved = std::move(first);
-  CHECK(message_of([&] { moved(ones({2, 4})); }).rfind("0: linear", 0) == 0);
+  CHECK(message_of([&] { moved(ones({2, 4})); }).rfind("0: Linear", 0) == 0);
 }
 
 TEST_CASE("errors of other types stay what they are") {

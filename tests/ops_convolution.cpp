@@ -90,7 +90,7 @@ std::string check_paths(ConvShape s, const Array& x, const Array& w, const Array
   check("direct forward", detail::direct_forward<T>, in, weights, expected.y);
   if ((s.stride_h == 1 || s.dil_h == 1) && (s.stride_w == 1 || s.dil_w == 1))
     check("direct backward of the input", detail::direct_backward_input<T>, gradient, weights, expected.a);
-  check("folded backward of the input", detail::folded_backward_input<T>, gradient, weights, expected.a);
+  check("col2im backward of the input", detail::col2im_backward_input<T>, gradient, weights, expected.a);
   check("direct backward of the weight", detail::direct_backward_weight<T>, in, gradient, expected.b);
   if (s.cin != s.groups || s.cout != s.groups) return wrong;
   check("depthwise forward", detail::depthwise_forward<T>, in, weights, expected.y);

@@ -281,13 +281,13 @@ TEST_CASE("the product of matrices in memory") {
           const std::int64_t row = i / step_c, column = i % step_c;
           wanted.add(i, at(c, i) * (column < n ? beta : 1));
           for (std::int64_t l = 0; column < n && l < k; ++l)
-            wanted.add(i, 0.75 * at(a, trans_a ? l * step_a + row : row * step_a + l) *
+            wanted.add(i, at(a, trans_a ? l * step_a + row : row * step_a + l) *
                               at(b, trans_b ? column * step_b + l : l * step_b + column));
         }
         for (const int threads : {1, 2}) {
           const test::ThreadCount count(threads);
           Array got = c;
-          detail::gemm<double>(trans_a, trans_b, m, n, k, 0.75, a.values.data(), step_a, b.values.data(), step_b, beta,
+          detail::gemm<double>(trans_a, trans_b, m, n, k, a.values.data(), step_a, b.values.data(), step_b, beta,
                                got.values.data(), step_c);
           INFO(m, "x", k, " times ", k, "x", n, ", form ", form, ", beta ", beta, ", threads: ", threads);
           CHECK(test::difference(got.values, wanted, 1e-14) == "");
@@ -299,7 +299,7 @@ TEST_CASE("a product that does not read what it overwrites") {
   for (const std::int64_t k : {0, 3}) {
     const Array a = Array(ones({2, k}, f64)), b = Array(ones({k, 2}, f64));
     Array c(full({2, 2}, std::numeric_limits<double>::quiet_NaN(), f64));
-    detail::gemm<double>(false, false, 2, 2, k, 1, a.values.data(), k, b.values.data(), 2, 0, c.values.data(), 2);
+    detail::gemm<double>(false, false, 2, 2, k, a.values.data(), k, b.values.data(), 2, 0, c.values.data(), 2);
     CHECK(test::difference(c, Array(full({2, 2}, static_cast<double>(k), f64)), 0) == "");
   }
 }

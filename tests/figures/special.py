@@ -45,6 +45,7 @@ BINARY = {
     "sub": torch.sub,
     "mul": torch.mul,
     "div": torch.div,
+    "squared_difference": lambda a, b: torch.square(a - b),
     "pow": torch.pow,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
