@@ -72,7 +72,7 @@ void for_each_place(const Word* x, Word* y, const StridedLoops<2>& outer, std::i
 }
 
 template <class Word>
-void copy_words(const Word* x, Word* y, StridedLoops<2> loops) {
+void copy_words(const Word* x, Word* y, StridedLoops<2>& loops) {
   const auto size = static_cast<std::int64_t>(sizeof(Word));
   if (loops.count() == 0) return;
   const Loop<2> line = loops.rank() > 0 ? loops.take(0) : Loop<2>{1, {1, 1}};
