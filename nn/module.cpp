@@ -193,18 +193,3 @@ std::vector<std::string> unregistered_leaves(const Module& module, const Tensor&
 }
 
 }  // namespace weft::nn
-
-namespace weft::detail {
-
-void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels) {
-  const bool ranked = rank == 0 ? x.rank() > 0 : x.rank() == rank;
-  if (ranked && x.size(-1) == channels) return;
-  fail(layer, ": got ", x.shape(), ", needs ", rank == 4 ? "{batch, height, width, " : "{..., ", channels, "}");
-}
-
-void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes) {
-  for (const std::int64_t size : sizes)
-    if (size <= 0) fail(layer, ": got the size ", size, ", needs a positive one");
-}
-
-}  // namespace weft::detail
