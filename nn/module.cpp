@@ -181,8 +181,6 @@ std::vector<std::string> unregistered_leaves(const Module& module, const Tensor&
   std::unordered_set<const void*> known;
   for (const Tensor& p : module.parameters()) known.insert(p.impl());
   std::vector<std::string> lines;
-  std::vector<Node*> todo{result.impl()->node};
-  std::unordered_set<const Node*> seen;
   const auto visit_leaf = [&](detail::TensorImpl* leaf, const char* op) {
     if (!leaf->leaf_requires_grad || !known.insert(leaf).second) return;
     const Tensor tensor(detail::Ref<detail::TensorImpl>::share(leaf));
@@ -190,35 +188,12 @@ std::vector<std::string> unregistered_leaves(const Module& module, const Tensor&
     lines.push_back(name + " " + name_of(tensor.dtype()) + " " + detail::to_text(tensor.shape()) + ", used by " + op);
   };
   if (result.is_leaf()) visit_leaf(result.impl(), "nothing");
-  while (!todo.empty()) {
-    Node* node = todo.back();
-    todo.pop_back();
-    if (node == nullptr || !seen.insert(node).second) continue;
-    for (int i = 0; i < node->input_count(); ++i) {
-      const auto& edge = node->edge(i);
-      if (edge.target == 0) continue;
-      if (edge.is_leaf())
-        visit_leaf(edge.leaf(), node->op_name());
-      else
-        todo.push_back(edge.node());
-    }
-  }
+  const std::vector<const Node*> nodes = detail::nodes_behind({result});
+  for (auto node = nodes.rbegin(); node != nodes.rend(); ++node)  // what is nearest to the result first
+    for (int i = 0; i < (*node)->input_count(); ++i)
+      if (const auto& edge = (*node)->edge(i); edge.target != 0 && edge.is_leaf())
+        visit_leaf(edge.leaf(), (*node)->op_name());
   return lines;
 }
 
 }  // namespace weft::nn
-
-namespace weft::detail {
-
-void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels) {
-  const bool ranked = rank == 0 ? x.rank() > 0 : x.rank() == rank;
-  if (ranked && x.size(-1) == channels) return;
-  fail(layer, ": got ", x.shape(), ", needs ", rank == 4 ? "{batch, height, width, " : "{..., ", channels, "}");
-}
-
-void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes) {
-  for (const std::int64_t size : sizes)
-    if (size <= 0) fail(layer, ": got the size ", size, ", needs a positive one");
-}
-
-}  // namespace weft::detail

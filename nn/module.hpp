@@ -226,12 +226,3 @@ class Buffer : public Registered {
 std::vector<std::string> unregistered_leaves(const Module& module, const Tensor& result);
 
 }  // namespace weft::nn
-
-namespace weft::detail {
-
-/// Throws Error naming `layer` unless x has `rank` axes (0: at least one) and the last is `channels`.
-void check_input(const char* layer, const Tensor& x, int rank, std::int64_t channels);
-/// Throws Error naming `layer` unless all sizes are positive.
-void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes);
-
-}  // namespace weft::detail

@@ -1,17 +1,10 @@
 #include <weft/nn/shortcuts.hpp>
 
+#include <weft/nn/detail/inputs.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reshape.hpp>
 
-namespace weft {
-
-Tensor detail::every_stride(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride) {
-  check_input(layer, x, stride == 1 ? 0 : 4, in);
-  if (stride == 1) return x;
-  return slice(slice(x, 1, 0, x.size(1), stride), 2, 0, x.size(2), stride);
-}
-
-namespace nn {
+namespace weft::nn {
 
 ZeroPad::ZeroPad(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride_of)
     : in(in_channels), out(out_channels), stride(stride_of) {
@@ -41,5 +34,4 @@ Concat::Concat(ModulePtr of) : body{this, "body", std::move(of)} {}
 
 Tensor Concat::forward(const Tensor& x) { return concat({x, body(x)}); }
 
-}  // namespace nn
-}  // namespace weft
+}  // namespace weft::nn

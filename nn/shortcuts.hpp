@@ -38,11 +38,3 @@ class Concat : public Module {
 };
 
 }  // namespace weft::nn
-
-namespace weft::detail {
-
-/// Every stride-th pixel of images of `in` channels; with stride 1 x itself, of any rank. Throws Error naming `layer` if
-/// x does not fit.
-Tensor every_stride(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride);
-
-}  // namespace weft::detail

@@ -8,7 +8,9 @@
 #include <set>
 #include <thread>
 
+#include <weft/engine/random.hpp>
 #include <weft/nn/data/loader.hpp>
+#include <weft/ops/arithmetic.hpp>
 
 using namespace weft;
 
@@ -182,6 +184,29 @@ TEST_CASE("statistics and parts of a data set") {
   CHECK_THROWS_AS(nn::head(data, 4), Error);
   CHECK_THROWS_AS(nn::head(data, 0), Error);
   CHECK_THROWS_AS(nn::channel_stats(data.y), Error);
+}
+
+TEST_CASE_TEMPLATE("statistics are those of a plain loop in double", T, float, double) {
+  manual_seed(3);
+  for (const std::int64_t channels : {1, 3, 70000}) {  // several parts, a rest; a pixel larger than a part
+    const std::int64_t pixels = channels < 10 ? 100003 : 3;
+    const Tensor x = randn({pixels, channels}, std::is_same_v<T, float> ? f32 : f64) * 0.25 + 100.0;
+    const nn::ChannelStats stats = nn::channel_stats(x);
+    REQUIRE(stats.mean.size() == static_cast<std::size_t>(channels));
+    REQUIRE(stats.stddev.size() == static_cast<std::size_t>(channels));
+    const auto values = x.template data<T>();
+    double gap = 0;
+    for (std::int64_t c = 0; c < std::min<std::int64_t>(channels, 3); ++c) {
+      const auto at = [&](std::int64_t i) { return double{values[static_cast<std::size_t>(i * channels + c)]}; };
+      double mean = 0, square = 0;
+      for (std::int64_t i = 0; i < pixels; ++i) mean += at(i) / static_cast<double>(pixels);
+      for (std::int64_t i = 0; i < pixels; ++i) square += (at(i) - mean) * (at(i) - mean);
+      const double stddev = std::sqrt(square / static_cast<double>(pixels));
+      gap += std::abs(stats.mean[static_cast<std::size_t>(c)] / mean - 1);
+      gap += std::abs(stats.stddev[static_cast<std::size_t>(c)] / stddev - 1);
+    }
+    CHECK(gap < 1e-11);
+  }
 }
 
 TEST_CASE("options and data that do not fit are refused") {

@@ -6,6 +6,7 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/nn/data/idx.hpp>
 #include <weft/nn/files/detail/input_file.hpp>
+#include <weft/ops/reshape.hpp>
 
 namespace weft::nn {
 namespace {
@@ -17,8 +18,17 @@ std::string plain_or_gzipped(const std::string& dir, const std::string& name) {
   return !detail::file_exists(plain) && detail::file_exists(plain + ".gz") ? plain + ".gz" : plain;
 }
 
-Tensor scaled(const Tensor& bytes, const Shape& shape) {
-  Tensor x = detail::make_tensor("dataset", shape, f32);
+Tensor checked_labels(const char* op, const std::string& path, const Tensor& bytes) {
+  const auto given = bytes.data<std::uint8_t>();
+  const auto bad = std::find_if(given.begin(), given.end(), [](std::uint8_t label) { return label >= classes; });
+  if (bad != given.end())
+    fail(op, ": ", path, " has label ", int{*bad}, " at image ", bad - given.begin(), ", needs 0 to ", classes - 1);
+  return bytes.to(i64);
+}
+
+// 0..255 as 0..1, in one pass: the images are the large part of a program's memory.
+Tensor scaled(const Tensor& bytes) {
+  Tensor x = detail::make_tensor("dataset", bytes.shape(), f32);
   const std::uint8_t* const from = detail::data_of<std::uint8_t>(bytes);
   float* const to = detail::mutable_data_of<float>(x);
   detail::parallel_for(x.size(), detail::grain_for(1), [&](std::int64_t begin, std::int64_t end) {
@@ -40,16 +50,8 @@ Dataset idx_pair(const char* op, const std::string& dir, Split split) {
   if (images.size(0) != labels.size(0))
     fail(op, ": ", image_path, " holds ", images.size(0), " images, ", label_path, " ", labels.size(0), " labels");
 
-  Dataset data;
-  data.y = detail::make_tensor(op, labels.shape(), i64);
-  const auto given = labels.data<std::uint8_t>();
-  const auto wanted = data.y.mutable_data<std::int64_t>();
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    if (given[i] >= classes) fail(op, ": ", label_path, " has label ", given[i], ", needs 0 to ", classes - 1);
-    wanted[i] = given[i];
-  }
-  data.x = scaled(images, {images.size(0), images.size(1), images.size(2), 1});
-  return data;
+  return {scaled(reshape(images, {images.size(0), images.size(1), images.size(2), 1})),
+          checked_labels(op, label_path, labels)};
 }
 
 }  // namespace
@@ -58,7 +60,7 @@ Dataset mnist(const std::string& dir, Split split) { return idx_pair("mnist", di
 Dataset fashion_mnist(const std::string& dir, Split split) { return idx_pair("fashion_mnist", dir, split); }
 
 Dataset cifar10(const std::string& dir, Split split) {
-  constexpr std::int64_t side = 32, channels = 3, plane = side * side, image = plane * channels, a_file = 10000;
+  constexpr std::int64_t side = 32, channels = 3, a_file = 10000, record = 1 + channels * side * side;
   std::vector<std::string> names = {"test_batch.bin"};
   if (split == Split::train) {
     names.clear();
@@ -67,37 +69,20 @@ Dataset cifar10(const std::string& dir, Split split) {
   const std::string inner = dir + "/cifar-10-batches-bin";
   const std::string& base = !detail::file_exists(dir + "/" + names[0]) && detail::file_exists(inner) ? inner : dir;
 
-  const std::int64_t n = a_file * static_cast<std::int64_t>(names.size());
-  std::vector<std::uint8_t> records;
-  Dataset data;
-  std::int64_t example = 0;
+  Tensors images, labels;
   for (const std::string& name : names) {
     const std::string path = base + "/" + name;
     detail::InputFile file("cifar10", path);
-    constexpr auto bytes = static_cast<std::size_t>(a_file * (1 + image));
+    constexpr auto bytes = static_cast<std::size_t>(a_file * record);
     file.expect(bytes);
-    records.resize(bytes);
-    file.read(records.data(), bytes);
+    Tensor records = detail::make_tensor("cifar10", {a_file, record}, u8);
+    file.read(detail::mutable_data_of<std::uint8_t>(records), bytes);
     file.expect_end();
-    if (!data.x.defined()) {
-      data.x = detail::make_tensor("cifar10", {n, side, side, channels}, f32);
-      data.y = detail::make_tensor("cifar10", {n}, i64);
-    }
-    std::int64_t* const labels = detail::mutable_data_of<std::int64_t>(data.y);
-    float* const pixels = detail::mutable_data_of<float>(data.x);
-    for (std::int64_t i = 0; i < a_file; ++i, ++example) {
-      const std::uint8_t* const record = records.data() + i * (1 + image);
-      if (record[0] >= classes)
-        fail("cifar10: ", path, " has label ", record[0], " at image ", i, ", needs 0 to ", classes - 1);
-      labels[example] = record[0];
-      // The file has one plane a colour, weft keeps a pixel's colours together.
-      float* const to = pixels + example * image;
-      for (std::int64_t c = 0; c < channels; ++c)
-        for (std::int64_t p = 0; p < plane; ++p)
-          to[p * channels + c] = static_cast<float>(record[1 + c * plane + p]) / 255.0F;
-    }
+    labels.push_back(checked_labels("cifar10", path, reshape(slice(records, 1, 0, 1), {a_file})));
+    // The file has one plane a colour, weft keeps a pixel's colours together.
+    images.push_back(permute(reshape(slice(records, 1, 1, record), {a_file, channels, side, side}), {0, 2, 3, 1}));
   }
-  return data;
+  return {scaled(concat(images, 0)), concat(labels, 0)};
 }
 
 }  // namespace weft::nn

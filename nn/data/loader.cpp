@@ -7,6 +7,7 @@
 #include <numeric>
 #include <thread>
 
+#include <weft/nn/data/detail/check.hpp>
 #include <weft/nn/data/loader.hpp>
 
 namespace weft::nn {
@@ -228,10 +229,7 @@ class DataLoader::Run {
 };
 
 DataLoader::DataLoader(Dataset data, LoaderOptions options) {
-  if (!data.x.defined() || !data.y.defined()) fail("DataLoader: got a data set without x or y, needs both");
-  if (data.x.rank() < 1 || data.y.rank() < 1 || data.x.size(0) != data.y.size(0) || data.x.size(0) == 0)
-    fail("DataLoader: got x ", data.x.shape(), " and y ", data.y.shape(),
-         ", needs as many examples in both, at least one");
+  detail::check_dataset("DataLoader", data);
   if (options.batch_size < 1) fail("DataLoader: got batch_size ", options.batch_size, ", needs 1 or more");
   if (options.prefetch < 0) fail("DataLoader: got prefetch ", options.prefetch, ", needs 0 or more");
   check_augment(options.augment, data.x);

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include <weft/engine/grad_mode.hpp>
+#include <weft/nn/detail/matched.hpp>
 #include <weft/nn/module.hpp>
 #include <weft/nn/stateful.hpp>
 

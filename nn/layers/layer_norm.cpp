@@ -1,6 +1,7 @@
 #include <weft/nn/layers/layer_norm.hpp>
 
 #include <weft/engine/create.hpp>
+#include <weft/nn/detail/inputs.hpp>
 #include <weft/ops/normalization.hpp>
 
 namespace weft::nn {

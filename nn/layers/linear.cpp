@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <weft/engine/create.hpp>
+#include <weft/nn/detail/inputs.hpp>
 #include <weft/nn/init.hpp>
 #include <weft/ops/matmul.hpp>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Pooling and flattening as modules, on channels-last images {batch, height, width, channels}.
+// Pooling as modules, on channels-last images {batch, height, width, channels}.
 #include <weft/nn/module.hpp>
 #include <weft/ops/pool.hpp>
 

@@ -1,9 +1,9 @@
 #include <weft/nn/layers/projection.hpp>
 
 #include <weft/engine/create.hpp>
+#include <weft/nn/detail/inputs.hpp>
 #include <weft/nn/init.hpp>
 #include <weft/nn/layers/batch_norm.hpp>
-#include <weft/nn/shortcuts.hpp>
 #include <weft/ops/matmul.hpp>
 
 namespace weft::nn {

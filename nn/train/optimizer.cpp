@@ -5,6 +5,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/checks.hpp>
+#include <weft/nn/detail/matched.hpp>
 
 namespace weft::nn {
 

@@ -1,4 +1,4 @@
-#include <weft/nn/named_tensors.hpp>
+#include <weft/nn/detail/matched.hpp>
 
 #include <map>
 #include <string_view>
