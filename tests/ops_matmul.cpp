@@ -72,9 +72,11 @@ Products multiplied(const Array& a, const Array& b, const Array& g) {
   return sums;
 }
 
-std::string check(const Shape& a, const Shape& b, const test::BilinearOp& op = matmul, int order = 2) {
+void check(const Shape& a, const Shape& b, const test::BilinearOp& op = matmul, int order = 2) {
   std::mt19937_64 engine(3);
-  return check_bilinear(op, multiplied, drawn(a, engine), drawn(b, engine), drawn(product_shape(a, b), engine), order);
+  const Array left = drawn(a, engine), right = drawn(b, engine), g = drawn(product_shape(a, b), engine);
+  INFO(detail::to_text(a), " times ", detail::to_text(b));
+  CHECK(check_bilinear(op, multiplied, left, right, g, order) == "");
 }
 
 Array product(const Array& a, const Array& b) {
@@ -162,10 +164,7 @@ TEST_CASE("every form of a product") {
       {{2, 1, 3, 1, 2, 3}, {4, 1, 2, 3, 2}},
       {{1, 1, 4, 5}, {1, 5, 2}},
   };
-  for (const auto& [a, b] : shapes) {
-    INFO(detail::to_text(a), " times ", detail::to_text(b));
-    CHECK(check(a, b) == "");
-  }
+  for (const auto& [a, b] : shapes) check(a, b);
 }
 
 TEST_CASE("sizes of zero") {
@@ -189,10 +188,7 @@ TEST_CASE("sizes of zero") {
       {{3}, {0, 3, 4}},
       {{0}, {2, 0, 4}},
   };
-  for (const auto& [a, b] : shapes) {
-    INFO(detail::to_text(a), " times ", detail::to_text(b));
-    CHECK(check(a, b) == "");
-  }
+  for (const auto& [a, b] : shapes) check(a, b);
 }
 
 TEST_CASE("a sweep over sizes") {
@@ -215,8 +211,7 @@ TEST_CASE("a sweep over sizes") {
     a.append(k);
     b.append(k);
     b.append(n);
-    INFO(detail::to_text(a), " times ", detail::to_text(b));
-    CHECK(check(a, b) == "");
+    check(a, b);
   }
 }
 
@@ -227,10 +222,7 @@ TEST_CASE("work for several threads") {
       {{1, 131, 127}, {1, 127, 129}},  // fewer products than threads
       {{2, 67, 129}, {129, 133}},      // folded into rows
   };
-  for (const auto& [a, b] : shapes) {
-    INFO(detail::to_text(a), " times ", detail::to_text(b));
-    CHECK(check(a, b, matmul, 1) == "");
-  }
+  for (const auto& [a, b] : shapes) check(a, b, matmul, 1);
 }
 
 TEST_CASE("linear") {
@@ -241,8 +233,7 @@ TEST_CASE("linear") {
                                                                            {{2, 0, 4}, {4, 5}},
                                                                            {{3, 0}, {0, 5}},
                                                                            {{3, 4}, {4, 0}}}) {
-    INFO(detail::to_text(x), " times ", detail::to_text(w));
-    CHECK(check(x, w, without_bias) == "");
+    check(x, w, without_bias);
     const std::int64_t out = w[1];
     // The bias shifts every row and changes neither gradient of the factors.
     std::mt19937_64 engine(5);
@@ -268,9 +259,10 @@ TEST_CASE("linear") {
 // c = alpha a b + beta c, all operands rows of wider matrices; the largest is shared out to two threads.
 TEST_CASE("the product of matrices in memory") {
   const std::int64_t sizes[][3] = {{5, 7, 0}, {5, 1, 7}, {13, 9, 6}, {130, 111, 150}};
-  for (const auto& [m, n, k] : sizes)
+  for (const auto& size : sizes)
     for (const int form : {0, 1, 2, 3})
       for (const double beta : {0.0, 1.0, -0.5}) {
+        const std::int64_t m = size[0], n = size[1], k = size[2];
         const bool trans_a = form % 2 == 1, trans_b = form > 1;
         const std::int64_t step_a = (trans_a ? m : k) + 2, step_b = (trans_b ? k : n) + 3, step_c = n + 4;
         std::mt19937_64 engine(9);

@@ -184,8 +184,13 @@ Array tied(const Shape& shape, std::mt19937_64& engine) {
   return a;
 }
 
+struct Sizes {
+  Shape x;
+  PoolOptions options;
+};
+
 // Draws until the sizes make a window.
-std::pair<Shape, PoolOptions> drawn_sizes(std::mt19937_64& engine) {
+Sizes drawn_sizes(std::mt19937_64& engine) {
   const auto of = [&](std::initializer_list<std::int64_t> choices) { return pick(engine, choices); };
   for (;;) {
     const Shape x = {of({0, 1, 1, 2, 3}), of({1, 2, 5, 7, 9}), of({1, 3, 4, 6, 11}),
@@ -202,7 +207,9 @@ std::pair<Shape, PoolOptions> drawn_sizes(std::mt19937_64& engine) {
 TEST_CASE("a sweep over sizes") {
   std::mt19937_64 engine(13);
   for (std::uint64_t tried = 0; tried < 250; ++tried) {
-    const auto [x, o] = drawn_sizes(engine);
+    const Sizes sizes = drawn_sizes(engine);
+    const Shape x = sizes.x;
+    const PoolOptions o = sizes.options;
     INFO(text(x, o));
     CHECK(check_max(drawn(x, engine), o, tried) == "");
     CHECK(check_max(tied(x, engine), o, tried) == "");
@@ -215,13 +222,15 @@ TEST_CASE("a sweep over sizes") {
 // More channels than are pooled together, and work for two threads, by rows and by images.
 TEST_CASE("many channels and threads") {
   std::mt19937_64 engine(17);
-  const std::pair<Shape, PoolOptions> sizes[] = {
+  const Sizes all[] = {
       {{3, 9, 14, 300}, {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}}},
       {{1, 23, 25, 257}, {.kernel = {2, 3}, .stride = {3, 2}, .padding = {0, 1}}},
       {{2, 7, 5, 513}, {.kernel = {5, 3}, .stride = {1, 1}, .padding = {2, 1}}},
       {{2, 150, 160, 1}, {.kernel = {3, 5}, .stride = {2, 3}, .padding = {1, 2}}},
   };
-  for (const auto& [x, o] : sizes) {
+  for (const Sizes& sizes : all) {
+    const Shape x = sizes.x;
+    const PoolOptions o = sizes.options;
     INFO(text(x, o));
     CHECK(check_max(tied(x, engine), o, 1) == "");
     CHECK(check_average(drawn(x, engine), o, 2) == "");
