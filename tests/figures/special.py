@@ -45,6 +45,7 @@ BINARY = {
     "sub": torch.sub,
     "mul": torch.mul,
     "div": torch.div,
+    "squared_difference": lambda a, b: F.mse_loss(a, b, reduction="none"),
     "pow": torch.pow,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
