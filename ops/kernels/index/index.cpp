@@ -13,8 +13,9 @@ template <class Word>
 void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t index_step, std::int64_t count,
                 Word* y) {
   parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end;) {
-      const std::int64_t o = k / count, last = std::min(end, (o + 1) * count);
+    std::int64_t o = begin / count;  // a division for each image would cost more than a short one's elements
+    for (std::int64_t k = begin; k < end; ++o) {
+      const std::int64_t last = std::min(end, (o + 1) * count);
       const Word* from = x + o * s.axis * s.inner;
       const std::int64_t* at = index + o * index_step - o * count * s.inner;
       if (s.inner == 1) {
