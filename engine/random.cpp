@@ -77,14 +77,14 @@ void positive_uniform(const Words& words, T* out) {
 
 template <class T>
 void normal(const Words& words, T* out) {
-  using Batch = xsimd::batch<T>;
+  using Vector = xsimd::batch<T>;
   constexpr std::int64_t half = group_of<T> / 2;
-  static_assert(half % static_cast<std::int64_t>(Batch::size) == 0);
+  static_assert(half % static_cast<std::int64_t>(Vector::size) == 0);
   alignas(64) T u[static_cast<std::size_t>(group_of<T>)];
   positive_uniform(words, u);
-  for (std::int64_t i = 0; i < half; i += static_cast<std::int64_t>(Batch::size)) {
-    const Batch radius = xsimd::sqrt(xsimd::log(Batch::load_aligned(u + i)) * Batch(T(-2)));
-    const auto [sine, cosine] = xsimd::sincos(Batch::load_aligned(u + half + i) * Batch(T(2 * std::numbers::pi)));
+  for (std::int64_t i = 0; i < half; i += static_cast<std::int64_t>(Vector::size)) {
+    const Vector radius = xsimd::sqrt(xsimd::log(Vector::load_aligned(u + i)) * Vector(T(-2)));
+    const auto [sine, cosine] = xsimd::sincos(Vector::load_aligned(u + half + i) * Vector(T(2 * std::numbers::pi)));
     (radius * cosine).store_unaligned(out + i);
     (radius * sine).store_unaligned(out + half + i);
   }

@@ -61,6 +61,7 @@ Tensor reduced_rows(const Tensor& losses, const Shape& rows, Reduction reduction
 
 // scores[..., labels[...]] as {..., 1}; 0 without a gradient where a label is ignored, whatever its scores are.
 Tensor labelled(const Tensor& scores, const Tensor& labels, std::int64_t ignore_index, bool any_ignored) {
+  if (scores.size(-1) == 0) return zeros(labels.shape(), scores.dtype());  // then all labels are ignored
   Shape column = labels.shape();
   column.append(1);
   const Tensor index = reshape(labels, column);

@@ -25,9 +25,9 @@ void differentiate(Program& program, int inputs) {
     if (!reached[i]) continue;
     const Step step = program.steps()[i];
     std::vector<Expr> operands;
-    for (int k = 0; k < step.operand_count(); ++k)
+    for (int k = 0; k < step.operand_count; ++k)
       operands.emplace_back(program, step.operands[static_cast<std::size_t>(k)]);
-    for (int k = 0; k < step.operand_count(); ++k) {
+    for (int k = 0; k < step.operand_count; ++k) {
       const std::size_t to = step.operands[static_cast<std::size_t>(k)];
       if (step.formula->has_gradient(k) && !program.steps()[to].is_constant())
         give(to, step.formula->gradient(k, adjoint[i], operands, Expr(program, i)));
@@ -55,7 +55,7 @@ struct Registers {
     };
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (steps[s].is_constant()) last[s] = always;  // filled once, before the first block
-      for (int k = 0; k < steps[s].operand_count(); ++k) read(steps[s].operands[static_cast<std::size_t>(k)], s);
+      for (int k = 0; k < steps[s].operand_count; ++k) read(steps[s].operands[static_cast<std::size_t>(k)], s);
     }
     for (const std::size_t r : program.results) last[r] = always;
     std::vector<std::size_t> free;
@@ -86,9 +86,12 @@ void run_on_blocks(const Compiled& compiled, const std::vector<const T*>& inputs
   const std::vector<Step>& steps = compiled.program.steps();
   parallel_for((n + block - 1) / block, grain_for(2 * block), [&](std::int64_t begin, std::int64_t end) {
     std::vector<T, PoolAllocator<T>> registers(compiled.registers.count * block);
-    const auto at = [&](std::size_t s) { return registers.data() + compiled.registers.of_step[s] * block; };
-    for (std::size_t s = 0; s < steps.size(); ++s)
-      if (steps[s].is_constant()) std::fill_n(at(s), block, static_cast<T>(steps[s].constant));
+    const auto own = [&](std::size_t s) { return registers.data() + compiled.registers.of_step[s] * block; };
+    std::vector<const T*> value(steps.size());  // where each step's is
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      value[s] = own(s);
+      if (steps[s].is_constant()) std::fill_n(own(s), block, static_cast<T>(steps[s].constant));
+    }
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t first = b * block;
       const auto count = static_cast<std::size_t>(std::min(block, n - first));
@@ -96,14 +99,17 @@ void run_on_blocks(const Compiled& compiled, const std::vector<const T*>& inputs
         const Step& step = steps[s];
         if (step.formula) {
           const T* in[max_operands] = {};
-          for (int k = 0; k < step.operand_count(); ++k) in[k] = at(step.operands[static_cast<std::size_t>(k)]);
-          step.formula->run(in, at(s));
+          for (std::size_t k = 0; k < static_cast<std::size_t>(step.operand_count); ++k)
+            in[k] = value[step.operands[k]];
+          step.formula->run(in, own(s));
         } else if (step.input >= 0) {
-          std::copy_n(inputs[static_cast<std::size_t>(step.input)] + first, count, at(s));
+          // Read where it lies, but for the last block, which may be shorter than a register.
+          const T* from = inputs[static_cast<std::size_t>(step.input)] + first;
+          value[s] = count == block ? from : std::copy_n(from, count, own(s)) - count;
         }
       }
       for (std::size_t r = 0; r < outputs.size(); ++r)
-        if (outputs[r] != nullptr) std::copy_n(at(compiled.program.results[r]), count, outputs[r] + first);
+        if (outputs[r] != nullptr) std::copy_n(value[compiled.program.results[r]], count, outputs[r] + first);
     }
   });
 }
@@ -119,7 +125,7 @@ Tensors run_on_tensors(const Program& program, const Tensors& inputs) {
       values.push_back(inputs[static_cast<std::size_t>(step.input)]);
     } else {
       Tensors in;
-      for (int k = 0; k < step.operand_count(); ++k) in.push_back(values[step.operands[static_cast<std::size_t>(k)]]);
+      for (int k = 0; k < step.operand_count; ++k) in.push_back(values[step.operands[static_cast<std::size_t>(k)]]);
       values.push_back(step.formula->run(in, dtype));
     }
   }

@@ -17,15 +17,15 @@ using detail::make_tensor;
 using detail::mutable_data_of;
 
 // Which axes of the operands are the matrices' rows and columns.
-enum class Fold {
-  none,   // the last two, all before them are a batch, broadcast
-  left,   // b is one matrix, not a batch: all of a's axes but the last are rows, one product for the whole batch
-  inner,  // all axes but the last are what is summed over: a' b for a {..., m}, b {..., n}. The gradient of Fold::left
+enum class Batching {
+  matrices,  // the last two, all before them are a batch, broadcast
+  rows,      // b is one matrix, not a batch: all of a's axes but the last are rows, one product for the whole batch
+  summed,    // all axes but the last are what is summed over: a' b for a {..., m}, b {..., n}. The gradient of `rows`
 };
 
 struct MatMulForm {
   bool trans_a = false, trans_b = false;  // the matrices are taken transposed
-  Fold fold = Fold::none;
+  Batching batching = Batching::matrices;
 };
 
 std::int64_t product_of(const Shape& shape, int axes) {
@@ -56,33 +56,34 @@ struct MatMul {
 
   Tensor forward(Context& ctx, const Tensor& a, const Tensor& b) {
     factors.save(ctx, a, b);
-    switch (form.fold) {
-      case Fold::none: return batched(a, b);
-      case Fold::left: return left(a, b);
+    switch (form.batching) {
+      case Batching::matrices: return batched(a, b);
+      case Batching::rows: return left(a, b);
       default: return inner(a, b);
     }
   }
 
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    const auto [ta, tb, fold] = form;
+    const auto [ta, tb, batching] = form;
     std::array<Tensor, 2> gradients;
     if (ctx.needs(0)) {
       const Tensor b = factors.b(ctx);
-      if (fold == Fold::none)
+      if (batching == Batching::matrices)
         gradients[0] = ta ? multiply(b, g, {tb, true}) : multiply(g, b, {false, !tb});
-      else if (fold == Fold::left)
-        gradients[0] = multiply(g, b, {false, !tb, Fold::left});
+      else if (batching == Batching::rows)
+        gradients[0] = multiply(g, b, {false, !tb, Batching::rows});
       else
-        gradients[0] = multiply(b, g, {false, true, Fold::left});
+        gradients[0] = multiply(b, g, {false, true, Batching::rows});
     }
     if (ctx.needs(1)) {
       const Tensor a = factors.a(ctx);
-      if (fold == Fold::none)
+      if (batching == Batching::matrices)
         gradients[1] = tb ? multiply(g, a, {true, ta}) : multiply(a, g, {!ta, false});
-      else if (fold == Fold::left)
-        gradients[1] = tb ? multiply(g, a, {true, false, Fold::inner}) : multiply(a, g, {true, false, Fold::inner});
+      else if (batching == Batching::rows)
+        gradients[1] =
+            tb ? multiply(g, a, {true, false, Batching::summed}) : multiply(a, g, {true, false, Batching::summed});
       else
-        gradients[1] = multiply(a, g, {false, false, Fold::left});
+        gradients[1] = multiply(a, g, {false, false, Batching::rows});
     }
     return gradients;
   }
@@ -90,10 +91,10 @@ struct MatMul {
   static Tensor multiply(const Tensor& a, const Tensor& b, const MatMulForm& form) { return apply(MatMul{form}, a, b); }
 
   Fields describe() const {
-    constexpr const char* folds[] = {"none", "left", "inner"};
+    constexpr const char* batchings[] = {"matrices", "rows", "summed"};
     return {{"transposed_a", form.trans_a},
             {"transposed_b", form.trans_b},
-            {"fold", folds[static_cast<std::size_t>(form.fold)]}};
+            {"batching", batchings[static_cast<std::size_t>(form.batching)]}};
   }
 
   Tensor left(const Tensor& a, const Tensor& b) const {
@@ -172,8 +173,8 @@ struct Linear {
 
   std::array<Tensor, 3> backward(Context& ctx, const Tensor& g) const {
     std::array<Tensor, 3> gradients;
-    if (ctx.needs(0)) gradients[0] = MatMul::multiply(g, factors.b(ctx), {false, true, Fold::left});
-    if (ctx.needs(1)) gradients[1] = MatMul::multiply(factors.a(ctx), g, {true, false, Fold::inner});
+    if (ctx.needs(0)) gradients[0] = MatMul::multiply(g, factors.b(ctx), {false, true, Batching::rows});
+    if (ctx.needs(1)) gradients[1] = MatMul::multiply(factors.a(ctx), g, {true, false, Batching::summed});
     gradients[2] = g;  // summed over the rows by the tape
     return gradients;
   }
@@ -188,10 +189,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.size(-1) != b.size(b.rank() == 1 ? 0 : -2))
     mismatch("matmul", a, b, "a's last axis as long as b's last but one");
   if (b.rank() == 1) {
-    const Tensor column = MatMul::multiply(a, reshape(b, {b.size(), 1}), {false, false, Fold::left});
+    const Tensor column = MatMul::multiply(a, reshape(b, {b.size(), 1}), {false, false, Batching::rows});
     return squeeze(column, -1);
   }
-  if (b.rank() == 2) return MatMul::multiply(a, b, {false, false, Fold::left});
+  if (b.rank() == 2) return MatMul::multiply(a, b, {false, false, Batching::rows});
   if (a.rank() == 1) return squeeze(MatMul::multiply(reshape(a, {1, a.size()}), b, {}), -2);
   return MatMul::multiply(a, b, {});
 }
@@ -201,7 +202,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   detail::check_floating("linear", x);
   if (x.rank() == 0 || w.rank() != 2 || x.size(-1) != w.size(0))
     mismatch("linear", x, w, "x {..., in} and w {in, out}");
-  if (!b.defined()) return MatMul::multiply(x, w, {false, false, Fold::left});
+  if (!b.defined()) return MatMul::multiply(x, w, {false, false, Batching::rows});
   detail::check_same_dtype("linear", x, b);
   if (b.shape() != Shape{w.size(1)}) fail("linear: got a bias of shape ", b.shape(), ", needs {", w.size(1), "}");
   return apply(Linear{}, x, w, b);

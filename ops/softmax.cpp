@@ -72,7 +72,7 @@ struct LogSoftmax {
 
 struct SoftmaxCrossEntropy {
   static constexpr const char* name = "softmax_cross_entropy";
-  detail::CrossEntropyOptions options;
+  detail::SmoothedLabels options;
 
   Tensor forward(Context& ctx, const Tensor& logits, const Tensor& labels) const {
     const std::int64_t rows = logits.size(0), classes = logits.size(1);

@@ -259,7 +259,6 @@ class StepOf final : public StepFormula {
 
   explicit StepOf(const F& formula) : f_(formula) {}
 
-  int operands() const override { return n; }
   void run(const float* const* in, float* out) const override { run_block(in, out); }
   void run(const double* const* in, double* out) const override { run_block(in, out); }
 

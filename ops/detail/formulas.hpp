@@ -222,67 +222,58 @@ struct Clamp {
 };
 
 // Comparisons, and what is made of true and false: no gradient.
-struct Equal {
-  static constexpr const char* name = "equal";
+struct Comparison {
   static constexpr bool integers = true, gives_mask = true;
+};
+struct Equal : Comparison {
+  static constexpr const char* name = "equal";
   static auto value(auto a, auto b) { return equal(a, b); }
 };
-struct NotEqual {
+struct NotEqual : Comparison {
   static constexpr const char* name = "not_equal";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto a, auto b) { return !equal(a, b); }
 };
-struct Less {
+struct Less : Comparison {
   static constexpr const char* name = "less";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto a, auto b) { return a < b; }
 };
-struct LessEqual {
+struct LessEqual : Comparison {
   static constexpr const char* name = "less_equal";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto a, auto b) { return a <= b; }
 };
-struct Greater {
+struct Greater : Comparison {
   static constexpr const char* name = "greater";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto a, auto b) { return a > b; }
 };
-struct GreaterEqual {
+struct GreaterEqual : Comparison {
   static constexpr const char* name = "greater_equal";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto a, auto b) { return a >= b; }
 };
-struct LogicalAnd {
+struct LogicalAnd : Comparison {
   static constexpr const char* name = "logical_and";
-  static constexpr bool integers = true, gives_mask = true;
   static constexpr unsigned masks = 0b11U;
   static auto value(auto a, auto b) { return a && b; }
 };
-struct LogicalOr {
+struct LogicalOr : Comparison {
   static constexpr const char* name = "logical_or";
-  static constexpr bool integers = true, gives_mask = true;
   static constexpr unsigned masks = 0b11U;
   static auto value(auto a, auto b) { return a || b; }
 };
-struct LogicalNot {
+struct LogicalNot : Comparison {
   static constexpr const char* name = "logical_not";
-  static constexpr bool integers = true, gives_mask = true;
   static constexpr unsigned masks = 0b1U;
   static auto value(auto a) { return !a; }
 };
-struct IsNan {
+struct IsNan : Comparison {
   static constexpr const char* name = "isnan";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto x) { return !equal(x, x); }
 };
-struct IsInf {
+struct IsInf : Comparison {
   static constexpr const char* name = "isinf";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto x) { return equal(x, x) && !equal(x - x, 0.0); }
 };
-struct IsFinite {
+struct IsFinite : Comparison {
   static constexpr const char* name = "isfinite";
-  static constexpr bool integers = true, gives_mask = true;
   static auto value(auto x) { return equal(x - x, 0.0); }
 };
 

@@ -31,7 +31,7 @@ std::size_t Program::place_of(const Expr& value) {
 }
 
 Expr Program::apply(std::shared_ptr<const StepFormula> formula, std::span<const Expr> operands) {
-  Step step{.formula = std::move(formula)};
+  Step step{.formula = std::move(formula), .operand_count = static_cast<int>(operands.size())};
   for (std::size_t k = 0; k < operands.size(); ++k) step.operands[k] = place_of(operands[k]);
   return {*this, add(step)};
 }
@@ -45,7 +45,7 @@ unsigned Program::inputs_behind(const Expr& value, int count) const {
     if (!needed[s]) continue;
     const Step& step = steps_[s];
     if (step.input >= 0 && step.input < count) inputs |= 1U << static_cast<unsigned>(step.input);
-    for (int k = 0; k < step.operand_count(); ++k) needed[step.operands[static_cast<std::size_t>(k)]] = true;
+    for (int k = 0; k < step.operand_count; ++k) needed[step.operands[static_cast<std::size_t>(k)]] = true;
   }
   return inputs;
 }

@@ -17,7 +17,6 @@ inline constexpr int max_operands = 3;
 class StepFormula {
  public:
   virtual ~StepFormula() = default;
-  virtual int operands() const = 0;
   /// out = value(in...) over one block. What is true is 1, what is false 0.
   virtual void run(const float* const* in, float* out) const = 0;
   virtual void run(const double* const* in, double* out) const = 0;
@@ -33,10 +32,10 @@ class StepFormula {
 struct Step {
   std::shared_ptr<const StepFormula> formula = {};      // null: an input or a constant
   std::array<std::size_t, max_operands> operands = {};  // earlier steps
-  int input = -1;                                       // which input of the program it is; -1: none
+  int operand_count = 0;
+  int input = -1;  // which input of the program it is; -1: none
   double constant = 0;
 
-  int operand_count() const { return formula ? formula->operands() : 0; }
   bool is_constant() const { return !formula && input < 0; }
   /// Constants by their bits: 0 and -0 are two, and a nan is itself.
   bool operator==(const Step& other) const;

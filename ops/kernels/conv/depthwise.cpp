@@ -36,7 +36,7 @@ void add_products(std::int64_t count, const T* from, std::int64_t from_step, con
                   std::int64_t to_step, std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; c += lanes<T>) {
     const FirstLanes<T> used(std::min(lanes<T>, channels - c));
-    const Batch<T> scale = used.load(factor + c);
+    const Vector<T> scale = used.load(factor + c);
     for (std::int64_t i = 0; i < count; ++i) {
       T* sum = to + i * to_step + c;
       used.store(sum, xsimd::fma(used.load(from + i * from_step + c), scale, used.load(sum)));
@@ -93,7 +93,7 @@ void depthwise_backward_weight(const ConvShape& s, const T* x, const T* gy, T* g
         const T* out = gy + run.out * channels;
         for (std::int64_t c = 0; c < channels; c += lanes<T>) {
           const FirstLanes<T> used(std::min(lanes<T>, channels - c));
-          Batch<T> sum = used.load(sums + run.tap * channels + c);
+          Vector<T> sum = used.load(sums + run.tap * channels + c);
           for (std::int64_t i = 0; i < run.count; ++i) {
             sum = xsimd::fma(used.load(in + i * s.stride_w * channels + c), used.load(out + i * channels + c), sum);
           }

@@ -22,11 +22,11 @@ struct OuterTileKernel {
         const T* a = t.a + image * t.a_image + row * t.a_row;
         const T* b = t.b + image * t.b_image + row * t.b_row;
         for (std::int64_t point = t.columns; point > 0; --point, a += a_step, b += b_step) {
-          Batch<T> values[V];
+          Vector<T> values[V];
           load_row(b, last, values);
 #pragma GCC unroll 16
           for (int r = 0; r < Rows; ++r) {
-            const Batch<T> scalar(a[r]);
+            const Vector<T> scalar(a[r]);
 #pragma GCC unroll 4
             for (int v = 0; v < V; ++v) sums.at[r][v] = xsimd::fma(scalar, values[v], sums.at[r][v]);
           }

@@ -12,12 +12,12 @@ template <int First, int SkipLast, class T, int Rows, int V>
   RowPointers<T, Rows> pointers(x, t.x_step);
   const std::int64_t b_step = t.b_step;
   for (std::int64_t i = t.length; i > 0; --i) {
-    Batch<T> column[V];
+    Vector<T> column[V];
     load_row(b, last, column);
     b += b_step;
 #pragma GCC unroll 16
     for (int r = First; r < Rows - SkipLast; ++r) {
-      const Batch<T> scalar = pointers.broadcast(r);
+      const Vector<T> scalar = pointers.broadcast(r);
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sums.at[r][v] = xsimd::fma(scalar, column[v], sums.at[r][v]);
     }
@@ -55,13 +55,13 @@ template <int First, int SkipLast, class T, int Rows>
   RowPointers<T, Rows + 2> pointers(x, t.x_step);
   const std::int64_t run = t.length * lanes<T>;
   for (std::int64_t i = t.length; i > 0; --i) {
-    Batch<T> column[3];
+    Vector<T> column[3];
 #pragma GCC unroll 3
-    for (int k = 0; k < 3; ++k) column[k] = Batch<T>::load_unaligned(b + k * run);
+    for (int k = 0; k < 3; ++k) column[k] = Vector<T>::load_unaligned(b + k * run);
     b += lanes<T>;
 #pragma GCC unroll 18
     for (int q = First; q < Rows + 2 - SkipLast; ++q) {
-      const Batch<T> scalar = pointers.broadcast(q);
+      const Vector<T> scalar = pointers.broadcast(q);
 #pragma GCC unroll 3
       for (int k = 0; k < 3; ++k) {
         if (q >= k && q - k < Rows) sums.at[q - k][0] = xsimd::fma(scalar, column[k], sums.at[q - k][0]);

@@ -18,20 +18,20 @@ void layer_norm(const T* x, const T* weight, const T* bias, double eps, T* y, T*
       const T* row = x + r * width;
       T* to = y + r * width;
       mean[r] = static_cast<T>(row_sum<T>(width, [=](auto v) { return v.load(row); }) / n);
-      const Batch<T> about(mean[r]);
+      const Vector<T> about(mean[r]);
       const double squares = row_sum<T>(width, [=](auto v) {
-        const Batch<T> d = v.load(row) - about;
+        const Vector<T> d = v.load(row) - about;
         return d * d;
       });
       rstd[r] = static_cast<T>(1 / std::sqrt(squares / n + eps));
-      const Batch<T> scale(rstd[r]);
+      const Vector<T> scale(rstd[r]);
       if (weight != nullptr && bias != nullptr) {
         for_vectors<T>(width, [=](auto v) {
           v.store(to, xsimd::fma((v.load(row) - about) * scale, v.load(weight), v.load(bias)));
         });
       } else {
         for_vectors<T>(width, [=](auto v) {
-          Batch<T> out = (v.load(row) - about) * scale;
+          Vector<T> out = (v.load(row) - about) * scale;
           if (weight != nullptr) out = out * v.load(weight);
           if (bias != nullptr) out = out + v.load(bias);
           v.store(to, out);
@@ -49,11 +49,11 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
   const auto input_gradient = [=](std::int64_t r) {
     const T *row = x + r * width, *drow = dy + r * width;
     T* to = dx + r * width;
-    const Batch<T> about(mean[r]), scale(rstd[r]);
+    const Vector<T> about(mean[r]), scale(rstd[r]);
     const auto weighted = [=](auto v) { return weight == nullptr ? v.load(drow) : v.load(drow) * v.load(weight); };
     const double sum = row_sum<T>(width, weighted);
     const double dot = row_sum<T>(width, [=](auto v) { return weighted(v) * ((v.load(row) - about) * scale); });
-    const Batch<T> even(static_cast<T>(sum / n)), slope(static_cast<T>(dot / n));
+    const Vector<T> even(static_cast<T>(sum / n)), slope(static_cast<T>(dot / n));
     for_vectors<T>(width,
                    [=](auto v) { v.store(to, scale * (weighted(v) - even - (v.load(row) - about) * scale * slope)); });
   };
@@ -78,9 +78,9 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
         std::fill(block_sums.begin(), block_sums.end(), T{0});
         for (std::int64_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) {
           const T *row = x + r * width, *drow = dy + r * width;
-          const Batch<T> about(mean[r]), scale(rstd[r]);
+          const Vector<T> about(mean[r]), scale(rstd[r]);
           for_vectors<T>(width, [=](auto v) {
-            const Batch<T> d = v.load(drow);
+            const Vector<T> d = v.load(drow);
             v.store(sum_weight, v.load(sum_weight) + d * ((v.load(row) - about) * scale));
             v.store(sum_bias, v.load(sum_bias) + d);
           });
@@ -142,8 +142,8 @@ void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* varian
   double *sum = sums.data(), *dot = sum + channels;
   if ((training && dx != nullptr) || dweight != nullptr || dbias != nullptr) {
     sum_columns<T, 2>(rows, channels, repeat, {sum, dot}, [=](auto v, std::int64_t row, std::int64_t column) {
-      const Batch<T> d = v.load(dy + row);
-      return Batches<T, 2>{d, d * (v.load(x + row) - v.load(m + column))};
+      const Vector<T> d = v.load(dy + row);
+      return Vectors<T, 2>{d, d * (v.load(x + row) - v.load(m + column))};
     });
   }
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -163,7 +163,7 @@ void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* varian
                                 [=](std::int64_t c) { return factor(c) * rstd(c) * rstd(c) * dot[c] / n; });
     const T *e = even, *k = slope;
     map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
-      const Batch<T> d = xsimd::fms(v.load(dy + row), v.load(s), v.load(e));
+      const Vector<T> d = xsimd::fms(v.load(dy + row), v.load(s), v.load(e));
       v.store(dx + row, xsimd::fnma(v.load(x + row) - v.load(m), v.load(k), d));
     });
   } else {

@@ -1,7 +1,7 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/norm/softmax.hpp>
 #include <weft/ops/kernels/simd/functions.hpp>
-#include <weft/ops/kernels/simd/vectors.hpp>
+#include <weft/ops/kernels/simd/rows.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -70,14 +70,14 @@ void softmax(const T* x, T* y, Collapsed shape) {
     for_rows(shape, [=, n = shape.axis](std::int64_t at) {
       const T* from = x + at;
       T* to = y + at;
-      const Batch<T> top(row_max(from, n));
+      const Vector<T> top(row_max(from, n));
       const double sum = row_sum<T>(n, [&](auto v) {
         __builtin_prefetch(from + n + v.i);  // the next row: prefetchers stop at pages
-        const Batch<T> e = exponential(v.load(from) - top);
+        const Vector<T> e = exponential(v.load(from) - top);
         v.store(to, e);
         return e;
       });
-      const Batch<T> factor(static_cast<T>(1 / sum));
+      const Vector<T> factor(static_cast<T>(1 / sum));
       for_vectors<T>(n, [&](auto v) { v.store(to, v.load(to) * factor); });
     });
     return;
@@ -88,7 +88,7 @@ void softmax(const T* x, T* y, Collapsed shape) {
     T* to = y + at;
     strip_max(from, shape, width, top);
     strip_sum(shape, width, sum, [&](auto v, std::int64_t row) {
-      const Batch<T> e = exponential(v.load(from + row) - v.load(top));
+      const Vector<T> e = exponential(v.load(from + row) - v.load(top));
       v.store(to + row, e);
       return e;
     });
@@ -102,12 +102,12 @@ void log_softmax(const T* x, T* y, Collapsed shape) {
   if (shape.inner == 1) {
     for_rows(shape, [=, n = shape.axis](std::int64_t at) {
       const T* from = x + at;
-      const Batch<T> top(row_max(from, n));
+      const Vector<T> top(row_max(from, n));
       const double sum = row_sum<T>(n, [&](auto v) {
         __builtin_prefetch(from + n + v.i);  // the next row: prefetchers stop at pages
         return exponential(v.load(from) - top);
       });
-      const Batch<T> log_sum(static_cast<T>(std::log(sum)));
+      const Vector<T> log_sum(static_cast<T>(std::log(sum)));
       for_vectors<T>(n, [&](auto v) { v.store(y + at, v.load(from) - top - log_sum); });
     });
     return;
@@ -130,7 +130,7 @@ void softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
   if (shape.inner == 1) {
     for_rows(shape, [=, n = shape.axis](std::int64_t at) {
       const double sum = row_sum<T>(n, [&](auto v) { return v.load(y + at) * v.load(dy + at); });
-      const Batch<T> dot(static_cast<T>(sum));
+      const Vector<T> dot(static_cast<T>(sum));
       for_vectors<T>(n, [&](auto v) { v.store(dx + at, v.load(y + at) * (v.load(dy + at) - dot)); });
     });
     return;
@@ -149,7 +149,7 @@ template <class T>
 void log_softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
   if (shape.inner == 1) {
     for_rows(shape, [=, n = shape.axis](std::int64_t at) {
-      const Batch<T> sum(static_cast<T>(row_sum<T>(n, [&](auto v) { return v.load(dy + at); })));
+      const Vector<T> sum(static_cast<T>(row_sum<T>(n, [&](auto v) { return v.load(dy + at); })));
       for_vectors<T>(n, [&](auto v) { v.store(dx + at, v.load(dy + at) - exponential(v.load(y + at)) * sum); });
     });
     return;
@@ -165,13 +165,13 @@ void log_softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
 
 template <class T>
 void cross_entropy(const T* logits, const std::int64_t* labels, T* losses, T* lse, std::int64_t rows,
-                   std::int64_t classes, const CrossEntropyOptions& options) {
+                   std::int64_t classes, const SmoothedLabels& options) {
   const auto smoothing = static_cast<T>(options.label_smoothing);
   for_rows({rows, classes, 1}, [=](std::int64_t at) {
     const T* row = logits + at;
     const std::int64_t r = at / classes, label = labels[r];
     const T top = row_max(row, classes), shift = std::isfinite(top) ? top : T{0};
-    const Batch<T> about(shift);
+    const Vector<T> about(shift);
     // Everything relative to the shift, so that large logits of one size leave no rounding in the loss.
     const double sum = row_sum<T>(classes, [&](auto v) { return exponential(v.load(row) - about); });
     const T log_sum = static_cast<T>(std::log(sum));
@@ -192,7 +192,7 @@ void cross_entropy(const T* logits, const std::int64_t* labels, T* losses, T* ls
 
 template <class T>
 void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* lse, const T* dloss, T* dx,
-                            std::int64_t rows, std::int64_t classes, const CrossEntropyOptions& options) {
+                            std::int64_t rows, std::int64_t classes, const SmoothedLabels& options) {
   const auto smoothing = static_cast<T>(options.label_smoothing);
   for_rows({rows, classes, 1}, [=](std::int64_t at) {
     const std::int64_t r = at / classes, label = labels[r];
@@ -201,7 +201,7 @@ void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T
       return;
     }
     const T scale = dloss[r];
-    const Batch<T> factor(scale), log_sum(lse[r]), even(smoothing / static_cast<T>(classes));
+    const Vector<T> factor(scale), log_sum(lse[r]), even(smoothing / static_cast<T>(classes));
     for_vectors<T>(classes,
                    [&](auto v) { v.store(dx + at, factor * (exponential(v.load(logits + at) - log_sum) - even)); });
     dx[at + label] -= scale * (T{1} - smoothing);
@@ -217,12 +217,12 @@ template void softmax_backward(const double*, const double*, double*, Collapsed)
 template void log_softmax_backward(const float*, const float*, float*, Collapsed);
 template void log_softmax_backward(const double*, const double*, double*, Collapsed);
 template void cross_entropy(const float*, const std::int64_t*, float*, float*, std::int64_t, std::int64_t,
-                            const CrossEntropyOptions&);
+                            const SmoothedLabels&);
 template void cross_entropy(const double*, const std::int64_t*, double*, double*, std::int64_t, std::int64_t,
-                            const CrossEntropyOptions&);
+                            const SmoothedLabels&);
 template void cross_entropy_backward(const float*, const std::int64_t*, const float*, const float*, float*,
-                                     std::int64_t, std::int64_t, const CrossEntropyOptions&);
+                                     std::int64_t, std::int64_t, const SmoothedLabels&);
 template void cross_entropy_backward(const double*, const std::int64_t*, const double*, const double*, double*,
-                                     std::int64_t, std::int64_t, const CrossEntropyOptions&);
+                                     std::int64_t, std::int64_t, const SmoothedLabels&);
 
 }  // namespace weft::detail

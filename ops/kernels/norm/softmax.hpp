@@ -23,7 +23,7 @@ void softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape);
 template <class T>
 void log_softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape);
 
-struct CrossEntropyOptions {
+struct SmoothedLabels {
   std::int64_t ignore_index = -100;  // rows with this label have loss 0 and gradient 0
   double label_smoothing = 0.0;      // s: the target is (1 - s) * one_hot(label) + s / classes
 };
@@ -32,11 +32,11 @@ struct CrossEntropyOptions {
 /// Labels must be in [0, classes) or ignore_index.
 template <class T>
 void cross_entropy(const T* logits, const std::int64_t* labels, T* losses, T* lse, std::int64_t rows,
-                   std::int64_t classes, const CrossEntropyOptions& options);
+                   std::int64_t classes, const SmoothedLabels& options);
 
 /// dx[r] = dloss[r] * (softmax(logits[r]) - target), from the saved lse.
 template <class T>
 void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* lse, const T* dloss, T* dx,
-                            std::int64_t rows, std::int64_t classes, const CrossEntropyOptions& options);
+                            std::int64_t rows, std::int64_t classes, const SmoothedLabels& options);
 
 }  // namespace weft::detail

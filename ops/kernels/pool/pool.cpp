@@ -1,7 +1,7 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/pool/pool.hpp>
 #include <weft/ops/kernels/reduce/reduce.hpp>
-#include <weft/ops/kernels/simd/vectors.hpp>
+#include <weft/ops/kernels/simd/rows.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -76,10 +76,10 @@ void max_pool2d(const T* x, T* y, Position* index, const PoolShape& s) {
                                const T* image = x + n * s.in_h * s.in_w * s.channels;
                                if (index != nullptr) return max_window(image, y + at, index + at, s, rows, columns);
                                for_vectors<T>(s.channels, [=](auto v) {
-                                 Batch<T> best(-std::numeric_limits<T>::infinity());
+                                 Vector<T> best(-std::numeric_limits<T>::infinity());
                                  for (std::int64_t i = rows.begin; i < rows.end; ++i)
                                    for (std::int64_t j = columns.begin; j < columns.end; ++j) {
-                                     const Batch<T> pixel = v.load(image + (i * s.in_w + j) * s.channels);
+                                     const Vector<T> pixel = v.load(image + (i * s.in_w + j) * s.channels);
                                      best = xsimd::select(pixel <= best || !(best == best), best, pixel);
                                    }
                                  v.store(y + at, best);
@@ -108,9 +108,9 @@ void avg_pool2d(const T* x, T* y, const PoolShape& s) {
                              [=](std::int64_t n, std::int64_t h, std::int64_t w, Span rows, Span columns) {
                                const T* image = x + n * s.in_h * s.in_w * s.channels;
                                T* to = y + ((n * s.out_h + h) * s.out_w + w) * s.channels;
-                               const Batch<T> count(static_cast<T>(divisor(s, h, w)));
+                               const Vector<T> count(static_cast<T>(divisor(s, h, w)));
                                for_vectors<T>(s.channels, [=](auto v) {
-                                 Batch<T> sum(T{0});
+                                 Vector<T> sum(T{0});
                                  for (std::int64_t i = rows.begin; i < rows.end; ++i)
                                    for (std::int64_t j = columns.begin; j < columns.end; ++j)
                                      sum = sum + v.load(image + (i * s.in_w + j) * s.channels);
@@ -129,9 +129,9 @@ void avg_pool2d_backward(const T* dy, T* dx, const PoolShape& s) {
                 [=](std::int64_t n, std::int64_t h, std::int64_t w, Span rows, Span columns) {
                   T* image = dx + n * in;
                   const T* from = dy + n * out + (h * s.out_w + w) * s.channels;
-                  const Batch<T> count(static_cast<T>(divisor(s, h, w)));
+                  const Vector<T> count(static_cast<T>(divisor(s, h, w)));
                   for_vectors<T>(s.channels, [=](auto v) {
-                    const Batch<T> share = v.load(from) / count;
+                    const Vector<T> share = v.load(from) / count;
                     for (std::int64_t i = rows.begin; i < rows.end; ++i)
                       for (std::int64_t j = columns.begin; j < columns.end; ++j) {
                         T* pixel = image + (i * s.in_w + j) * s.channels;
@@ -151,7 +151,7 @@ void global_avg_pool(const T* x, T* y, std::int64_t batch, std::int64_t pixels, 
 
 template <class T>
 void global_avg_pool_backward(const T* dy, T* dx, std::int64_t batch, std::int64_t pixels, std::int64_t channels) {
-  const Batch<T> count(static_cast<T>(pixels));
+  const Vector<T> count(static_cast<T>(pixels));
   parallel_for(batch, grain_for(pixels * channels), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n) {
       T* image = dx + n * pixels * channels;

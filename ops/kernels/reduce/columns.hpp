@@ -3,7 +3,7 @@
 // A narrow matrix is treated as a wide one: `repeat` rows side by side make one wide row, so that 3 channels fill
 // vectors as well as 64 do.
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/ops/kernels/simd/vectors.hpp>
+#include <weft/ops/kernels/simd/rows.hpp>
 
 #include <algorithm>
 #include <array>
@@ -42,11 +42,11 @@ class ColumnValues {
 };
 
 template <class T, int K>
-using Batches = std::array<Batch<T>, K>;
+using Vectors = std::array<Vector<T>, K>;
 
 template <class T, std::size_t K>
-inline std::array<Batch<T>, K> operator+(const std::array<Batch<T>, K>& a, const std::array<Batch<T>, K>& b) {
-  std::array<Batch<T>, K> sum;
+inline std::array<Vector<T>, K> operator+(const std::array<Vector<T>, K>& a, const std::array<Vector<T>, K>& b) {
+  std::array<Vector<T>, K> sum;
   for (std::size_t k = 0; k < K; ++k) sum[k] = a[k] + b[k];
   return sum;
 }
@@ -74,7 +74,7 @@ void sum_columns_of_block(const ColumnBlock& block, double* out, F&& f) {
     }
     for (auto& a : acc) std::fill_n(a, wide, T{0});
     const std::int64_t first = r * block.stride + block.column, step = block.stride * block.repeat;
-    auto add = [&](auto v, const Batches<T, K>& sum) {
+    auto add = [&](auto v, const Vectors<T, K>& sum) {
       for (int k = 0; k < K; ++k) v.store(acc[k], v.load(acc[k]) + sum[static_cast<std::size_t>(k)]);
     };
     std::int64_t g = 0;
@@ -163,7 +163,7 @@ void column_deviations(const T* x, std::int64_t rows, std::int64_t width, double
       double* m = partial.data() + i * slot;
       ColumnBlock sample = block;
       sample.end = std::min(block.end, block.begin + std::max((block.end - block.begin + 7) / 8, repeat));
-      auto value = [x](auto v, std::int64_t row, std::int64_t) { return Batches<T, 1>{v.load(x + row)}; };
+      auto value = [x](auto v, std::int64_t row, std::int64_t) { return Vectors<T, 1>{v.load(x + row)}; };
       sum_columns_of_block<T, 1>(sample, m, value);
       for (std::int64_t c = 0; c < block.width; ++c) {
         about[c] = static_cast<T>(m[c] / static_cast<double>(sample.end - sample.begin));
@@ -171,8 +171,8 @@ void column_deviations(const T* x, std::int64_t rows, std::int64_t width, double
       }
       for (std::int64_t r = 1; r < repeat; ++r) std::copy_n(about, block.width, about + r * block.width);
       auto deviation = [x, at = &about[0]](auto v, std::int64_t row, std::int64_t) {
-        const Batch<T> d = v.load(x + row) - v.load(at);
-        return Batches<T, 2>{d, d * d};
+        const Vector<T> d = v.load(x + row) - v.load(at);
+        return Vectors<T, 2>{d, d * d};
       };
       sum_columns_of_block<T, 2>(block, m + block.width, deviation);
     }

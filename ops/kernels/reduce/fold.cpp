@@ -28,8 +28,8 @@ struct Product {
   static Value step(Value a, T x) { return join(a, static_cast<Value>(x)); }
   static T of_row(const T* row, std::int64_t n) {
     return fold_lanes<T>(fold_vectors<T>(
-                             0, n, Batch<T>(T{1}), [row](auto v) { return v.keep(v.load(row), T{1}); },
-                             [](const Batch<T>& a, const Batch<T>& b) { return a * b; }),
+                             0, n, Vector<T>(T{1}), [row](auto v) { return v.keep(v.load(row), T{1}); },
+                             [](const Vector<T>& a, const Vector<T>& b) { return a * b; }),
                          join);
   }
 };
@@ -39,12 +39,12 @@ struct Product {
 template <class F, class T>
 T best_of_row(const T* row, std::int64_t n) {
   struct Pair {
-    Batch<T> best, sum;
+    Vector<T> best, sum;
   };
   const Pair found = fold_vectors<T>(
-      0, n, Pair{Batch<T>(F::identity), Batch<T>(T{0})},
+      0, n, Pair{Vector<T>(F::identity), Vector<T>(T{0})},
       [row](auto v) {
-        const Batch<T> x = v.load(row);
+        const Vector<T> x = v.load(row);
         return Pair{v.keep(x, F::identity), x};
       },
       [](const Pair& a, const Pair& b) {
@@ -63,7 +63,7 @@ struct Largest {
   static bool better(T a, T x) { return x > a; }
   static T step(T a, T x) { return (int{x > a} | int{x != x}) != 0 ? x : a; }
   static T join(T a, T b) { return step(a, b); }
-  static Batch<T> join_ordered(const Batch<T>& a, const Batch<T>& b) { return xsimd::max(a, b); }
+  static Vector<T> join_ordered(const Vector<T>& a, const Vector<T>& b) { return xsimd::max(a, b); }
   static T of_row(const T* row, std::int64_t n) { return best_of_row<Largest>(row, n); }
 };
 template <class T>
@@ -74,7 +74,7 @@ struct Smallest {
   static bool better(T a, T x) { return x < a; }
   static T step(T a, T x) { return (int{x < a} | int{x != x}) != 0 ? x : a; }
   static T join(T a, T b) { return step(a, b); }
-  static Batch<T> join_ordered(const Batch<T>& a, const Batch<T>& b) { return xsimd::min(a, b); }
+  static Vector<T> join_ordered(const Vector<T>& a, const Vector<T>& b) { return xsimd::min(a, b); }
   static T of_row(const T* row, std::int64_t n) { return best_of_row<Smallest>(row, n); }
 };
 

@@ -51,7 +51,7 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
             sums[static_cast<std::size_t>(i)] += static_cast<double>(from[a * inner + i]);
       } else {
         sum_columns<T, 1>(axis, inner, repeat, {sums.data()},
-                          [from](auto v, std::int64_t row, std::int64_t) { return Batches<T, 1>{v.load(from + row)}; });
+                          [from](auto v, std::int64_t row, std::int64_t) { return Vectors<T, 1>{v.load(from + row)}; });
       }
       for (std::int64_t i = 0; i < inner; ++i) out[o * inner + i] = static_cast<T>(sums[static_cast<std::size_t>(i)]);
     }
@@ -110,7 +110,7 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
       for (std::int64_t o = begin; o < end; ++o) {
         const T* row = x + o * axis;
         const T top = row_max(row, axis), shift = std::isfinite(top) ? top : T{0};
-        const Batch<T> about(shift);
+        const Vector<T> about(shift);
         const double sum = row_sum<T>(axis, [&](auto v) { return exponential(v.load(row) - about); });
         out[o] = static_cast<T>(std::log(sum) + static_cast<double>(shift));
       }
@@ -131,7 +131,7 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
         for_vectors<T>(width, [&](auto v) { v.store(top, xsimd::max(v.load(from + a * inner), v.load(top))); });
       for (std::int64_t i = 0; i < width; ++i) top[i] = std::isfinite(top[i]) ? top[i] : T{0};
       sum_columns_of_block<T, 1>({0, axis, 0, width, inner, 1}, sums, [&](auto v, std::int64_t row, std::int64_t) {
-        return Batches<T, 1>{exponential(v.load(from + row) - v.load(top))};
+        return Vectors<T, 1>{exponential(v.load(from + row) - v.load(top))};
       });
       for (std::int64_t i = 0; i < width; ++i)
         out[k / strips * inner + first + i] = static_cast<T>(std::log(sums[i]) + static_cast<double>(top[i]));

@@ -1,7 +1,7 @@
 #pragma once
 // Functions of a register of f32 or f64 that xsimd has not, or has slower, or wrong at the ends of the range. No lane's
 // result depends on the others'.
-#include <weft/ops/kernels/simd/batch.hpp>
+#include <weft/ops/kernels/simd/vector.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -14,21 +14,21 @@ namespace weft::detail {
 
 /// c[0] + c[1] x + c[2] x^2 + ...
 template <class T, std::size_t N>
-inline Batch<T> polynomial(const T (&c)[N], const Batch<T>& x) {
-  Batch<T> p(c[N - 1]);
-  for (std::size_t k = N - 1; k-- > 0;) p = xsimd::fma(p, x, Batch<T>(c[k]));
+inline Vector<T> polynomial(const T (&c)[N], const Vector<T>& x) {
+  Vector<T> p(c[N - 1]);
+  for (std::size_t k = N - 1; k-- > 0;) p = xsimd::fma(p, x, Vector<T>(c[k]));
   return p;
 }
 
 /// The same as even powers + x odd powers: half as many steps that wait for one another, one rounding more.
 template <class T, std::size_t N>
-inline Batch<T> polynomial_in_halves(const T (&c)[N], const Batch<T>& x) {
+inline Vector<T> polynomial_in_halves(const T (&c)[N], const Vector<T>& x) {
   static_assert(N % 2 == 1);
-  const Batch<T> square = x * x;
-  Batch<T> even(c[N - 1]), odd(c[N - 2]);
+  const Vector<T> square = x * x;
+  Vector<T> even(c[N - 1]), odd(c[N - 2]);
   for (std::size_t k = N - 1; k >= 2; k -= 2) {
-    even = xsimd::fma(even, square, Batch<T>(c[k - 2]));
-    if (k > 2) odd = xsimd::fma(odd, square, Batch<T>(c[k - 3]));
+    even = xsimd::fma(even, square, Vector<T>(c[k - 2]));
+    if (k > 2) odd = xsimd::fma(odd, square, Vector<T>(c[k - 3]));
   }
   return xsimd::fma(odd, x, even);
 }
@@ -38,13 +38,13 @@ template <class T>
 inline constexpr T whole_magic = sizeof(T) == 4 ? T(12582912) : T(6755399441055744);
 
 template <class T>
-using BitsOf = Batch<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
+using BitsOf = Vector<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
 
 /// x 2^n for whole n, rounded once, also where 2^n alone is beyond the range; shifted is n + whole_magic.
 template <class T>
-inline Batch<T> scaled(const Batch<T>& x, const Batch<T>& shifted) {
+inline Vector<T> scaled(const Vector<T>& x, const Vector<T>& shifted) {
 #ifdef __AVX512F__
-  const Batch<T> n = shifted - Batch<T>(whole_magic<T>);
+  const Vector<T> n = shifted - Vector<T>(whole_magic<T>);
   if constexpr (sizeof(T) == 4) {
     return _mm512_scalef_ps(x, n);
   } else {
@@ -53,8 +53,8 @@ inline Batch<T> scaled(const Batch<T>& x, const Batch<T>& shifted) {
 #else
   constexpr int digits = std::numeric_limits<T>::digits - 1;
   using Bits = BitsOf<T>;
-  const Bits one = xsimd::bitwise_cast<Bits>(Batch<T>(T{1}));
-  const auto power = [&](const Bits& k) { return xsimd::bitwise_cast<Batch<T>>((k << digits) + one); };
+  const Bits one = xsimd::bitwise_cast<Bits>(Vector<T>(T{1}));
+  const auto power = [&](const Bits& k) { return xsimd::bitwise_cast<Vector<T>>((k << digits) + one); };
   // In two factors. What whole_magic leaves above the lowest bits is shifted out.
   const Bits k = xsimd::bitwise_cast<Bits>(shifted), half = k >> 1;
   return x * power(half) * power(k - half);
@@ -63,8 +63,8 @@ inline Batch<T> scaled(const Batch<T>& x, const Batch<T>& shifted) {
 
 /// exp(x), to 2e-7 of the value in f32 and 2e-16 in f64; less than the smallest normal value to its last digit.
 template <class T>
-inline Batch<T> exponential(const Batch<T>& x) {
-  using B = Batch<T>;
+inline Vector<T> exponential(const Vector<T>& x) {
+  using B = Vector<T>;
   constexpr bool single = sizeof(T) == 4;
   // The bounds lie where the result is 0 or infinite; NaN passes them, being the second operand.
   const B bounded = xsimd::max(B(single ? T(-104) : T(-746)), xsimd::min(B(single ? T(89) : T(710)), x));
@@ -98,9 +98,9 @@ inline Batch<T> exponential(const Batch<T>& x) {
 
 /// log(x). xsimd's loses the exponent of f64 below the smallest normal number: those are taken 2^54 times as large.
 template <class T>
-inline Batch<T> logarithm(const Batch<T>& x) {
+inline Vector<T> logarithm(const Vector<T>& x) {
   if constexpr (sizeof(T) == 8) {
-    using B = Batch<T>;
+    using B = Vector<T>;
     const auto tiny = x < B(std::numeric_limits<T>::min());
     if (xsimd::any(tiny))
       return xsimd::log(xsimd::select(tiny, x * B(0x1p54), x)) - xsimd::select(tiny, B(54 * std::numbers::ln2), B(0.0));
@@ -110,15 +110,15 @@ inline Batch<T> logarithm(const Batch<T>& x) {
 
 /// log(1 + x); xsimd's makes 0 of -0.
 template <class T>
-inline Batch<T> logarithm_1p(const Batch<T>& x) {
-  return xsimd::select(x == Batch<T>(T{0}), x, xsimd::log1p(x));
+inline Vector<T> logarithm_1p(const Vector<T>& x) {
+  return xsimd::select(x == Vector<T>(T{0}), x, xsimd::log1p(x));
 }
 
 /// sin(x), or cos(x): to two and a half units in the last place everywhere. xsimd's are as good, but which of several
 /// reductions to a quarter turn a lane gets hangs on its neighbours.
 template <bool cosine, class T>
-inline Batch<T> wave(const Batch<T>& x) {
-  using B = Batch<T>;
+inline Vector<T> wave(const Vector<T>& x) {
+  using B = Vector<T>;
   constexpr bool single = sizeof(T) == 4;
   const B size = xsimd::abs(x), n = xsimd::nearbyint(size * B(T(0.63661977236758134)));
   // A quarter turn in parts so short that their products with n are exact; up to 2^16 (f64: 2^20) of them.
@@ -162,7 +162,7 @@ inline Batch<T> wave(const Batch<T>& x) {
 }
 
 /// x y + z rounded once wherever the processor can; xsimd's rounds the product on AVX-512.
-inline Batch<double> fused_add(const Batch<double>& x, const Batch<double>& y, const Batch<double>& z) {
+inline Vector<double> fused_add(const Vector<double>& x, const Vector<double>& y, const Vector<double>& z) {
 #ifdef __AVX512F__
   return _mm512_fmadd_pd(x, y, z);
 #else
@@ -172,7 +172,7 @@ inline Batch<double> fused_add(const Batch<double>& x, const Batch<double>& y, c
 
 /// log(x) of positive finite numbers as a sum of two parts, good for some 60 bits.
 struct LongLogarithm {
-  using B = Batch<double>;
+  using B = Vector<double>;
   B high, low;
 
   explicit LongLogarithm(const B& x) {
@@ -203,8 +203,8 @@ struct LongLogarithm {
 };
 
 /// x^y as exp(y log|x|) with the sign put back, for finite x and y other than 0.
-inline Batch<double> finite_power(const Batch<double>& x, const Batch<double>& y) {
-  using B = Batch<double>;
+inline Vector<double> finite_power(const Vector<double>& x, const Vector<double>& y) {
+  using B = Vector<double>;
   const LongLogarithm log(xsimd::abs(x));
   // Within bounds beyond which the result is 0 or infinite for all x but 1, so that no part overflows.
   const B bounded = xsimd::max(B(-1e300), xsimd::min(B(1e300), y));
@@ -221,8 +221,8 @@ inline Batch<double> finite_power(const Batch<double>& x, const Batch<double>& y
 /// In f32 to 3.2e-7 of the value: erf(x) = x p(x^2) up to 3.85, with p fitted for the least largest relative error, and
 /// +-1 beyond, which is what it rounds to. In f64 xsimd's, which makes NaN of the square of large numbers.
 template <class T>
-inline Batch<T> error_function(const Batch<T>& x) {
-  using B = Batch<T>;
+inline Vector<T> error_function(const Vector<T>& x) {
+  using B = Vector<T>;
   if constexpr (sizeof(T) == 4) {
     static constexpr T end = 3.85F;
     // In powers of u = 2 (x / end)^2 - 1, which lies in [-1, 1], so that rounding does not add up.

@@ -15,17 +15,17 @@ template <class T>
 struct Register {
   using Mask = xsimd::batch_bool<T>;
 
-  Batch<T> v;
+  Vector<T> v;
 
   Register() : v(T{}) {}
-  Register(const Batch<T>& batch) : v(batch) {}         // NOLINT(google-explicit-constructor)
+  Register(const Vector<T>& batch) : v(batch) {}         // NOLINT(google-explicit-constructor)
   Register(double value) : v(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
 
   friend Register operator+(Register a, Register b) { return a.v + b.v; }
   friend Register operator-(Register a, Register b) { return a.v - b.v; }
   friend Register operator*(Register a, Register b) { return a.v * b.v; }
   friend Register operator/(Register a, Register b) { return a.v / b.v; }
-  friend Register operator-(Register a) { return a.v ^ Batch<T>(T(-0.0)); }  // xsimd's is 0 - x, which makes 0 of 0
+  friend Register operator-(Register a) { return a.v ^ Vector<T>(T(-0.0)); }  // xsimd's is 0 - x, which makes 0 of 0
   friend Mask operator<(Register a, Register b) { return a.v < b.v; }
   friend Mask operator>(Register a, Register b) { return a.v > b.v; }
   friend Mask operator<=(Register a, Register b) { return a.v <= b.v; }
@@ -44,12 +44,12 @@ struct Register {
   friend Register abs(Register a) { return xsimd::abs(a.v); }
   friend Register sigmoid(Register a) { return Register(1.0) / (Register(1.0) + exp(-a)); }
   friend Register pow(Register a, Register b) {
-    constexpr std::size_t n = Batch<T>::size;
+    constexpr std::size_t n = Vector<T>::size;
     alignas(64) T base[n], exponent[n], power[n];
     a.v.store_aligned(base);
     b.v.store_aligned(exponent);
     // In double, where the logarithm times the exponent keeps the digits that exp needs.
-    using Wide = Batch<double>;
+    using Wide = Vector<double>;
     for (std::size_t i = 0; i < n; i += Wide::size) {
       alignas(64) double x[Wide::size], y[Wide::size];
       std::copy_n(base + i, Wide::size, x);
@@ -58,13 +58,13 @@ struct Register {
       for (std::size_t k = 0; k < Wide::size; ++k) power[i + k] = static_cast<T>(x[k]);
     }
     // Beside a zero, an infinity or a nan the C library's, lane by lane, so that no value depends on its neighbours.
-    const Batch<T> sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
-    if (!xsimd::all(sum == Batch<T>(T{0})) || xsimd::any(product == Batch<T>(T{0}))) {
+    const Vector<T> sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
+    if (!xsimd::all(sum == Vector<T>(T{0})) || xsimd::any(product == Vector<T>(T{0}))) {
       for (std::size_t i = 0; i < n; ++i)
         if (!std::isfinite(base[i]) || !std::isfinite(exponent[i]) || base[i] == T{0} || exponent[i] == T{0})
           power[i] = std::pow(base[i], exponent[i]);
     }
-    return Register(Batch<T>::load_aligned(power));
+    return Register(Vector<T>::load_aligned(power));
   }
   // Whole exponents, the common case, are products: exact for squares, and defined for negative bases. The reciprocal
   // goes first, as its powers stay in range where those of a do not.
@@ -72,7 +72,7 @@ struct Register {
     if (exponent == 0.5) return sqrt(a);
     if (exponent == -0.5) return Register(1.0) / sqrt(a);
     if (exponent != std::trunc(exponent) || std::abs(exponent) > 32) return pow(a, Register(exponent));
-    Batch<T> result(T{1}), power = exponent < 0 ? Batch<T>(T{1}) / a.v : a.v;
+    Vector<T> result(T{1}), power = exponent < 0 ? Vector<T>(T{1}) / a.v : a.v;
     for (int n = static_cast<int>(std::abs(exponent)); n != 0; n >>= 1, power = power * power)
       if (n & 1) result = result * power;
     return result;

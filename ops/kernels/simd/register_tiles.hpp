@@ -5,7 +5,7 @@
 // A tile is `rows` results high and V vectors wide. What limits it is loads: a row costs one broadcast load a step and
 // a vector one load, for rows * V multiply-adds, and the machine makes as many of these as loads. Hence tiles two or
 // three vectors wide where there is room.
-#include <weft/ops/kernels/simd/batch.hpp>
+#include <weft/ops/kernels/simd/vector.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace weft::detail {
 
-inline constexpr int vector_registers = sizeof(Batch<float>) == 64 ? 32 : 16;
+inline constexpr int vector_registers = sizeof(Vector<float>) == 64 ? 32 : 16;
 inline constexpr int max_vectors = 3;
 /// The most rows of a tile V vectors wide: all its sums, one row of vectors and a broadcast fit the registers.
 inline constexpr int max_rows(int v) { return std::min((vector_registers - 1 - v) / v, 16); }
@@ -25,13 +25,13 @@ inline constexpr int max_rows(int v) { return std::min((vector_registers - 1 - v
 /// The sums of a tile. `last` says which lanes of the last vector exist.
 template <class T, int Rows, int V>
 struct TileSums {
-  Batch<T> at[Rows][V];
+  Vector<T> at[Rows][V];
 
   [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) at[r][v] = Batch<T>(T(0));
+      for (int v = 0; v < V; ++v) at[r][v] = Vector<T>(T(0));
     }
   }
 
@@ -39,7 +39,7 @@ struct TileSums {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < V - 1; ++v) at[r][v] = Batch<T>::load_unaligned(c + r * step + v * lanes<T>);
+      for (int v = 0; v < V - 1; ++v) at[r][v] = Vector<T>::load_unaligned(c + r * step + v * lanes<T>);
       at[r][V - 1] = last.load(c + r * step + (V - 1) * lanes<T>);
     }
   }
@@ -56,9 +56,9 @@ struct TileSums {
 
 /// One row of V vectors.
 template <int V, class T>
-[[gnu::always_inline]] inline void load_row(const T* p, const FirstLanes<T>& last, Batch<T> (&row)[V]) {
+[[gnu::always_inline]] inline void load_row(const T* p, const FirstLanes<T>& last, Vector<T> (&row)[V]) {
 #pragma GCC unroll 4
-  for (int v = 0; v < V - 1; ++v) row[v] = Batch<T>::load_unaligned(p + v * lanes<T>);
+  for (int v = 0; v < V - 1; ++v) row[v] = Vector<T>::load_unaligned(p + v * lanes<T>);
   row[V - 1] = last.load(p + (V - 1) * lanes<T>);
 }
 
@@ -75,8 +75,8 @@ class RowPointers {
     }
     asm("" : "+r"(step3_));
   }
-  [[gnu::always_inline]] Batch<T> broadcast(int r) const {
-    return Batch<T>(*(base_[r / 4] + (r % 4 == 3 ? step3_ : r % 4 * step_)));
+  [[gnu::always_inline]] Vector<T> broadcast(int r) const {
+    return Vector<T>(*(base_[r / 4] + (r % 4 == 3 ? step3_ : r % 4 * step_)));
   }
   [[gnu::always_inline]] void advance() {
 #pragma GCC unroll 5

@@ -1,6 +1,6 @@
 #pragma once
 // SIMD over one row of f32 or f64: whole vectors, then one partial vector, written as a single generic lambda.
-#include <weft/ops/kernels/simd/batch.hpp>
+#include <weft/ops/kernels/simd/vector.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -14,9 +14,9 @@ struct RowVector {
   std::int64_t i;
   Lanes part{};
 
-  Batch<T> load(const T* row) const { return part.load(row + i); }
-  void store(T* row, const Batch<T>& v) const { part.store(row + i, v); }
-  Batch<T> keep(const Batch<T>& v, T rest) const { return part.keep(v, rest); }
+  Vector<T> load(const T* row) const { return part.load(row + i); }
+  void store(T* row, const Vector<T>& v) const { part.store(row + i, v); }
+  Vector<T> keep(const Vector<T>& v, T rest) const { return part.keep(v, rest); }
 };
 template <class T>
 using WholeVector = RowVector<T, AllLanes<T>>;
@@ -53,7 +53,7 @@ inline Value fold_vectors(std::int64_t begin, std::int64_t end, Value identity, 
 }
 
 template <class T, class Join>
-inline T fold_lanes(Batch<T> v, Join&& join) {
+inline T fold_lanes(Vector<T> v, Join&& join) {
   alignas(64) T part[lanes<T>];
   v.store_aligned(part);
   for (std::int64_t half = lanes<T> / 2; half > 0; half /= 2)
@@ -62,7 +62,7 @@ inline T fold_lanes(Batch<T> v, Join&& join) {
 }
 
 template <class T>
-inline T largest_lane(Batch<T> v) {
+inline T largest_lane(Vector<T> v) {
 #ifdef __AVX512F__
   if constexpr (sizeof(T) == 4) {
     return _mm512_reduce_max_ps(v);
@@ -79,8 +79,8 @@ template <class T>
 inline T row_max(const T* x, std::int64_t n) {
   constexpr T least = -std::numeric_limits<T>::infinity();
   return largest_lane<T>(fold_vectors<T>(
-      0, n, Batch<T>(least), [x](auto v) { return v.keep(v.load(x), least); },
-      [](const Batch<T>& a, const Batch<T>& b) { return xsimd::max(b, a); }));
+      0, n, Vector<T>(least), [x](auto v) { return v.keep(v.load(x), least); },
+      [](const Vector<T>& a, const Vector<T>& b) { return xsimd::max(b, a); }));
 }
 
 /// Sum of f(vector) over a row: in T over blocks in which each lane of the four chains adds 128 times, in double
@@ -92,8 +92,8 @@ inline double row_sum(std::int64_t n, F&& f) {
   for (std::int64_t begin = 0; begin < n; begin += block) {
     const std::int64_t end = n - begin > block ? begin + block : n;
     sum += static_cast<double>(xsimd::hadd(fold_vectors<T>(
-        begin, end, Batch<T>(T{0}), [&f](auto v) { return v.keep(f(v), T{0}); },
-        [](const Batch<T>& a, const Batch<T>& b) { return a + b; })));
+        begin, end, Vector<T>(T{0}), [&f](auto v) { return v.keep(f(v), T{0}); },
+        [](const Vector<T>& a, const Vector<T>& b) { return a + b; })));
   }
   return sum;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// The words for SIMD: a batch is a register of f32 or f64, lanes are its elements.
+// The words for SIMD: a vector is a register of f32 or f64, lanes are its elements.
 #include <weft/engine/detail/xsimd.hpp>
 
 #include <cstdint>
@@ -15,17 +15,17 @@
 namespace weft::detail {
 
 template <class T>
-using Batch = xsimd::batch<T>;
+using Vector = xsimd::batch<T>;
 
 template <class T>
-inline constexpr std::int64_t lanes = static_cast<std::int64_t>(Batch<T>::size);
+inline constexpr std::int64_t lanes = static_cast<std::int64_t>(Vector<T>::size);
 
 /// Every lane: what FirstLanes is where all of them exist.
 template <class T>
 struct AllLanes {
-  Batch<T> load(const T* p) const { return Batch<T>::load_unaligned(p); }
-  void store(T* p, const Batch<T>& v) const { v.store_unaligned(p); }
-  Batch<T> keep(const Batch<T>& v, T) const { return v; }
+  Vector<T> load(const T* p) const { return Vector<T>::load_unaligned(p); }
+  void store(T* p, const Vector<T>& v) const { v.store_unaligned(p); }
+  Vector<T> keep(const Vector<T>& v, T) const { return v; }
 };
 
 /// The first `count` lanes, at most all: the others are neither read nor written, and loads put 0 there. `keep` has v
@@ -35,21 +35,21 @@ class FirstLanes {
 #if defined(__AVX512F__)
  public:
   explicit FirstLanes(std::int64_t count) : mask_(static_cast<Mask>((1U << count) - 1)) {}
-  Batch<T> load(const T* p) const {
+  Vector<T> load(const T* p) const {
     if constexpr (sizeof(T) == 4) {
       return _mm512_maskz_loadu_ps(mask_, p);
     } else {
       return _mm512_maskz_loadu_pd(mask_, p);
     }
   }
-  void store(T* p, const Batch<T>& v) const {
+  void store(T* p, const Vector<T>& v) const {
     if constexpr (sizeof(T) == 4) {
       _mm512_mask_storeu_ps(p, mask_, v);
     } else {
       _mm512_mask_storeu_pd(p, mask_, v);
     }
   }
-  Batch<T> keep(const Batch<T>& v, T rest) const {
+  Vector<T> keep(const Vector<T>& v, T rest) const {
     if constexpr (sizeof(T) == 4) {
       return _mm512_mask_blend_ps(mask_, _mm512_set1_ps(rest), v);
     } else {
@@ -69,7 +69,7 @@ class FirstLanes {
       mask_ = _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
     }
   }
-  Batch<T> load(const T* p) const {
+  Vector<T> load(const T* p) const {
     if constexpr (sizeof(T) == 4) {
       return _mm256_maskload_ps(p, mask_);
     } else {
@@ -77,7 +77,7 @@ class FirstLanes {
     }
   }
   // By halves: AMD's processors spend some twenty cycles on a masked store.
-  void store(T* p, const Batch<T>& v) const {
+  void store(T* p, const Vector<T>& v) const {
     if (count_ == lanes<T>) return v.store_unaligned(p);
     if constexpr (sizeof(T) == 4) {
       __m128 part = _mm256_castps256_ps128(v);
@@ -102,7 +102,7 @@ class FirstLanes {
       if ((count_ & 1) != 0) _mm_store_sd(p, part);
     }
   }
-  Batch<T> keep(const Batch<T>& v, T rest) const {
+  Vector<T> keep(const Vector<T>& v, T rest) const {
     if constexpr (sizeof(T) == 4) {
       return _mm256_blendv_ps(_mm256_set1_ps(rest), v, _mm256_castsi256_ps(mask_));
     } else {
@@ -116,23 +116,23 @@ class FirstLanes {
 #else
  public:
   explicit FirstLanes(std::int64_t count) : count_(count) {}
-  Batch<T> load(const T* p) const {
-    if (count_ == lanes<T>) return Batch<T>::load_unaligned(p);
+  Vector<T> load(const T* p) const {
+    if (count_ == lanes<T>) return Vector<T>::load_unaligned(p);
     alignas(64) T part[lanes<T>] = {};
     for (std::int64_t k = 0; k < count_; ++k) part[k] = p[k];
-    return Batch<T>::load_aligned(part);
+    return Vector<T>::load_aligned(part);
   }
-  void store(T* p, const Batch<T>& v) const {
+  void store(T* p, const Vector<T>& v) const {
     if (count_ == lanes<T>) return v.store_unaligned(p);
     alignas(64) T part[lanes<T>];
     v.store_aligned(part);
     for (std::int64_t k = 0; k < count_; ++k) p[k] = part[k];
   }
-  Batch<T> keep(const Batch<T>& v, T rest) const {
+  Vector<T> keep(const Vector<T>& v, T rest) const {
     alignas(64) T part[lanes<T>];
     v.store_aligned(part);
     for (std::int64_t k = count_; k < lanes<T>; ++k) part[k] = rest;
-    return Batch<T>::load_aligned(part);
+    return Vector<T>::load_aligned(part);
   }
 
  private:
