@@ -26,6 +26,8 @@ void copy_line(const Word* x, Word* y, Loop<2> line) {
     copy_block(y, x, line.size * static_cast<std::int64_t>(sizeof(Word)));
   } else if (from == 0 && to == 1) {
     std::fill_n(y, line.size, *x);
+  } else if (from == -1 && to == 1) {
+    std::reverse_copy(x - line.size + 1, x + 1, y);
   } else if (to == 1) {
     for (std::int64_t i = 0; i < line.size; ++i) y[i] = x[i * from];
   } else {
