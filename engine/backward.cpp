@@ -17,12 +17,10 @@ namespace detail {
 
 namespace {
 
-std::mutex leaf_mutex;  // leaves are shared between threads that differentiate different graphs
-
 Tensor run_leaf_hooks(const TensorImpl* leaf, Tensor gradient) {
   std::shared_ptr<HookList> hooks;
   {
-    const std::lock_guard lock(leaf_mutex);
+    const std::lock_guard lock(extras_mutex);
     if (leaf->extras) hooks = leaf->extras->hooks;
   }
   return hooks ? hooks->run(0, std::move(gradient)) : gradient;
@@ -348,7 +346,7 @@ void Tensor::backward(const Tensor& seed, BackwardOptions options) const {
   // Only now, after everything that can fail but the hooks: a failure leaves the gradients as they were.
   const GradMode mode(record);
   for (auto& [leaf, gradient] : sweep.leaves()) gradient = run_leaf_hooks(leaf.get(), std::move(gradient));
-  const std::lock_guard lock(leaf_mutex);
+  const std::lock_guard lock(extras_mutex);
   const auto leave = [&](Extras& extras, Tensor&& gradient) {
     // A gradient that is left is memory of its own: whoever changes it in place changes nothing else.
     if (!record && !uniquely_held(gradient)) gradient = gradient.clone();

@@ -18,6 +18,8 @@ void release(TensorImpl* impl) noexcept {
   free_block(impl, sizeof(TensorImpl));
 }
 
+constinit std::mutex extras_mutex;
+
 Extras& extras_of(TensorImpl* impl) {
   if (!impl->extras) impl->extras = std::make_shared<Extras>();
   return *impl->extras;
@@ -120,9 +122,10 @@ void Tensor::retain_grad() {
 
 HookHandle Tensor::register_hook(Hook hook) {
   if (!requires_grad()) fail("register_hook: the tensor does not require a gradient");
-  Node* node = checked()->node;
-  auto& hooks = node != nullptr ? node->make_extras().hooks : detail::extras_of(impl_.get()).hooks;
-  return detail::HookList::add(hooks, impl_->output_index, std::move(hook));
+  if (Node* node = checked()->node)
+    return detail::HookList::add(node->make_extras().hooks, impl_->output_index, std::move(hook));
+  const std::lock_guard lock(detail::extras_mutex);
+  return detail::HookList::add(detail::extras_of(impl_.get()).hooks, 0, std::move(hook));
 }
 
 std::string Tensor::name() const { return checked()->extras ? impl_->extras->name : std::string(); }

@@ -185,6 +185,7 @@ struct Concat {
   }
   Tensors backward(Context& ctx, const Tensor& g) const {
     Sizes sizes;
+    sizes.reserve(static_cast<std::size_t>(ctx.input_count()));
     bool all = true;
     for (int k = 0; k < ctx.input_count(); ++k) {
       sizes.push_back(ctx.shape(k)[axis]);

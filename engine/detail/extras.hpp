@@ -38,10 +38,13 @@ struct Extras {
 
 /// Of a node: what concerns its outputs.
 struct NodeExtras {
-  std::shared_ptr<HookList> hooks;
+  std::shared_ptr<HookList> hooks = std::make_shared<HookList>();
   std::vector<std::pair<std::uint32_t, std::weak_ptr<Extras>>> retained;  // outputs whose gradient is to be kept
   std::string recorded_at;
 };
+
+/// To be held where extras are made for a node or a leaf, or changed in a leaf, that threads may share.
+extern constinit std::mutex extras_mutex;
 
 Extras& extras_of(TensorImpl* impl);
 

@@ -111,6 +111,7 @@ std::uint64_t Node::next_stamp() { return next.load(std::memory_order_relaxed); 
 Node::Node(const detail::OpKind& kind) : kind_(&kind) {}
 
 Node::~Node() {
+  delete extras();
   if (kind_->destroy != nullptr) kind_->destroy(op());
 }
 
@@ -205,8 +206,10 @@ void Node::destroy(Node* node) noexcept {
 }
 
 detail::NodeExtras& Node::make_extras() {
-  if (!extras_) extras_ = std::make_unique<detail::NodeExtras>();
-  return *extras_;
+  if (detail::NodeExtras* made = extras()) return *made;
+  const std::lock_guard lock(detail::extras_mutex);
+  if (extras() == nullptr) extras_.store(new detail::NodeExtras, std::memory_order_release);
+  return *extras();
 }
 
 void Node::save(const Tensor& t) {

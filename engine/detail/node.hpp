@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
 
 namespace weft {
 
@@ -104,7 +103,8 @@ class Node {
   const detail::Meta& output(int output) const { return outputs_[output]; }
   bool released() const { return released_; }
   const detail::SavedList& saved() const { return saved_; }
-  detail::NodeExtras* extras() const { return extras_.get(); }
+  /// Null: it has none.
+  detail::NodeExtras* extras() const { return extras_.load(std::memory_order_acquire); }
   detail::NodeExtras& make_extras();
 
   /// Forward's context, or backward's with the gradients that are wanted (null: all that have an edge).
@@ -138,7 +138,7 @@ class Node {
   };
   detail::Meta* outputs_ = nullptr;  // in the node's own block if it is one that fits, else in a block of its own
   detail::SavedList saved_;
-  std::unique_ptr<detail::NodeExtras> extras_;
+  std::atomic<detail::NodeExtras*> extras_{nullptr};  // owned; atomic, as hooks may come while others differentiate
   std::uint32_t input_count_ = 0;
   std::uint32_t output_count_ : 31 = 0;
   bool released_ : 1 = false;

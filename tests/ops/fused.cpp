@@ -7,6 +7,7 @@
 #include <weft/engine/threads.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
+#include <weft/ops/detail/formulas.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>
@@ -77,6 +78,10 @@ std::vector<Row> unary_rows() {
       row<1>("relu", any, [](auto a) { return relu(a); }),
       row<1>("softplus", any, [](auto a) { return softplus(a); }),
       row<1>("gelu", any, [](auto a) { return gelu(a); }),
+      row<1>("gelu (tanh)", any, [](auto a) { return gelu(a, GeluForm::tanh); }),
+      row<1>("tests of a value", any,
+             [](auto a) { return where(isfinite(a / a), a, where(isnan(a / a), 2.0, 3.0 * a)); }),
+      row<1>("infinity", any, [](auto a) { return where(isinf(1.0 / a), a * a, a); }),
       row<1>("pow of a whole number", any, [](auto a) { return pow(a, 3); }),
       row<1>("pow of a fraction", positive, [](auto a) { return pow(a, -1.5); }),
       row<1>("clamp", any, [](auto a) { return clamp(a, -0.5, 1); }),
@@ -104,39 +109,47 @@ std::vector<Row> unary_rows() {
 
 std::vector<Row> other_rows() {
   constexpr auto any = Domain::any, positive = Domain::positive;
-  return {row<2>("add", any, [](auto a, auto b) { return a + b; }),
-          row<2>("sub", any, [](auto a, auto b) { return a - b; }),
-          row<2>("mul", any, [](auto a, auto b) { return a * b; }),
-          row<2>("div", positive, [](auto a, auto b) { return a / b; }),
-          row<2>("pow", positive, [](auto a, auto b) { return pow(a, b); }),
-          row<2>("maximum", any, [](auto a, auto b) { return maximum(a, b) * a; }),
-          row<2>("minimum", any, [](auto a, auto b) { return minimum(a, b) * b; }),
-          row<2>(
-              "less", any, [](auto a, auto b) { return (a < b) * a; },
-              [](const Tensor& a, const Tensor& b) { return less(a, b).to(a.dtype()) * a; }),
-          row<2>(
-              "greater", any, [](auto a, auto b) { return (a > b) + b; },
-              [](const Tensor& a, const Tensor& b) { return greater(a, b).to(a.dtype()) + b; }),
-          row<2>(
-              "equal", any, [](auto a, auto b) { return equal(a, b) - b * a; },
-              [](const Tensor& a, const Tensor& b) { return equal(a, b).to(a.dtype()) - b * a; }),
-          row<3>("where", any, [](auto a, auto b, auto c) { return where(a < b, b * c, c * c * a); }),
-          row<3>(
-              "where of a value", any, [](auto a, auto b, auto c) { return where(a, b * a, c * b); },
-              [](const Tensor& a, const Tensor& b, const Tensor& c) { return where(not_equal(a, 0), b * a, c * b); }),
-          row<2>(
-              "an argument ignored", any, [](auto a, auto) { return a * a; },
-              [](const Tensor& a, const Tensor& b) { return a * a + b * 0.0; }),
-          row<2>("one argument twice", any, [](auto a, auto b) { return (a - a * b) / (a * b - 10.0); }),
-          row<4>("four arguments", any, [](auto a, auto b, auto c, auto d) { return a * b - sin(c) * d + a * d; }),
-          row<5>("five arguments", any, [](auto a, auto b, auto c, auto d, auto e) { return a * b * c * d * e - e; }),
-          row<6>("six arguments", any,
-                 [](auto a, auto b, auto c, auto d, auto e, auto f) { return (a + 2.0 * b) * (c - d) + e * tanh(f); }),
-          row<7>("seven arguments", any,
-                 [](auto a, auto b, auto c, auto d, auto e, auto f, auto g) { return a * g + b * f * c - d * e; }),
-          row<8>("eight arguments", any, [](auto a, auto b, auto c, auto d, auto e, auto f, auto g, auto h) {
-            return a * h + 2.0 * b * g + 3.0 * c * f + square(d * e) * h;
-          })};
+  return {
+      row<2>("add", any, [](auto a, auto b) { return a + b; }),
+      row<2>("sub", any, [](auto a, auto b) { return a - b; }),
+      row<2>("mul", any, [](auto a, auto b) { return a * b; }),
+      row<2>("div", positive, [](auto a, auto b) { return a / b; }),
+      row<2>("pow", positive, [](auto a, auto b) { return pow(a, b); }),
+      row<2>("maximum", any, [](auto a, auto b) { return maximum(a, b) * a; }),
+      row<2>("minimum", any, [](auto a, auto b) { return minimum(a, b) * b; }),
+      row<2>("squared difference", any, [](auto a, auto b) { return squared_difference(a, b) * a; }),
+      row<2>("at most, at least", any, [](auto a, auto b) { return where(a <= b, a, b * b) + where(a >= b, b, a); }),
+      row<2>("logic", any,
+             [](auto a, auto b) {
+               return where(logical_and(a > 0.0, logical_not(b > 0.0)), a * b,
+                            where(logical_or(a < -1.0, not_equal(a, b)), a, b));
+             }),
+      row<2>(
+          "less", any, [](auto a, auto b) { return (a < b) * a; },
+          [](const Tensor& a, const Tensor& b) { return less(a, b).to(a.dtype()) * a; }),
+      row<2>(
+          "greater", any, [](auto a, auto b) { return (a > b) + b; },
+          [](const Tensor& a, const Tensor& b) { return greater(a, b).to(a.dtype()) + b; }),
+      row<2>(
+          "equal", any, [](auto a, auto b) { return equal(a, b) - b * a; },
+          [](const Tensor& a, const Tensor& b) { return equal(a, b).to(a.dtype()) - b * a; }),
+      row<3>("where", any, [](auto a, auto b, auto c) { return where(a < b, b * c, c * c * a); }),
+      row<3>(
+          "where of a value", any, [](auto a, auto b, auto c) { return where(a, b * a, c * b); },
+          [](const Tensor& a, const Tensor& b, const Tensor& c) { return where(not_equal(a, 0), b * a, c * b); }),
+      row<2>(
+          "an argument ignored", any, [](auto a, auto) { return a * a; },
+          [](const Tensor& a, const Tensor& b) { return a * a + b * 0.0; }),
+      row<2>("one argument twice", any, [](auto a, auto b) { return (a - a * b) / (a * b - 10.0); }),
+      row<4>("four arguments", any, [](auto a, auto b, auto c, auto d) { return a * b - sin(c) * d + a * d; }),
+      row<5>("five arguments", any, [](auto a, auto b, auto c, auto d, auto e) { return a * b * c * d * e - e; }),
+      row<6>("six arguments", any,
+             [](auto a, auto b, auto c, auto d, auto e, auto f) { return (a + 2.0 * b) * (c - d) + e * tanh(f); }),
+      row<7>("seven arguments", any,
+             [](auto a, auto b, auto c, auto d, auto e, auto f, auto g) { return a * g + b * f * c - d * e; }),
+      row<8>("eight arguments", any, [](auto a, auto b, auto c, auto d, auto e, auto f, auto g, auto h) {
+        return a * h + 2.0 * b * g + 3.0 * c * f + square(d * e) * h;
+      })};
 }
 
 // The value, the gradients weighted by the last input, and their weighted sum's gradients with respect to everything.
@@ -295,4 +308,41 @@ TEST_CASE("what cannot be fused says why") {
     x.add_(1);
   }
   CHECK_THROWS_WITH_AS(y.backward(), doctest::Contains("'operand'"), Error);
+}
+
+namespace {
+
+// No formula: its value is made of what no register has.
+struct Printed {
+  static constexpr const char* name = "printed";
+  static auto value(const std::string& text) { return text; }
+};
+struct Doubled {
+  static constexpr const char* name = "doubled";
+  static auto value(auto x) { return x + x; }
+  static auto d0(auto g, auto, auto) { return g + g; }
+};
+struct Between {
+  static constexpr const char* name = "between";
+  double low, high;
+  static constexpr bool gives_mask = true;
+  auto value(auto x) const { return x > low && x < high; }
+  Fields describe() const { return {{"low", low}, {"high", high}}; }
+};
+
+}  // namespace
+
+TEST_CASE("a formula is an op, a step of a program, or refused when compiled") {
+  static_assert(!detail::Formula<Printed> && detail::Formula<Doubled> && detail::Formula<Between>);
+  static_assert(detail::operands_of<detail::Where>() == 3 && detail::operands_of<detail::Add>() == 2);
+  const Tensor x = parameter(tensor({-1, 0.5, 2}, {3}, f64));
+  CHECK(grad(sum(detail::apply(Doubled{}, x)), {x})[0].at({1}) == 2);
+  CHECK(
+      grad(fused([](auto a) { return detail::apply(Doubled{}, a) * a; })(x), {x}, {.grad_outputs = {ones({3}, f64)}})[0]
+          .at({2}) == 8);
+  // Steps with other fields are others, though of one type.
+  const auto f = fused([](auto a) { return detail::apply(Between{0, 1}, a) + 2.0 * detail::apply(Between{1, 3}, a); });
+  CHECK(allclose(f(x), tensor({0, 1, 2}, {3}, f64)));
+  CHECK(allclose(detail::apply(Between{0, 1}, x), tensor({0, 1, 0}, {3}, u8), 0, 0));
+  CHECK_FALSE(detail::apply(Between{0, 1}, x).requires_grad());
 }

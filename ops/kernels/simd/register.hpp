@@ -43,7 +43,7 @@ struct Register {
   friend Register erf(Register a) { return error_function(a.v); }
   friend Register abs(Register a) { return xsimd::abs(a.v); }
   friend Register sigmoid(Register a) { return Register(1.0) / (Register(1.0) + exp(-a)); }
-  friend Register pow(Register a, Register b) {
+  [[gnu::noinline]] friend Register pow(Register a, Register b) {  // long, and in many formulas
     constexpr std::size_t n = Vector<T>::size;
     alignas(64) T base[n], exponent[n], power[n];
     a.v.store_aligned(base);
