@@ -1,6 +1,5 @@
 #include <weft/ops/arithmetic.hpp>
 
-
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/number.hpp>
 #include <weft/ops/compare.hpp>
