@@ -5,8 +5,8 @@
 #include <weft/engine/checkpoint.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/functional.hpp>
-#include <weft/engine/gradcheck.hpp>
 #include <weft/engine/grad_mode.hpp>
+#include <weft/engine/gradcheck.hpp>
 #include <weft/engine/graph.hpp>
 #include <weft/engine/memory.hpp>
 #include <weft/engine/observer.hpp>

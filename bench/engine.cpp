@@ -2,9 +2,9 @@
 #include <benchmark/benchmark.h>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/engine/memory.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/engine/grad_mode.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/ops/ops.hpp>
 

@@ -4,8 +4,8 @@
 #include <benchmark/benchmark.h>
 #include <tests/support/op_table.hpp>
 #include <weft/engine/backward.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/grad_mode.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/engine/threads.hpp>
 
 #include <memory>

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include <weft/engine/random.hpp>
 #include <weft/engine/grad_mode.hpp>
+#include <weft/engine/random.hpp>
 
 namespace weft::nn {
 namespace {

@@ -2,8 +2,8 @@
 #include "weft_peer.hpp"
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/grad_mode.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/ops/ops.hpp>
 

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include <weft/nn/detail/text.hpp>
 #include <weft/engine/detail/output_file.hpp>
+#include <weft/nn/detail/text.hpp>
 
 namespace weft::nn {
 namespace {

@@ -7,10 +7,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include <weft/engine/detail/output_file.hpp>
 #include <weft/engine/error.hpp>
 #include <weft/nn/detail/text.hpp>
 #include <weft/nn/files/detail/input_file.hpp>
-#include <weft/engine/detail/output_file.hpp>
 
 namespace weft::nn {
 namespace {

@@ -7,8 +7,8 @@
 #include <weft/engine/gradcheck.hpp>
 #include <weft/engine/graph.hpp>
 #include <weft/engine/memory.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/reduce.hpp>

@@ -1,8 +1,8 @@
 // Making and printing tensors, and the bridge to xtensor.
 #include <doctest/doctest.h>
 #include <weft/engine/create.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/engine/xtensor.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>

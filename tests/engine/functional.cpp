@@ -5,8 +5,8 @@
 #include <weft/engine/functional.hpp>
 #include <weft/engine/gradcheck.hpp>
 #include <weft/engine/graph.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>

@@ -3,8 +3,8 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/gradcheck.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>

@@ -4,9 +4,9 @@
 #include <weft/engine/checkpoint.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/random.hpp>
-#include <weft/ops/dropout.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/dropout.hpp>
 #include <weft/ops/normalization.hpp>
 
 #include <array>

@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/reduce.hpp>

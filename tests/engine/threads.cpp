@@ -5,8 +5,8 @@
 #include <weft/engine/checkpoint.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/memory.hpp>
-#include <weft/engine/random.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/random.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>

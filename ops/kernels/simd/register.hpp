@@ -18,7 +18,7 @@ struct Register {
   Vector<T> v;
 
   Register() : v(T{}) {}
-  Register(const Vector<T>& batch) : v(batch) {}         // NOLINT(google-explicit-constructor)
+  Register(const Vector<T>& batch) : v(batch) {}        // NOLINT(google-explicit-constructor)
   Register(double value) : v(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
 
   friend Register operator+(Register a, Register b) { return a.v + b.v; }
