@@ -94,8 +94,9 @@ struct Masks {
 };
 
 /// out = f(in...) in one pass, broadcast; f takes as many values as there are tensors, of one dtype but for masks,
-/// which are u8 and come as bool. Without masks it runs on registers.
-template <Masks masks, bool integers, class F, std::size_t N>
+/// which are u8 and come as bool. Without masks it runs on registers. Of a formula of one operand all tensors have one
+/// shape.
+template <Masks masks, bool integers, bool one_shape, class F, std::size_t N>
 void run_formula(F f, Tensor& out, const std::array<const Tensor*, N>& in, DType dtype) {
   with_indices<static_cast<int>(N)>([&](auto... k) {
     const auto compute = [&](auto zero) {
@@ -116,9 +117,10 @@ void run_formula(F f, Tensor& out, const std::array<const Tensor*, N>& in, DType
         };
         map_mixed(plain, out.shape(), mutable_data_of<Out>(out), std::array<Shape, N>{in[k]->shape()...},
                   data_of<std::conditional_t<masks.of(k()), std::uint8_t, T>>(*in[k])...);
-      } else if (in[0]->shape() == out.shape() && (... && (in[k] == in[0] || in[k]->shape() == out.shape()))) {
+      } else if (one_shape ||
+                 (in[0]->shape() == out.shape() && (... && (in[k] == in[0] || in[k]->shape() == out.shape())))) {
         map_flat(f, out.size(), mutable_data_of<T>(out), data_of<T>(*in[k])...);
-      } else {
+      } else if constexpr (!one_shape) {
         map_broadcast(f, out.shape(), mutable_data_of<T>(out), std::array<const T*, N>{data_of<T>(*in[k])...},
                       std::array<Shape, N>{in[k]->shape()...});
       }
@@ -180,7 +182,7 @@ struct Elementwise : Op<Elementwise<F>> {
     for (const Tensor* t : operands)
       if (t->shape() != shape) shape = broadcast_shapes(name, shape, t->shape());
     Tensor out = make_tensor(name, shape, gives_mask<F> ? u8 : dtype);
-    run_formula<Masks{masks_of<F>(), gives_mask<F>}, takes_integers<F>>(
+    run_formula<Masks{masks_of<F>(), gives_mask<F>}, takes_integers<F>, n == 1>(
         [f = formula](auto... v) { return f.value(v...); }, out, operands, dtype);
     if constexpr (!gives_mask<F>) {
       for (int i = 0; i < n; ++i)
@@ -230,8 +232,8 @@ struct Elementwise : Op<Elementwise<F>> {
         Tensor out = make_tensor(name, g.shape(), g.dtype());
         // In the place of what is not read the gradient, which no loop then loads.
         const std::array<const Tensor*, n + 2> in{values[k].defined() ? &values[k] : &g...};
-        run_formula<Masks{masks_of<F>() << 1U}, false>([f = formula](auto... v) { return derivative<I>(f, v...); }, out,
-                                                       in, g.dtype());
+        run_formula<Masks{masks_of<F>() << 1U}, false, n == 1>(
+            [f = formula](auto... v) { return derivative<I>(f, v...); }, out, in, g.dtype());
         return out;
       } else {
         return {};
