@@ -76,12 +76,18 @@ std::string text(const ConvShape& s) {
 template <class T>
 std::string check_paths(ConvShape s, const Array& x, const Array& w, const Array& g, const Products& expected) {
   s.set_output();
-  const auto copy = [](const Array& a) { return std::vector<T>(a.values.begin(), a.values.end()); };
-  const std::vector<T> in = copy(x), weights = copy(w), gradient = copy(g);
+  // With room for an element: kernels are given no null pointers.
+  const auto copy = [](const auto& values) {
+    std::vector<T> room;
+    room.reserve(values.size() + 1);
+    room.assign(values.begin(), values.end());
+    return room;
+  };
+  const std::vector<T> in = copy(x.values), weights = copy(w.values), gradient = copy(g.values);
   std::string wrong;
   const auto check = [&](const char* name, auto pass, const std::vector<T>& a, const std::vector<T>& b,
                          const Sums& sums) {
-    std::vector<T> result(sums.value.size(), std::numeric_limits<T>::quiet_NaN());
+    std::vector<T> result = copy(std::vector<T>(sums.value.size(), std::numeric_limits<T>::quiet_NaN()));
     pass(s, a.data(), b.data(), result.data());
     const std::vector<double> wide(result.begin(), result.end());
     const std::string here = test::difference(wide, sums, test::sum_tolerance(sizeof(T) == 8 ? f64 : f32));
