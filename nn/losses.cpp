@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include <weft/engine/create.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/compare.hpp>
 #include <weft/ops/index.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
@@ -52,22 +50,11 @@ std::int64_t check_labels(const char* op, const Tensor& scores, const Tensor& la
   return labels.size() - std::count(all.begin(), all.end(), ignore_index);
 }
 
-// The losses of labels in their shape, or the sum, or the mean over the `count` labels that count.
-Tensor reduced_rows(const Tensor& losses, const Shape& rows, Reduction reduction, std::int64_t count) {
-  if (reduction == Reduction::none) return reshape(losses, rows);
+// The losses of labels, or their sum, or the mean over the `count` labels that count.
+Tensor reduced_labels(const Tensor& losses, Reduction reduction, std::int64_t count) {
+  if (reduction == Reduction::none) return losses;
   const Tensor total = sum(losses);
   return reduction == Reduction::sum ? total : total / static_cast<double>(count);
-}
-
-// scores[..., labels[...]] as {..., 1}; 0 without a gradient where a label is ignored, whatever its scores are.
-Tensor labelled(const Tensor& scores, const Tensor& labels, std::int64_t ignore_index, bool any_ignored) {
-  if (scores.size(-1) == 0) return zeros(labels.shape(), scores.dtype());  // then all labels are ignored
-  Shape column = labels.shape();
-  column.append(1);
-  const Tensor index = reshape(labels, column);
-  if (!any_ignored) return take_along(scores, -1, index);
-  const Tensor ignored = equal(index, from_buffer(std::span(&ignore_index, 1), {}));
-  return where(ignored, 0.0, take_along(scores, -1, where(ignored, 0.0, index)));
 }
 
 }  // namespace
@@ -97,13 +84,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   const std::int64_t count = check_labels("cross_entropy", logits, target, options.ignore_index);
   const Tensor losses = softmax_cross_entropy(reshape(logits, {target.size(), logits.size(-1)}),
                                               reshape(target, {target.size()}), s, options.ignore_index);
-  return reduced_rows(losses, target.shape(), options.reduction, count);
+  return options.reduction == Reduction::none ? reshape(losses, target.shape())
+                                              : reduced_labels(losses, options.reduction, count);
 }
 
 Tensor nll(const Tensor& log_probabilities, const Tensor& labels, NllOptions options) {
   const std::int64_t count = check_labels("nll", log_probabilities, labels, options.ignore_index);
-  const Tensor chosen = labelled(log_probabilities, labels, options.ignore_index, count < labels.size());
-  return neg(reduced_rows(chosen, labels.shape(), options.reduction, count));
+  return neg(
+      reduced_labels(detail::take_labelled(log_probabilities, labels, options.ignore_index), options.reduction, count));
 }
 
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target, Reduction reduction) {

@@ -85,6 +85,52 @@ struct AddAt {
   Fields describe() const { return {{"axis", axis}, {"size", size}}; }
 };
 
+struct TakeLabelled {
+  static constexpr const char* name = "take_labelled";
+  std::int64_t ignored;
+
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& labels) const {
+    Tensor out = make_tensor(name, labels.shape(), a.dtype());
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::take_labelled(data_of<T>(a), data_of<std::int64_t>(labels), ignored, mutable_data_of<T>(out),
+                            labels.size(), a.size(-1));
+    });
+    ctx.save(labels);
+    return out;
+  }
+  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const;
+  Fields describe() const { return {{"ignored", ignored}}; }
+};
+
+// The adjoint: zeros with a at the labels.
+struct PlaceLabelled {
+  static constexpr const char* name = "place_labelled";
+  std::int64_t ignored;
+  std::int64_t classes;
+
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& labels) const {
+    Shape shape = labels.shape();
+    shape.append(classes);
+    Tensor out = make_tensor(name, shape, a.dtype());
+    detail::visit_floating(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::place_labelled(data_of<T>(a), data_of<std::int64_t>(labels), ignored, mutable_data_of<T>(out),
+                             labels.size(), classes);
+    });
+    ctx.save(labels);
+    return out;
+  }
+  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
+    return {apply(TakeLabelled{ignored}, g, ctx.saved(0)), Tensor()};
+  }
+  Fields describe() const { return {{"ignored", ignored}, {"classes", classes}}; }
+};
+
+std::array<Tensor, 2> TakeLabelled::backward(Context& ctx, const Tensor& g) const {
+  return {apply(PlaceLabelled{ignored, ctx.shape(0)[ctx.shape(0).rank() - 1]}, g, ctx.saved(0)), Tensor()};
+}
+
 struct OneHot {
   static constexpr const char* name = "one_hot";
   std::int64_t classes;
@@ -155,6 +201,10 @@ Tensor take_along(const Tensor& a, int axis, const Tensor& index) {
       detail::broadcast_shapes("take_along", with_size(a.shape(), along, 1), with_size(index.shape(), along, 1));
   return apply(TakeAt<Elements>{along}, broadcast_to(a, with_size(other, along, a.shape()[along])),
                broadcast_to(index, with_size(other, along, index.shape()[along])));
+}
+
+Tensor detail::take_labelled(const Tensor& a, const Tensor& labels, std::int64_t ignored) {
+  return apply(TakeLabelled{ignored}, a, labels);
 }
 
 Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor& source) {

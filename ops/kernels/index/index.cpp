@@ -108,6 +108,24 @@ void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t 
   });
 }
 
+template <class T>
+void take_labelled(const T* x, const std::int64_t* labels, std::int64_t ignored, T* y, std::int64_t n,
+                   std::int64_t classes) {
+  parallel_for(n, grain_for(1), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t j = begin; j < end; ++j) y[j] = labels[j] == ignored ? T(0) : x[j * classes + labels[j]];
+  });
+}
+
+template <class T>
+void place_labelled(const T* x, const std::int64_t* labels, std::int64_t ignored, T* y, std::int64_t n,
+                    std::int64_t classes) {
+  parallel_for(n, grain_for(classes), [=](std::int64_t begin, std::int64_t end) {
+    std::fill_n(y + begin * classes, (end - begin) * classes, T(0));
+    for (std::int64_t j = begin; j < end; ++j)
+      if (labels[j] != ignored) y[j * classes + labels[j]] = x[j];
+  });
+}
+
 void one_hot(const std::int64_t* index, std::int64_t* y, std::int64_t n, std::int64_t classes) {
   parallel_for(n, grain_for(classes), [=](std::int64_t begin, std::int64_t end) {
     std::fill_n(y + begin * classes, (end - begin) * classes, 0);
@@ -121,5 +139,9 @@ template void index_add(const std::int64_t*, const std::int64_t*, std::int64_t, 
 template void scatter_add_along(const float*, const std::int64_t*, std::int64_t, float*, Collapsed);
 template void scatter_add_along(const double*, const std::int64_t*, std::int64_t, double*, Collapsed);
 template void scatter_add_along(const std::int64_t*, const std::int64_t*, std::int64_t, std::int64_t*, Collapsed);
+template void take_labelled(const float*, const std::int64_t*, std::int64_t, float*, std::int64_t, std::int64_t);
+template void take_labelled(const double*, const std::int64_t*, std::int64_t, double*, std::int64_t, std::int64_t);
+template void place_labelled(const float*, const std::int64_t*, std::int64_t, float*, std::int64_t, std::int64_t);
+template void place_labelled(const double*, const std::int64_t*, std::int64_t, double*, std::int64_t, std::int64_t);
 
 }  // namespace weft::detail

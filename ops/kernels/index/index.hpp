@@ -24,6 +24,16 @@ void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::
 template <class T>
 void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed shape);
 
+/// y[j] = x[j, labels[j]], x being {n, classes}; 0 where the label is `ignored`. T is float or double, here and below.
+template <class T>
+void take_labelled(const T* x, const std::int64_t* labels, std::int64_t ignored, T* y, std::int64_t n,
+                   std::int64_t classes);
+
+/// y[j, c] = x[j] where c is labels[j] and not `ignored`, else 0.
+template <class T>
+void place_labelled(const T* x, const std::int64_t* labels, std::int64_t ignored, T* y, std::int64_t n,
+                    std::int64_t classes);
+
 /// y[j, c] = (c == index[j]).
 void one_hot(const std::int64_t* index, std::int64_t* y, std::int64_t n, std::int64_t classes);
 
