@@ -5,25 +5,30 @@
 #include <concepts>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace weft {
 
-/// One of them: a number, a list of whole numbers, a flag or a text.
+/// One of them. The member that `kind` names holds it; a flag is a whole number, 0 or 1.
 struct Field {
-  using Value = std::variant<std::int64_t, double, bool, std::vector<std::int64_t>, std::string>;
+  enum class Kind : std::uint8_t { flag, whole, real, list, text };
 
-  Field(std::string of, bool flag) : name(std::move(of)), value(flag) {}
-  Field(std::string of, std::integral auto number) : name(std::move(of)), value(static_cast<std::int64_t>(number)) {}
-  Field(std::string of, double number) : name(std::move(of)), value(number) {}
-  Field(std::string of, const char* text) : name(std::move(of)), value(std::string(text)) {}
-  Field(std::string of, const detail::IntList& list)
-      : name(std::move(of)), value(std::vector<std::int64_t>(list.begin(), list.end())) {}
-  Field(std::string of, std::vector<std::int64_t> list) : name(std::move(of)), value(std::move(list)) {}
+  Field(std::string of, bool flag) : name(std::move(of)), kind(Kind::flag), whole(flag) {}
+  Field(std::string of, std::integral auto number)
+      : name(std::move(of)), kind(Kind::whole), whole(static_cast<std::int64_t>(number)) {}
+  Field(std::string of, double number) : name(std::move(of)), kind(Kind::real), real(number) {}
+  Field(std::string of, const char* words) : name(std::move(of)), kind(Kind::text), text(words) {}
+  Field(std::string of, const detail::IntList& numbers)
+      : name(std::move(of)), kind(Kind::list), list(numbers.begin(), numbers.end()) {}
+  Field(std::string of, std::vector<std::int64_t> numbers)
+      : name(std::move(of)), kind(Kind::list), list(std::move(numbers)) {}
 
   std::string name;
-  Value value;
+  Kind kind;
+  std::int64_t whole = 0;
+  double real = 0;
+  std::vector<std::int64_t> list;
+  std::string text;
 
   bool operator==(const Field&) const = default;
 };

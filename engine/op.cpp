@@ -10,30 +10,24 @@
 namespace weft {
 namespace {
 
-std::string text_of(const Field::Value& value) {
-  return std::visit(
-      [](const auto& v) -> std::string {
-        using T = std::remove_cvref_t<decltype(v)>;
-        if constexpr (std::is_same_v<T, bool>) {
-          return v ? "true" : "false";
-        } else if constexpr (std::is_same_v<T, std::string>) {
-          return v;
-        } else if constexpr (std::is_arithmetic_v<T>) {
-          return detail::to_text(v);
-        } else {
-          std::string text = "{";
-          for (const std::int64_t number : v) text += (text.size() > 1 ? ", " : "") + std::to_string(number);
-          return text + "}";
-        }
-      },
-      value);
+std::string value_of(const Field& field) {
+  switch (field.kind) {
+    case Field::Kind::flag: return field.whole != 0 ? "true" : "false";
+    case Field::Kind::whole: return std::to_string(field.whole);
+    case Field::Kind::real: return detail::to_text(field.real);
+    case Field::Kind::text: return field.text;
+    case Field::Kind::list: break;
+  }
+  std::string text = "{";
+  for (const std::int64_t number : field.list) text += (text.size() > 1 ? ", " : "") + std::to_string(number);
+  return text + "}";
 }
 
 }  // namespace
 
 std::string to_text(const Fields& fields) {
   std::string text;
-  for (const Field& field : fields) text += (text.empty() ? "" : ", ") + field.name + " = " + text_of(field.value);
+  for (const Field& field : fields) text += (text.empty() ? "" : ", ") + field.name + " = " + value_of(field);
   return text;
 }
 
