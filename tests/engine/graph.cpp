@@ -17,6 +17,16 @@ using namespace weft;
 
 namespace {
 
+struct SavesAbsent : Op<SavesAbsent> {
+  static constexpr const char* name = "saves_absent";
+  static Tensor forward(Context& context, const Tensor& x) {
+    context.save(Tensor());
+    context.save(x);
+    return x + 1.0;
+  }
+  static Tensor backward(Context&, const Tensor& g) { return g; }
+};
+
 std::vector<std::string> lines(const std::string& text) {
   std::istringstream in(text);
   std::vector<std::string> out;
@@ -88,6 +98,11 @@ TEST_CASE("to_dot: every op, leaf and edge once") {
     INFO(std::string(edge));
     CHECK(count(text, edge) == 1);
   }
+  // A given name goes before the tensor's own; outputs of one op share its place.
+  const Tensors halves = split(w, 2);
+  const std::string named = to_dot(concat(halves), {{"say \"w\"", w}, {"left", halves[0]}, {"right", halves[1]}});
+  CHECK(count(named, "label=\"say \\\"w\\\"\\n{3}\"") == 1);
+  CHECK(count(named, "label=\"left, right\\nsplit\\n") == 1);
   CHECK(count(to_dot(x), "shape=box") == 1);
   CHECK(count(to_dot(x.detach()), "label") == 0);
 }
@@ -110,6 +125,7 @@ TEST_CASE("tape_stats counts what this result keeps, each buffer once") {
   CHECK(tape_stats(s).bytes == 0);
   CHECK(tape_stats(x).nodes == 0);
   CHECK(tape_stats(Tensor()).bytes == 0);
+  CHECK(tape_stats(apply<SavesAbsent>(x)).bytes == buffer);
 }
 
 TEST_CASE("memory_stats counts nodes, buffers and bytes, up and down") {
@@ -156,10 +172,12 @@ TEST_CASE("Anomaly names op, input, element and value, of the first op that goes
     CHECK(has(infinite, "anomaly: backward of sqrt gave inf in the gradient of input 0 (shape {3}, element 1)"));
     CHECK(has(infinite, "recorded at "));
     CHECK_FALSE(x.grad().defined());
-    // 0 / 0, in the second input of two; the gradient of the first is finite.
+    // Of two inputs either may be the one; the gradient of the other is finite.
     Tensor a = parameter(tensor({0, 1}, {2}, f64)), b = parameter(tensor({1, INFINITY}, {2}, f64));
     CHECK(has(message_of([&] { sum((a + 1.0) * b).backward(); }),
               "backward of mul gave inf in the gradient of input 0 (shape {2}, element 1)"));
+    CHECK(has(message_of([&] { sum(b * (a + 1.0)).backward(); }),
+              "backward of mul gave inf in the gradient of input 1 (shape {2}, element 1)"));
     CHECK(has(message_of([&] { grad(sum(a * b), {a}); }), "backward of mul"));
     CHECK(message_of([&] { grad(sum(a * b), {b}); }).empty());  // the wrong one is not wanted
     CHECK(has(message_of([&] { (a * 1.0).backward(tensor({NAN, 1}, {2}, f64)); }), "gave nan"));
