@@ -23,6 +23,23 @@ double peak_bytes() { return static_cast<double>(memory_stats().peak_bytes); }
 
 }  // namespace
 
+TEST_CASE("a large block that was freed serves the next of its size, and no other size") {
+  const Tensor held = empty({1 << 29}, u8);  // so much is needed that what is freed meanwhile stays
+  const auto place = [](std::int64_t block) {
+    return empty({block - static_cast<std::int64_t>(sizeof(detail::Storage))}, u8).data<std::uint8_t>().data();
+  };
+  // Every class has eighths of a power of two; the last ones are mapped.
+  for (std::int64_t power = 1 << 15; power < 1 << 23; power *= 2) {
+    for (std::int64_t block = power + power / 8; block <= 2 * power; block += power / 8) {
+      INFO(block, " bytes");
+      const auto* const first = place(block);
+      CHECK(place(block) == first);
+      CHECK(place(block + 1) != first);
+      CHECK(place(block - power / 8) != first);
+    }
+  }
+}
+
 TEST_CASE("a tensor as large as huge pages takes no more of them for its header") {
   const double before = resident_bytes();
   Tensors held;
