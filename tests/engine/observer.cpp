@@ -3,8 +3,11 @@
 #include <tests/support/temp_dir.hpp>
 #include <weft/weft.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -35,6 +38,32 @@ struct Witness : Observer {
     for (const Tensor& t : call.outputs()) seen.outputs.push_back(t.defined() ? t.shape() : Shape{-1});
     calls.push_back(seen);
     exp(ones({1}));  // what an observer does itself is not observed
+  }
+};
+
+// Writes its letter when it is told, with others on one sheet.
+struct Voice : Observer {
+  Voice(char of, std::string& on) : letter(of), sheet(on) {}
+  char letter;
+  std::string& sheet;
+
+  void before(const OpCall&) override { sheet += letter; }
+  void after(const OpCall&) override { sheet.append("/") += letter; }
+};
+
+struct FailsBackward : Op<FailsBackward> {
+  static constexpr const char* name = "fails_backward";
+  static Tensor forward(Context&, const Tensor& x) { return x + 1.0; }
+  static Tensor backward(Context&, const Tensor&) { fail("fails_backward: does"); }
+};
+
+// Does something with a profile in the middle of a call.
+struct Inside {
+  static constexpr const char* name = "inside";
+  std::function<void()> look;
+  Tensor forward(Context&, const Tensor& x) const {
+    look();
+    return x.detach();
   }
 };
 
@@ -92,6 +121,32 @@ TEST_CASE("observers: what is not recorded, several at once, an op that fails") 
   CHECK(outer.depth == 0);
 }
 
+TEST_CASE("observers are told in the order in which they came, as long as they live") {
+  std::string sheet;
+  const Tensor x = ones({1});
+  Voice a('a', sheet), b('b', sheet);
+  const Observe first(a);
+  {
+    const Observe second(b);
+    exp(x);
+    CHECK(sheet == "ab/a/b");
+  }
+  sheet.clear();
+  exp(x);
+  CHECK(sheet == "a/a");
+}
+
+TEST_CASE("an observer is told of the end of a backward that fails") {
+  const Tensor y = apply<FailsBackward>(parameter(ones({2})));
+  Witness witness;
+  const Observe observe(witness);
+  CHECK_THROWS_AS(y.backward(ones({2})), Error);
+  CHECK(witness.depth == 0);
+  REQUIRE(ops_of(witness) == std::vector<std::string>{"fails_backward"});
+  CHECK(witness.calls[0].pass == Pass::backward);
+  CHECK(witness.calls[0].outputs.empty());
+}
+
 TEST_CASE("fields print themselves by their kind") {
   const Fields fields{{"whole", 3}, {"part", 0.5}, {"flag", true}, {"list", Shape{2, 3}}, {"text", "left"}};
   CHECK(to_text(fields) == "whole = 3, part = 0.5, flag = true, list = {2, 3}, text = left");
@@ -126,20 +181,73 @@ TEST_CASE("a profile: calls and bytes by op, passes apart, by module too") {
     CHECK((r.seconds > 0 && r.seconds <= before));
     before = r.seconds;
   }
-  const std::string table = profile.table(true);
-  CHECK(table.find("linear ") != std::string::npos);
-  CHECK(table.find("second") != std::string::npos);
+}
+
+TEST_CASE("a profile's table is its rows") {
+  const Tensor x = parameter(ones({100}, f64));
+  Profile profile;
+  {
+    const Scope part("encoder");
+    for (int i = 0; i < 3; ++i) sum(exp(x) * x).backward();
+  }
+  profile.stop();
+  const std::vector<ProfileRow> rows = profile.rows();
+  REQUIRE(rows.size() == 6);
+  std::istringstream text(profile.table());
+  std::string line;
+  std::getline(text, line);
+  CHECK(line.rfind("op ", 0) == 0);
+  double percents = 0, milliseconds = 0;
+  for (const ProfileRow& row : rows) {
+    std::string op, pass;
+    std::int64_t calls = 0;
+    double ms = 0, percent = 0, us_a_call = 0, rate = 0;
+    text >> op >> pass >> calls >> ms >> percent >> us_a_call >> rate;
+    CHECK(op == row.op);
+    CHECK(pass == (row.pass == Pass::forward ? "forward" : "backward"));
+    CHECK(calls == 3);
+    // Each as exact as it is printed.
+    CHECK(std::abs(ms - row.seconds * 1e3) < 0.00051);
+    CHECK(std::abs(us_a_call - row.seconds * 1e6 / 3) < 0.0051);
+    CHECK(std::abs(rate - static_cast<double>(row.bytes) / row.seconds * 1e-9) < 0.051);
+    percents += percent;
+    milliseconds += row.seconds * 1e3;
+  }
+  CHECK(std::abs(percents - 100) < 6 * 0.051);
+  double all = 0;
+  text >> all >> line;
+  CHECK(std::abs(all - milliseconds) < 0.00051);
+  CHECK(line == "ms");
+  const std::string by_module = profile.table(true);
+  CHECK(by_module.rfind("module ", 0) == 0);
+  CHECK(by_module.find("\nencoder  exp ") != std::string::npos);
+}
+
+TEST_CASE("calls that have begun before a profile, or not ended yet, are not its") {
+  const Tensor x = ones({2});
+  Witness outer;
+  const Observe observe(outer);
+  std::optional<Profile> profile;
+  apply(Inside{[&] { profile.emplace(); }}, x);
+  CHECK(profile->rows().empty());
+  exp(x);
+  std::size_t meanwhile = 0;
+  apply(Inside{[&] { meanwhile = profile->rows().size(); }}, x);
+  CHECK(meanwhile == 1);
+  CHECK(profile->rows().size() == 2);
 }
 
 TEST_CASE("a profile as a trace for Chrome") {
   const TempDir dir;
   const std::string path = dir / "trace.json";
   Profile profile;
-  const Tensor x = parameter(ones({4, 2}));
+  const Tensor x = parameter(ones({4, 2}, f64));
   {
     const Scope part("caf\xe9");  // no UTF-8
     sum(permute(x, {1, 0})).backward();
   }
+  grad(sum(matmul(ones({3, 4}, f64), x)), {x});
+  split(x, 1);
   profile.write_chrome_trace(path);
   std::ifstream file(path);
   const auto events = nlohmann::json::parse(file)["traceEvents"];
@@ -149,9 +257,31 @@ TEST_CASE("a profile as a trace for Chrome") {
   CHECK(events[0]["cat"] == "forward");
   CHECK(events[0]["args"]["fields"] == "order = {1, 0}");
   CHECK(events[0]["args"]["shapes"] == "{4, 2} -> {2, 4}");
-  CHECK(events[0]["args"]["bytes"] == 64);
+  CHECK(events[0]["args"]["bytes"] == 128);
+  CHECK(events[0]["args"]["module"] == "caf\ufffd");
+  CHECK(events[0]["ts"] == 0);
   CHECK(events[2]["cat"] == "backward");
-  for (const auto& event : events) CHECK((event["ts"] >= 0 && event["dur"] >= 0));
+  std::vector<std::string> shapes;
+  std::map<std::pair<std::string, std::string>, double> durations;
+  double end = 0;  // of the last call that is not inside another one
+  for (const auto& event : events) {
+    const double begin = event["ts"], duration = event["dur"];
+    CHECK(duration >= 0);
+    if (event["name"] == "matmul" || event["name"] == "split") shapes.push_back(event["args"]["shapes"]);
+    if (begin < end) {
+      CHECK(begin + duration < end + 0.001);
+    } else {
+      end = begin + duration;
+      durations[{event["name"], event["cat"]}] += duration;
+    }
+  }
+  CHECK(shapes.at(0) == "{3, 4}, {4, 2} -> {3, 2}");
+  CHECK(shapes.at(1) == "{3, 2} -> -, {4, 2}");
+  CHECK(shapes.back() == "{4, 2} -> {4, 1}, {4, 1}");
+  CHECK(durations.size() == profile.rows().size());
+  for (const ProfileRow& row : profile.rows())
+    CHECK(durations[{row.op, row.pass == Pass::forward ? "forward" : "backward"}] ==
+          doctest::Approx(row.seconds * 1e6));
   CHECK_THROWS_WITH_AS(profile.write_chrome_trace(dir / "none/trace.json"), doctest::Contains("write_chrome_trace"),
                        Error);
 }
