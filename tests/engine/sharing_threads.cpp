@@ -1,10 +1,11 @@
-// What several threads may share: hooks of a leaf and of a node, a retained graph, a storage's version.
+// What several threads may share: hooks of a leaf and of a node, a retained graph, a storage's version, paths of names.
 #include <doctest/doctest.h>
 #include <tests/support/in_threads.hpp>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/memory.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/scope.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>
@@ -148,5 +149,20 @@ TEST_CASE("updates of parameters take turns with gradients, thread by thread") {
       w.zero_grad();
     }
     return w.at({0}) == i && w.at({1}) == i;
+  });
+}
+
+TEST_CASE("paths are made and read by all threads at once, through names that they share") {
+  const auto root = std::make_shared<detail::ScopeName>();
+  std::vector<detail::ScopeName> shared(rounds);
+  for (std::size_t round = 0; round < rounds; ++round) shared[round].place("shared" + std::to_string(round), root);
+  in_threads(threads, [&](int i) {
+    for (std::size_t round = 0; round < rounds; ++round) {
+      const std::string first = "shared" + std::to_string(round), second = "thread" + std::to_string(i);
+      const Scope place(shared[round].scope());
+      const Scope part(second);
+      if (scope_path() != first + "." + second) return false;
+    }
+    return true;
   });
 }
