@@ -6,7 +6,9 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/memory.hpp>
 #include <weft/engine/op.hpp>
+#include <weft/engine/profile.hpp>
 #include <weft/engine/random.hpp>
+#include <weft/engine/scope.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>
@@ -132,11 +134,19 @@ TEST_CASE("one recorded prefix, differentiated by several threads") {
   });
 }
 
-TEST_CASE("the grad mode is each thread's own") {
-  Tensor w = parameter(scalar(1));
+TEST_CASE("the grad mode, Anomaly, parts and observers are each thread's own") {
+  const Tensor w = parameter(scalar(0));
+  const Profile profile;
+  const Anomaly anomaly;
+  const Scope part("here");
   const NoGrad off;
-  in_threads(2, [&](int) { return (w * 2.0).requires_grad(); });
+  in_threads(2, [&](int) {
+    return scope_path().empty() && (w * 2.0).requires_grad() && grad(sqrt(w), {w})[0].item() == INFINITY;
+  });
+  CHECK(profile.rows().empty());
+  CHECK(scope_path() == "here");
   CHECK_FALSE((w * 2.0).requires_grad());
+  CHECK(profile.rows().size() == 1);
 }
 
 TEST_CASE("threads never draw the same numbers, and checkpoints repeat their own") {
