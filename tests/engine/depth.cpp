@@ -118,6 +118,28 @@ struct KeepsOutput : Op<KeepsOutput> {
 };
 }  // namespace
 
+namespace {
+// Records what it does inside, which nobody asks for.
+struct RecordsInside : Op<RecordsInside> {
+  static constexpr const char* name = "records_inside";
+  static Tensor forward(Context&, const Tensor& x) {
+    const EnableGrad on;
+    return x * 2.0;
+  }
+  static Tensor backward(Context&, const Tensor& g) { return g * 2.0; }
+};
+}  // namespace
+
+TEST_CASE("what an op recorded inside goes with it") {
+  const Balance balance;
+  const Tensor x = parameter(ones({4}, f64));
+  {
+    const Tensor y = apply<RecordsInside>(x);
+    CHECK(grad(sum(y), {x})[0].at({3}) == 2);
+  }
+  CHECK(balance.since().nodes == 0);
+}
+
 TEST_CASE("an op whose member holds its output makes no cycle") {
   const Balance balance;
   Tensor x = parameter(ones({4}, f64));

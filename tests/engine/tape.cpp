@@ -11,6 +11,7 @@
 #include <weft/ops/unary.hpp>
 
 #include <cmath>
+#include <sstream>
 
 using namespace weft;
 
@@ -55,6 +56,44 @@ struct MaybeAdd : Op<MaybeAdd> {
     return b.defined() ? a + b : a + 0.0;
   }
   static Tensors backward(Context& context, const Tensor& g) { return {context.saved(0).defined() ? g : ones({3}), g}; }
+};
+
+// a + c; its backward writes down what the context says of each input.
+struct Inquiry {
+  static constexpr const char* name = "inquiry";
+  std::ostringstream* told;
+  static Tensor forward(Context&, const Tensor& a, const Tensor&, const Tensor& c, const Tensor&) { return a + c; }
+  Tensors backward(Context& context, const Tensor& g) const {
+    for (int i = 0; i < context.input_count(); ++i)
+      *told << context.shape(i) << context.dtype(i) << (context.needs(i) ? " wanted, " : ", ");
+    return {g, Tensor(), g, Tensor()};
+  }
+};
+
+// The double and the exponential, of which the latter is saved.
+struct DoubleAndExp : Op<DoubleAndExp> {
+  static constexpr const char* name = "double_and_exp";
+  static Tensors forward(Context& context, const Tensor& a) {
+    const Tensor e = exp(a);
+    context.save(e);
+    return {a * 2.0, e};
+  }
+  static Tensor backward(Context& context, const Tensors& g) { return g[0] * 2.0 + g[1] * context.saved(0); }
+};
+
+struct NoBackward : Op<NoBackward> {
+  static constexpr const char* name = "no_backward";
+  static Tensor forward(Context&, const Tensor& a) { return a * 2.0; }
+};
+
+// Hands its factor through, which it has saved.
+struct ScaleAndFactor : Op<ScaleAndFactor> {
+  static constexpr const char* name = "scale_and_factor";
+  static Tensors forward(Context& context, const Tensor& a, const Tensor& factor) {
+    context.save(factor);
+    return {a * factor, factor};
+  }
+  static Tensors backward(Context& context, const Tensors& g) { return {g[0] * context.saved(0), Tensor()}; }
 };
 
 std::string message_of(const std::function<void()>& f) {
@@ -266,6 +305,36 @@ TEST_CASE("absent inputs and saved absent tensors") {
   CHECK(grad(apply<MaybeAdd>(a, a), {a}, {.grad_outputs = {ones({2}, f64)}})[0].at({1}) == 2);
 }
 
+TEST_CASE("the context knows every input, absent ones and constants too") {
+  const Tensor a = parameter(ones({2, 3}, f64)), c = parameter(ones({3}, f64));
+  std::ostringstream told;
+  const Tensor y = sum(apply(Inquiry{&told}, a, Tensor(), c, ones({4}, i64)));
+  grad(y, {a, c}, {.retain_graph = true});
+  CHECK(told.str() == "{2, 3}f64 wanted, {}f32, {3}f64 wanted, {4}i64, ");
+  told.str("");
+  grad(y, {c});
+  CHECK(told.str() == "{2, 3}f64, {}f32, {3}f64 wanted, {4}i64, ");
+}
+
+TEST_CASE("a saved output has its own place among the outputs") {
+  const Tensor a = parameter(scalar(0.5, f64));
+  const Tensors both = apply<DoubleAndExp>(a);
+  const Tensor first = grad(both[1], {a}, {.create_graph = true})[0];
+  CHECK(first.item() == std::exp(0.5));
+  CHECK(grad(first, {both[1]}, {.retain_graph = true})[0].item() == 1);
+  CHECK(grad(first, {a})[0].item() == std::exp(0.5));
+}
+
+TEST_CASE("a saved constant stays one where it is an output too") {
+  const Tensor a = parameter(scalar(2, f64)), factor = scalar(3, f64);
+  const Tensors both = apply<ScaleAndFactor>(a, factor);
+  CHECK(both[1].impl() != factor.impl());
+  CHECK_FALSE(factor.requires_grad());
+  const Tensor first = grad(both[0], {a}, {.create_graph = true})[0];
+  CHECK(first.item() == 3);
+  CHECK_FALSE(first.requires_grad());
+}
+
 TEST_CASE("retained gradients add up, and stay as they were on failure") {
   Tensor x = parameter(scalar(1, f64));
   Tensor c = x * 2.0;
@@ -303,15 +372,16 @@ TEST_CASE("a change in place after saving is caught by name") {
   CHECK_THROWS_AS(w.add_(1.0), Error);
   CHECK_FALSE(w.grad().defined());
   // Storage exchanged for another, never written to.
-  v = w * x;
-  w.impl()->storage = ones({2}, f64).impl()->storage;
+  const Tensor fresh = ones({2}, f64), u = parameter(ones({2}, f64));
+  v = u * x;
+  u.impl()->storage = fresh.impl()->storage;
   CHECK(has(message_of([&] { sum(v).backward(); }), "changed in place"));
   // A request that fails changes nothing.
   v = w * x;
   const NoGrad off;
   CHECK_THROWS_AS(w.mutable_data<float>(), Error);
   CHECK_NOTHROW(sum(v.detach()));
-  CHECK(grad(v, {x}, {.grad_outputs = {ones({2}, f64)}})[0].at({0}) == 1);
+  CHECK(grad(v, {x}, {.grad_outputs = {ones({2}, f64)}})[0].at({0}) == 2);
 }
 
 TEST_CASE("a leaf that changed its dtype is named") {
@@ -344,6 +414,21 @@ TEST_CASE("nothing is recorded without need") {
   CHECK((x * 2.0).requires_grad());
   CHECK_FALSE((x.detach() * 2.0).requires_grad());
   CHECK_FALSE((ones({2}) * 2.0).requires_grad());
+  CHECK_FALSE(apply<NoBackward>(x).requires_grad());
+}
+
+TEST_CASE("set_requires_grad: of floating leaves only, from then on") {
+  Tensor x = ones({2}), whole = ones({2}, i64);
+  x.set_requires_grad(true);
+  Tensor y = x * 2.0;
+  CHECK(y.requires_grad());
+  CHECK_THROWS_WITH_AS(y.set_requires_grad(false), doctest::Contains("needs a leaf"), Error);
+  CHECK(y.requires_grad());
+  x.set_requires_grad(false);
+  CHECK_FALSE((x * 2.0).requires_grad());
+  CHECK_THROWS_WITH_AS(whole.set_requires_grad(true), doctest::Contains("set_requires_grad: got i64"), Error);
+  CHECK_FALSE(whole.requires_grad());
+  whole.set_requires_grad(false);
 }
 
 TEST_CASE("graphs are freed, unless retained") {
