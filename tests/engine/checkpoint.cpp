@@ -49,17 +49,16 @@ TEST_CASE("captured tensors that depend on each other count once") {
   Tensor w = parameter(scalar(2, f64));
   Tensor v = w * 3.0;
   Tensor u = v * v;
-  int hooked = 0;
-  w.register_hook([&](const Tensor&) {
-    ++hooked;
-    return Tensor();
-  });
+  int hooked = 0, on_computed = 0;
+  w.register_hook([&](const Tensor&) { ++hooked; });
+  v.register_hook([&](const Tensor&) { ++on_computed; });
   const Function f = [&](const Tensor& t) { return t * w * v * u; };
   Tensor x = parameter(scalar(1.5, f64));
   const double expected = grad(f(x), {w}, {.retain_graph = true})[0].item();
-  hooked = 0;
+  hooked = on_computed = 0;
   CHECK(grad(checkpoint(f, x), {w}, {.retain_graph = true})[0].item() == doctest::Approx(expected));
   CHECK(hooked == 1);
+  CHECK(on_computed == 1);
   // The input is one of the captured, too, and comes twice.
   const FunctionOfSeveral g = [&](const Tensors& in) { return in[0] * in[1] * w * u; };
   const double twice = grad(g({w, w}), {w}, {.retain_graph = true})[0].item();
