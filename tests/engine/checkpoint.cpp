@@ -65,6 +65,19 @@ TEST_CASE("captured tensors that depend on each other count once") {
   CHECK(grad(checkpoint(g, {w, w}), {w})[0].item() == doctest::Approx(twice));
 }
 
+TEST_CASE("what a captured tensor was computed from is not captured, and may change") {
+  Tensor w = parameter(scalar(2, f64));
+  const Tensor x = parameter(scalar(5, f64)), doubled = w * 2.0;
+  const Tensor y = checkpoint([&](const Tensor& t) { return t * doubled; }, x);
+  {
+    const NoGrad off;
+    w.fill_(7);
+  }
+  y.backward();
+  CHECK(x.grad().item() == 4);
+  CHECK(w.grad().item() == 10);
+}
+
 TEST_CASE("recomputation draws the same numbers") {
   manual_seed(5);
   Tensor x = parameter(ones({100}, f64));
