@@ -80,7 +80,7 @@ class Frontier {
     return none;
   }
   void insert(Node* node, std::size_t slot) {
-    if (heap_.size() == few + 1 || heap_.size() * 2 > cells_.size()) {  // just grown past few, or half full: fill anew
+    if (heap_.size() * 2 > cells_.size()) {  // half full, or just grown past few: fill anew
       cells_.assign(std::bit_ceil(std::max<std::size_t>(64, heap_.size() * 4)), {});
       for (const Entry& entry : heap_) place(entry.node, entry.slot);
     } else {

@@ -165,7 +165,6 @@ void Node::add_outputs(Tensor* outputs, std::size_t count, const Tensor* const* 
     // What forward passed through keeps its own place on the tape: the output is another handle on the same storage.
     bool foreign = output.requires_grad();
     for (std::uint32_t k = 0; k < input_count_ && !foreign; ++k) foreign = inputs[k]->impl() == output.impl();
-    for (std::size_t k = 0; k < i && !foreign; ++k) foreign = outputs[k].impl() == output.impl();
     if (foreign) output = output.detach();
     if (!is_floating(output.dtype())) continue;
     for (detail::Saved& saved : saved_) {
