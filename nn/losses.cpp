@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/index.hpp>
+#include <weft/ops/detail/take_labelled.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/softmax.hpp>

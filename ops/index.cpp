@@ -6,6 +6,7 @@
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
+#include <weft/ops/detail/take_labelled.hpp>
 #include <weft/ops/kernels/index/index.hpp>
 #include <weft/ops/reshape.hpp>
 

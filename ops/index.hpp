@@ -15,11 +15,6 @@ Tensor gather(const Tensor& a, int axis, const Tensor& index);
 /// `a` with each element of `source` added at the position along the axis that `index`, of the same shape, gives for
 /// it; on the other axes both may be smaller than `a`. f32, f64 and i64.
 Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor& source);
-namespace detail {
-/// a[..., labels[...]] in the shape of the labels; 0, with no gradient, where a label is `ignored`. Nothing is checked:
-/// `a` is floating, of shape {labels..., classes}, and every other label lies in [0, classes).
-Tensor take_labelled(const Tensor& a, const Tensor& labels, std::int64_t ignored);
-}  // namespace detail
 /// i64 with a last axis of `classes`: 1 at the position that `index` gives, else 0.
 Tensor one_hot(const Tensor& index, std::int64_t classes);
 
