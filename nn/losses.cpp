@@ -1,9 +1,7 @@
 #include <weft/nn/losses.hpp>
 
-#include <algorithm>
-
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/detail/take_labelled.hpp>
+#include <weft/ops/index.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/softmax.hpp>
@@ -25,29 +23,6 @@ Tensor reduced(const Tensor& losses, Reduction reduction) {
     case Reduction::sum: return sum(losses);
     default: return mean(losses);
   }
-}
-
-// The shape of the labels that belong to {..., classes}.
-Shape rows_of(const Shape& shape) {
-  Shape rows = shape;
-  if (shape.rank() > 0) rows.erase(shape.rank() - 1);
-  return rows;
-}
-
-// Throws unless labels are i64 {...} in [0, classes) or ignored; returns how many count.
-std::int64_t check_labels(const char* op, const Tensor& scores, const Tensor& labels, std::int64_t ignore_index) {
-  detail::check_floating(op, scores);
-  if (scores.rank() == 0 || labels.dtype() != i64 || labels.shape() != rows_of(scores.shape()))
-    fail(op, ": got ", scores.dtype(), " ", scores.shape(), " and labels of ", labels.dtype(), " ", labels.shape(),
-         ", needs {..., classes} and i64 {...}");
-  const std::int64_t classes = scores.size(-1);
-  const auto wrong = [=](std::int64_t label) {  // without branches, so that the count below runs on vectors
-    return (int{label != ignore_index} & (int{label < 0} | int{label >= classes})) != 0;
-  };
-  const auto all = labels.data<std::int64_t>();
-  if (std::count_if(all.begin(), all.end(), wrong) != 0)
-    fail(op, ": got the label ", *std::find_if(all.begin(), all.end(), wrong), ", needs 0 <= label < ", classes);
-  return labels.size() - std::count(all.begin(), all.end(), ignore_index);
 }
 
 // The losses of labels, or their sum, or the mean over the `count` labels that count.
@@ -81,7 +56,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
     const Tensor wanted = s == 0 ? target : target * (1.0 - s) + s / classes;
     return reduced(neg(sum(wanted * log_softmax(logits, -1), -1)), options.reduction);
   }
-  const std::int64_t count = check_labels("cross_entropy", logits, target, options.ignore_index);
+  const std::int64_t count = detail::check_labels("cross_entropy", logits, target, options.ignore_index);
   const Tensor losses = softmax_cross_entropy(reshape(logits, {target.size(), logits.size(-1)}),
                                               reshape(target, {target.size()}), s, options.ignore_index);
   return options.reduction == Reduction::none ? reshape(losses, target.shape())
@@ -89,9 +64,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
 }
 
 Tensor nll(const Tensor& log_probabilities, const Tensor& labels, NllOptions options) {
-  const std::int64_t count = check_labels("nll", log_probabilities, labels, options.ignore_index);
-  return neg(
-      reduced_labels(detail::take_labelled(log_probabilities, labels, options.ignore_index), options.reduction, count));
+  const std::int64_t count = detail::check_labels("nll", log_probabilities, labels, options.ignore_index);
+  return neg(reduced_labels(take_labelled(log_probabilities, labels, options.ignore_index), options.reduction, count));
 }
 
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target, Reduction reduction) {

@@ -1,12 +1,12 @@
 #include <weft/ops/index.hpp>
 
+#include <algorithm>
 #include <array>
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
-#include <weft/ops/detail/take_labelled.hpp>
 #include <weft/ops/kernels/index/index.hpp>
 #include <weft/ops/reshape.hpp>
 
@@ -204,10 +204,6 @@ Tensor take_along(const Tensor& a, int axis, const Tensor& index) {
                broadcast_to(index, with_size(other, along, index.shape()[along])));
 }
 
-Tensor detail::take_labelled(const Tensor& a, const Tensor& labels, std::int64_t ignored) {
-  return apply(TakeLabelled{ignored}, a, labels);
-}
-
 Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor& source) {
   const int along = detail::checked_axis("scatter_add", axis, a.rank());
   if (source.dtype() != a.dtype() || a.dtype() == u8)
@@ -221,6 +217,29 @@ Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor&
   std::vector<std::pair<std::int64_t, std::int64_t>> rest;
   for (int i = 0; i < a.rank(); ++i) rest.emplace_back(0, a.shape()[i] - sums.shape()[i]);
   return a + pad(sums, rest);
+}
+
+std::int64_t detail::check_labels(const char* op, const Tensor& scores, const Tensor& labels, std::int64_t ignored) {
+  check_floating(op, scores);
+  Shape rows = scores.shape();
+  if (scores.rank() > 0) rows.erase(scores.rank() - 1);
+  if (scores.rank() == 0 || labels.dtype() != i64 || labels.shape() != rows)
+    fail(op, ": got ", scores.dtype(), " ", scores.shape(), " and labels of ", labels.dtype(), " ", labels.shape(),
+         ", needs {..., classes} and i64 {...}");
+  const std::int64_t classes = scores.size(-1);
+  const auto wrong = [=](std::int64_t label) {  // without branches, so that the count below runs on vectors
+    return (int{label != ignored} & (int{label < 0} | int{label >= classes})) != 0;
+  };
+  const auto all = labels.data<std::int64_t>();
+  if (std::count_if(all.begin(), all.end(), wrong) != 0)
+    fail(op, ": got the label ", *std::find_if(all.begin(), all.end(), wrong), ", needs 0 <= label < ", classes,
+         " or the ignored ", ignored);
+  return labels.size() - std::count(all.begin(), all.end(), ignored);
+}
+
+Tensor take_labelled(const Tensor& a, const Tensor& labels, std::int64_t ignored) {
+  detail::check_labels("take_labelled", a, labels, ignored);
+  return apply(TakeLabelled{ignored}, a, labels);
 }
 
 Tensor one_hot(const Tensor& index, std::int64_t classes) {

@@ -5,6 +5,7 @@
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
+#include <weft/ops/index.hpp>
 #include <weft/ops/kernels/norm/softmax.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
@@ -141,16 +142,10 @@ Tensor log_softmax(const Tensor& a, int axis) {
 
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, std::int64_t ignore_index) {
   constexpr const char* op = "softmax_cross_entropy";
-  detail::check_floating(op, logits);
-  if (logits.rank() != 2 || labels.dtype() != i64 || labels.shape() != Shape{logits.size(0)})
-    fail(op, ": got logits ", logits.shape(), " and ", labels.dtype(), " labels ", labels.shape(),
-         ", needs {rows, classes} and i64 {rows}");
+  if (logits.rank() != 2) fail(op, ": got logits ", logits.shape(), ", needs {rows, classes}");
   if (!(smoothing >= 0.0 && smoothing <= 1.0)) fail(op, ": got smoothing ", smoothing, ", needs 0 <= smoothing <= 1");
-  const std::int64_t classes = logits.size(1);
-  if (classes == 0) fail(op, ": got logits ", logits.shape(), ", needs at least one class");
-  for (const std::int64_t label : labels.data<std::int64_t>())
-    if ((label < 0 || label >= classes) && label != ignore_index)
-      fail(op, ": got label ", label, ", needs 0 <= label < ", classes, " or the ignored ", ignore_index);
+  if (logits.size(1) == 0) fail(op, ": got logits ", logits.shape(), ", needs at least one class");
+  detail::check_labels(op, logits, labels, ignore_index);
   return apply(SoftmaxCrossEntropy{{ignore_index, smoothing}}, logits, labels);
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include <tests/support/op_table.hpp>
+#include <weft/ops/index.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/softmax.hpp>
 
@@ -191,6 +192,24 @@ void add_softmax_rows(std::vector<OpRow>& rows) {
          .non_finite = false,
          .sized = [=](std::int64_t n) { return labels(std::max<std::int64_t>(1, n / 100), 100); }});
   }
+  const auto scores = [](const Shape& of, std::int64_t classes) {
+    Shape whole = of;
+    whole.append(classes);
+    return Inputs{{whole}, {of, below(static_cast<double>(classes)), i64}};
+  };
+  rows.push_back({.name = "take_labelled",
+                  .function = one([](const Tensors& in) { return take_labelled(in[0], in[1], 1); }),
+                  .cases = {scores({5}, 4), scores({2, 3}, 11), scores({}, 3), scores({1}, 1), scores({0}, 3)},
+                  .large = {scores({22'001}, 3), scores({7, 19}, 501)},
+                  .reference = naive([](const Arrays& in) {
+                    return Array(in[1].shape, [&](const Index& i) {
+                      Index at = i;
+                      at.push_back(static_cast<std::int64_t>(in[1](i)));
+                      return at.back() == 1 ? 0.0 : in[0](at);  // 1 is ignored
+                    });
+                  }),
+                  .non_finite = false,
+                  .sized = [=](std::int64_t n) { return scores({std::max<std::int64_t>(1, n / 100)}, 100); }});
 }
 
 }  // namespace
