@@ -64,7 +64,7 @@ Tensors captured_by(const Tensors& outputs, const Tensors& entrances, std::uint6
 }
 
 struct Recipe {
-  std::function<Tensors(const Tensors&)> f;
+  MapOfSeveral f;
   detail::Draws draws;
   std::size_t inputs = 0, saved = 0;
 };
@@ -105,11 +105,9 @@ struct Checkpoint {
 
 }  // namespace
 
-Tensors checkpoint(std::function<Tensors(const Tensors&)> f, const Tensors& inputs) {
+Tensors detail::checkpoint(MapOfSeveral f, const Tensors& inputs) {
   if (!grad_enabled()) return f(inputs);
-  const auto recipe = std::make_shared<Recipe>();
-  recipe->f = std::move(f);
-  recipe->inputs = inputs.size();
+  const auto recipe = std::make_shared<Recipe>(Recipe{std::move(f), {}, inputs.size()});
   Tensors all = inputs, results;
   {
     const Tensors entrances = enter(inputs);
@@ -121,15 +119,11 @@ Tensors checkpoint(std::function<Tensors(const Tensors&)> f, const Tensors& inpu
     for (const Tensor& output : outputs) results.push_back(output.detach());
   }
   recipe->saved = all.size();
-  return apply(Checkpoint{recipe, &results}, all);
+  return weft::apply(Checkpoint{recipe, &results}, all);
 }
 
-Tensor checkpoint(std::function<Tensor(const Tensors&)> f, const Tensors& inputs) {
-  return checkpoint([f = std::move(f)](const Tensors& in) { return Tensors{f(in)}; }, inputs)[0];
-}
-
-Tensor checkpoint(std::function<Tensor(const Tensor&)> f, const Tensor& input) {
-  return checkpoint([f = std::move(f)](const Tensors& in) { return Tensors{f(in[0])}; }, {input})[0];
+Tensor checkpoint(const Function& f, const Tensor& input) {
+  return checkpoint([f](const Tensors& in) { return f(in[0]); }, Tensors{input});
 }
 
 }  // namespace weft

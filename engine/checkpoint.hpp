@@ -1,8 +1,12 @@
 #pragma once
 // Trading time for memory: computing a part of the graph again instead of keeping what it saved.
-#include <weft/engine/tensor.hpp>
+#include <weft/engine/function.hpp>
 
 namespace weft {
+
+namespace detail {
+Tensors checkpoint(MapOfSeveral f, const Tensors& inputs);
+}  // namespace detail
 
 /// f(inputs), keeping for backward only the inputs; backward calls f again, with the same random draws, and
 /// differentiates that (Chen et al., "Training deep nets with sublinear memory cost", 2016). Works under create_graph
@@ -11,8 +15,14 @@ namespace weft {
 /// tensors are held, as they are in backward.
 /// Limits: f must compute the same each time; what it does besides (updating running statistics, say) happens twice;
 /// a tensor that it captured must not have been exchanged for another one in between.
-Tensors checkpoint(std::function<Tensors(const Tensors&)> f, const Tensors& inputs);
-Tensor checkpoint(std::function<Tensor(const Tensors&)> f, const Tensors& inputs);
-Tensor checkpoint(std::function<Tensor(const Tensor&)> f, const Tensor& input);
+template <class F>
+auto checkpoint(F&& f, const Tensors& inputs) {
+  MapOfSeveral map(f);
+  if constexpr (std::is_convertible_v<std::invoke_result_t<F&, const Tensors&>, Tensor>)
+    return detail::checkpoint(std::move(map), inputs)[0];
+  else
+    return detail::checkpoint(std::move(map), inputs);
+}
+Tensor checkpoint(const Function& f, const Tensor& input);
 
 }  // namespace weft

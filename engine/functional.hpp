@@ -1,11 +1,8 @@
 #pragma once
 // Derivatives of functions, as opposed to gradients of recorded results.
-#include <weft/engine/tensor.hpp>
+#include <weft/engine/function.hpp>
 
 namespace weft {
-
-using Function = std::function<Tensor(const Tensor&)>;
-using FunctionOfSeveral = std::function<Tensor(const Tensors&)>;
 
 struct TransformOptions {
   /// Record the derivative's own computation: it can then be differentiated with respect to inputs that require a
@@ -13,7 +10,8 @@ struct TransformOptions {
   bool create_graph = false;
 };
 
-// In all of these an input that the function does not depend on has derivatives of zero. Inputs are f32 or f64.
+// In all of these `f` may be the name of an op: `jacobian(tanh, x)`. An input that the function does not depend on has
+// derivatives of zero. Inputs are f32 or f64.
 
 /// Cotangent times Jacobian: the gradient of f at x, weighted by v, which is shaped as f(x). Reverse mode, one pass.
 Tensor vjp(const Function& f, const Tensor& x, const Tensor& v, TransformOptions options = {});

@@ -11,7 +11,6 @@
 namespace weft {
 namespace {
 
-using Map = std::function<Tensors(const Tensors&)>;
 using Values = std::vector<double>;
 
 constexpr std::int64_t most_rows = 2000;  // output elements for which every row of the Jacobian is computed
@@ -56,8 +55,8 @@ Tensor leaf_for(const Tensor& input) {
 class Check {
  public:
   // `differentiated`: the ops of the function whose derivative f is, if it is one.
-  Check(const Map& f, const Tensors& inputs, const GradcheckOptions& options, int order, std::string differentiated,
-        Generator& generator)
+  Check(const MapOfSeveral& f, const Tensors& inputs, const GradcheckOptions& options, int order,
+        std::string differentiated, Generator& generator)
       : f_(f), options_(options), order_(order), differentiated_(std::move(differentiated)), generator_(generator) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const Tensor& input = inputs[i];
@@ -223,7 +222,7 @@ class Check {
     result_.message = where() + ": analytic " + detail::to_text(analytic) + ", numeric " + detail::to_text(numeric);
   }
 
-  const Map& f_;
+  const MapOfSeveral& f_;
   const GradcheckOptions& options_;
   int order_;  // of the derivative that is being checked
   std::string differentiated_;
@@ -235,7 +234,7 @@ class Check {
 };
 
 // The function (inputs, weights of the floating outputs) -> gradients of the f64 inputs.
-Map gradient_of(const Map& f, std::size_t input_count) {
+MapOfSeveral gradient_of(const MapOfSeveral& f, std::size_t input_count) {
   return [f, input_count](const Tensors& all) {
     const bool record = grad_enabled();
     const EnableGrad on;
@@ -254,11 +253,11 @@ Map gradient_of(const Map& f, std::size_t input_count) {
 
 }  // namespace
 
-GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOptions& options) {
+GradcheckResult gradcheck(const MapOfSeveral& f, const Tensors& inputs, const GradcheckOptions& options) {
   if (options.order < 1 || !(options.eps > 0.0))
     fail("gradcheck: got order ", options.order, " and eps ", options.eps, ", needs order >= 1 and eps > 0");
   Generator generator(0x77656674);  // of its own: repeatable, and the caller's draws go on undisturbed
-  Map function = f;
+  MapOfSeveral function = f;
   Tensors arguments = inputs;
   GradcheckResult result;
   std::string ops;
@@ -289,14 +288,8 @@ GradcheckResult gradcheck(const Map& f, const Tensors& inputs, const GradcheckOp
   return result;
 }
 
-GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,
-                          const GradcheckOptions& options) {
-  return gradcheck(Map([&f](const Tensors& in) { return Tensors{f(in)}; }), inputs, options);
-}
-
-GradcheckResult gradcheck(const std::function<Tensor(const Tensor&)>& f, const Tensor& input,
-                          const GradcheckOptions& options) {
-  return gradcheck(Map([&f](const Tensors& in) { return Tensors{f(in[0])}; }), {input}, options);
+GradcheckResult gradcheck(const Function& f, const Tensor& input, const GradcheckOptions& options) {
+  return gradcheck([&f](const Tensors& in) { return f(in[0]); }, Tensors{input}, options);
 }
 
 }  // namespace weft

@@ -1,6 +1,6 @@
 #pragma once
 // Comparing gradients with differences of function values.
-#include <weft/engine/tensor.hpp>
+#include <weft/engine/function.hpp>
 
 namespace weft {
 
@@ -30,11 +30,7 @@ struct GradcheckResult {
 /// of zero, but if no f64 output records anything, or no input is f64, there is nothing to check and the result is not
 /// ok. Throws Error if an input or output is f32 (differences need f64), or if f does not give results of the same
 /// sizes each time.
-GradcheckResult gradcheck(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,
-                          const GradcheckOptions& options = {});
-GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,
-                          const GradcheckOptions& options = {});
-GradcheckResult gradcheck(const std::function<Tensor(const Tensor&)>& f, const Tensor& input,
-                          const GradcheckOptions& options = {});
+GradcheckResult gradcheck(const MapOfSeveral& f, const Tensors& inputs, const GradcheckOptions& options = {});
+GradcheckResult gradcheck(const Function& f, const Tensor& input, const GradcheckOptions& options = {});
 
 }  // namespace weft

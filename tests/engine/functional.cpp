@@ -1,6 +1,7 @@
 // Functional transforms, gradcheck's own honesty, and views of the graph.
 #include <doctest/doctest.h>
 #include <weft/engine/backward.hpp>
+#include <weft/engine/checkpoint.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/functional.hpp>
 #include <weft/engine/gradcheck.hpp>
@@ -8,6 +9,7 @@
 #include <weft/engine/op.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/compare.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/unary.hpp>
@@ -194,4 +196,21 @@ TEST_CASE("the tape can be looked at") {
   Tensor deep = x;
   for (int i = 0; i < 100000; ++i) deep = deep + 1.0;
   CHECK(tape_stats(deep).nodes == 100000);
+}
+
+TEST_CASE("functions by name, generic lambdas, and lists of one") {
+  const Tensor x = tensor({0.3, -0.7}, f64);
+  const Tensor slope = 1.0 - square(tanh(x));
+  CHECK(allclose(jacobian(tanh, x), eye(2, f64) * slope));
+  CHECK(allclose(vjp(tanh, x, ones({2}, f64)), slope));
+  CHECK(allclose(jvp([](const auto& t) { return tanh(t); }, x, ones({2}, f64)), slope));
+  CHECK(allclose(hessian([](auto t) { return sum(t * t * t); }, x), eye(2, f64) * (6.0 * x)));
+  CHECK(gradcheck(tanh, x).ok);
+  CHECK(gradcheck([](auto t) { return tanh(t); }, x).ok);
+  CHECK(gradcheck([](const auto& in) { return in[0] * in[1]; }, {x, slope}).ok);
+  CHECK(gradcheck([](const Tensors& in) { return tanh(in[0]); }, {x}).ok);
+  CHECK(allclose(checkpoint(tanh, x), tanh(x)));
+  CHECK(allclose(checkpoint([](const auto& t) { return tanh(t); }, x), tanh(x)));
+  const Tensors both = checkpoint([](const Tensors& in) { return Tensors{in[0], exp(in[1])}; }, {x, x});
+  CHECK(allclose(both[1], exp(x)));
 }
