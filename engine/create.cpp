@@ -16,8 +16,13 @@ void check_count(const char* op, std::size_t count, const Shape& shape) {
 }
 
 template <class From>
-Tensor converted_tensor(std::span<const From> values, const Shape& shape, DType dtype) {
-  check_count("tensor", values.size(), shape);
+Tensor converted_tensor(std::span<const From> values, Shape shape, DType dtype) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  if (!fill_open_size("tensor", shape, count, size_of(dtype))) {
+    const bool open = std::find(shape.begin(), shape.end(), -1) != shape.end();
+    fail("tensor: got ", count, " values for shape ", shape, ", needs ",
+         open ? "as many as its other sizes divide" : std::to_string(shape.size()));
+  }
   Tensor result = make_tensor("tensor", shape, dtype);
   visit_dtype(dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -58,18 +63,53 @@ Tensor sequence(const char* op, double start, double step, std::int64_t count, D
 
 }  // namespace
 
-Tensor integer_tensor(std::span<const std::int64_t> values, const Shape& shape, DType dtype) {
+Tensor tensor_of(std::span<const double> values, Shape shape, DType dtype) {
+  return converted_tensor(values, shape, dtype);
+}
+Tensor tensor_of(std::span<const std::int64_t> values, Shape shape, DType dtype) {
   return converted_tensor(values, shape, dtype);
 }
 
-}  // namespace detail
+// The numbers of nested lists in a row, and the shape that the lists have.
+class Flattened {
+ public:
+  explicit Flattened(std::initializer_list<Nested> values) { add(values, 0); }
 
-Tensor tensor(std::initializer_list<double> values, const Shape& shape, DType dtype) {
-  return detail::converted_tensor(std::span<const double>(values.begin(), values.size()), shape, dtype);
-}
-Tensor tensor(std::span<const double> values, const Shape& shape, DType dtype) {
-  return detail::converted_tensor(values, shape, dtype);
-}
+  Tensor tensor(DType dtype) const {
+    if (!all_whole_) return tensor_of(std::span<const double>(reals_), shape_, dtype);
+    return tensor_of(std::span<const std::int64_t>(wholes_), shape_, dtype);
+  }
+
+ private:
+  void add(std::initializer_list<Nested> values, int depth) {
+    const auto count = static_cast<std::int64_t>(values.size());
+    if (depth == shape_.rank() && !complete_) shape_.append(count);
+    if (depth >= shape_.rank() || shape_[depth] != count) uneven(depth);
+    for (const Nested& value : values) {
+      if (value.is_list_) {
+        add(value.list_, depth + 1);
+        continue;
+      }
+      complete_ = true;  // no list is deeper than the first number
+      if (depth + 1 != shape_.rank()) uneven(depth);
+      all_whole_ = all_whole_ && value.is_whole_;
+      wholes_.push_back(value.whole_);
+      reals_.push_back(value.is_whole_ ? static_cast<double>(value.whole_) : value.real_);
+    }
+  }
+  [[noreturn]] static void uneven(int depth) {
+    fail("tensor: got lists of different sizes or depths along axis ", depth, ", needs the same everywhere");
+  }
+
+  Shape shape_;
+  bool complete_ = false, all_whole_ = true;
+  std::vector<double> reals_;
+  std::vector<std::int64_t> wholes_;
+};
+
+Tensor nested_tensor(std::initializer_list<Nested> values, DType dtype) { return Flattened(values).tensor(dtype); }
+
+}  // namespace detail
 
 Tensor scalar(double value, DType dtype) { return detail::filled("scalar", {}, value, dtype); }
 

@@ -9,16 +9,19 @@
 namespace weft::detail {
 
 std::string to_text(double value) {
+  if (value != value) return "nan";  // without a sign, which says nothing
   char buffer[40];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
   return {buffer, end};
 }
 
 IntList::IntList(const std::int64_t* values, std::size_t count) {
-  if (count > static_cast<std::size_t>(max_rank)) fail("shape: got ", count, " axes, needs at most ", max_rank);
+  if (count > max_rank) too_many(count);
   count_ = static_cast<int>(count);
   std::copy_n(values, count, values_);
 }
+
+void IntList::too_many(std::size_t count) { fail("shape: got ", count, " axes, needs at most ", max_rank); }
 
 int IntList::place_from_end(int i) const {
   if (i < -count_ || i >= count_)
@@ -45,6 +48,22 @@ std::string to_text(const IntList& list) {
     text += std::to_string(value);
   }
   return text + "}";
+}
+
+bool fill_open_size(const char* op, Shape& shape, std::int64_t elements, std::size_t item) {
+  int open = -1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] != -1) continue;
+    if (open >= 0) fail(op, ": got ", shape, ", needs at most one -1");
+    open = i;
+  }
+  if (open < 0) return checked_size(op, shape, item) == elements;
+  Shape full = shape;
+  full[open] = 1;
+  const std::int64_t rest = checked_size(op, full, item);
+  if (rest == 0 || elements % rest != 0) return false;
+  shape[open] = elements / rest;
+  return true;
 }
 
 std::int64_t checked_size(const char* op, const Shape& shape, std::size_t item) {

@@ -13,11 +13,21 @@ inline constexpr int max_rank = 8;
 
 namespace detail {
 
+/// One number of a list in braces, of any integer type: `zeros({rows.size(), 3})`.
+struct Size {
+  std::int64_t value;
+  template <std::integral T>
+  constexpr Size(T number) : value(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
+};
+
 /// Up to max_rank integers, stored in place. Throws Error when more are asked for.
 class IntList {
  public:
   IntList() = default;
-  IntList(std::initializer_list<std::int64_t> values) : IntList(values.begin(), values.size()) {}
+  IntList(std::initializer_list<Size> values) {
+    if (values.size() > max_rank) too_many(values.size());
+    for (const Size size : values) values_[count_++] = size.value;
+  }
   IntList(const std::int64_t* values, std::size_t count);
   template <std::integral T>
   IntList(const std::vector<T>& values) {  // NOLINT(google-explicit-constructor): zeros(sizes)
@@ -44,6 +54,7 @@ class IntList {
   }
 
  protected:
+  [[noreturn]] static void too_many(std::size_t count);
   int place(int i) const { return static_cast<unsigned>(i) < static_cast<unsigned>(count_) ? i : place_from_end(i); }
   int place_from_end(int i) const;
 
@@ -86,6 +97,10 @@ std::ostream& operator<<(std::ostream& out, const IntList& list);
 /// The number of elements of `shape`, each `item` bytes; throws Error naming `op` if a size is negative or the bytes
 /// do not fit 2^62.
 std::int64_t checked_size(const char* op, const Shape& shape, std::size_t item);
+
+/// Puts the size that makes `elements`, each `item` bytes, in the place of a -1; false if no size does, or, without a
+/// -1, the product is another. Throws Error naming `op` for a second -1 and for impossible sizes.
+bool fill_open_size(const char* op, Shape& shape, std::int64_t elements, std::size_t item);
 
 /// The axis as a number in [0, rank); throws Error naming `op` otherwise.
 int checked_axis(const char* op, std::int64_t axis, int rank);

@@ -78,8 +78,7 @@ double Tensor::item() const {
   return detail::element(*this, 0);
 }
 
-double Tensor::at(std::initializer_list<std::int64_t> index) const {
-  const Axes list(index);
+double Tensor::at(const Axes& list) const {
   if (list.count() != rank()) fail("at: got ", list.count(), " indices for shape ", shape(), ", needs one an axis");
   std::int64_t flat = 0;
   for (int i = 0; i < rank(); ++i) {

@@ -85,7 +85,10 @@ class Tensor {
   /// The only element, as a double. Throws Error unless there is exactly one.
   double item() const;
   /// The element at an index, one number an axis, negative ones counted from the end.
-  double at(std::initializer_list<std::int64_t> index) const;
+  double at(const Axes& index) const;
+  /// Row i: the values at one position of the first axis, without that axis; differentiable, a copy. Negative i counts
+  /// from the end. `for (Tensor row : t)` goes over all.
+  Tensor operator[](std::int64_t i) const;
   /// The elements, row-major. Throws Error unless T is the dtype's type.
   template <class T>
   std::span<const T> data() const {
@@ -98,6 +101,10 @@ class Tensor {
     writable("mutable_data");
     return {static_cast<T*>(data), static_cast<std::size_t>(impl_->size)};
   }
+
+  class Rows;
+  Rows begin() const;
+  Rows end() const;
 
   /// The same values in another dtype (this tensor itself if it has that dtype); differentiable between f32 and f64.
   Tensor to(DType dtype) const;
@@ -146,7 +153,7 @@ class Tensor {
   Tensor& copy_(const Tensor& other);
   Tensor& add_(const Tensor& other, double scale = 1.0);
   Tensor& add_(double value);
-  Tensor& sub_(const Tensor& other) { return add_(other, -1.0); }
+  Tensor& sub_(const Tensor& other, double scale = 1.0) { return add_(other, -scale); }
   Tensor& sub_(double value) { return add_(-value); }
   Tensor& mul_(const Tensor& other);
   Tensor& mul_(double factor);
@@ -170,6 +177,29 @@ class Tensor {
 
   detail::Ref<detail::TensorImpl> impl_;
 };
+
+/// Goes over a tensor's first axis.
+class Tensor::Rows {
+ public:
+  using value_type = Tensor;
+  using difference_type = std::ptrdiff_t;
+
+  Rows() = default;
+  Rows(Tensor t, std::int64_t i) : tensor_(std::move(t)), i_(i) {}
+  Tensor operator*() const { return tensor_[i_]; }
+  Rows& operator++() {
+    ++i_;
+    return *this;
+  }
+  Rows operator++(int) { return {tensor_, i_++}; }
+  bool operator==(const Rows& other) const { return i_ == other.i_; }
+
+ private:
+  Tensor tensor_;
+  std::int64_t i_ = 0;
+};
+inline Tensor::Rows Tensor::begin() const { return {*this, 0}; }
+inline Tensor::Rows Tensor::end() const { return {*this, size(0)}; }
 
 /// NumPy-style, shortened when large, with dtype, shape and the op that made it.
 std::ostream& operator<<(std::ostream& out, const Tensor& t);

@@ -275,24 +275,20 @@ void check_parts(const char* op, const Tensors& parts, int axis) {
 }  // namespace
 
 Tensor reshape(const Tensor& a, const Shape& shape) {
-  int open = -1;
-  for (int i = 0; i < shape.rank(); ++i) {
-    if (shape[i] != -1) continue;
-    if (open >= 0) fail("reshape: got ", shape, ", needs at most one -1");
-    open = i;
-  }
   Shape full = shape;
-  if (open >= 0) {
-    full[open] = 1;
-    const std::int64_t rest = detail::checked_size("reshape", full, size_of(a.dtype()));
-    if (rest == 0 || a.size() % rest != 0)
-      fail("reshape: got ", shape, " for a tensor of shape ", a.shape(), ", needs sizes that divide its ", a.size(),
-           " elements");
-    full[open] = a.size() / rest;
-  } else if (detail::checked_size("reshape", full, size_of(a.dtype())) != a.size()) {
-    fail("reshape: got ", shape, " for a tensor of shape ", a.shape(), ", needs ", a.size(), " elements");
-  }
+  if (!detail::fill_open_size("reshape", full, a.size(), size_of(a.dtype())))
+    fail("reshape: got ", shape, " for a tensor of shape ", a.shape(), ", needs sizes that make ", a.size(),
+         " elements");
   return reshaped(a, full);
+}
+
+Tensor Tensor::operator[](std::int64_t i) const {
+  if (rank() == 0) fail("[]: got a scalar, needs a tensor with a first axis");
+  const std::int64_t n = shape()[0], at = i < 0 ? i + n : i;
+  if (at < 0 || at >= n) fail("[]: got row ", i, " of shape ", shape(), ", needs ", -n, " <= row < ", n);
+  Shape row = shape();
+  row.erase(0);
+  return reshape(slice(*this, 0, at, at + 1), row);
 }
 
 Tensor flatten(const Tensor& a, int first, int last) {

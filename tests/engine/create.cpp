@@ -8,6 +8,7 @@
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -180,4 +181,69 @@ TEST_CASE("xtensor sees a tensor's own memory, and back") {
   CHECK(values(sum) == Values{2, 3, 4, 5});
   CHECK(from_xtensor(a > 2.F).dtype() == u8);
   CHECK_THROWS_AS(as_xtensor<float>(t), Error);
+}
+
+TEST_CASE("values as they are written") {
+  CHECK(tensor({{1, 2}, {3, 4}, {5, 6}}).shape() == Shape{3, 2});
+  CHECK(values(tensor({{1, 2}, {3, 4}})) == Values{1, 2, 3, 4});
+  CHECK(tensor({{{1.0}, {2.0}}}).shape() == Shape{1, 2, 1});
+  CHECK(tensor({{1.5}, {2.5}}).shape() == Shape{2, 1});
+  CHECK(tensor({1, 2.5}, f64).dtype() == f64);
+  CHECK(values(tensor({1, 2.5}, f64)) == Values{1, 2.5});
+  CHECK(tensor({1, 2}).dtype() == f32);
+  CHECK(tensor({{}, {}}).shape() == Shape{2, 0});
+  CHECK(tensor({7.0}, {}).rank() == 0);
+  const std::int64_t beyond_double = (std::int64_t{1} << 53U) + 1;
+  CHECK(tensor({{beyond_double}}, i64).data<std::int64_t>()[0] == beyond_double);
+  CHECK_THROWS_WITH_AS(tensor({{1, 2}, {3}}), doctest::Contains("along axis 1"), Error);
+  CHECK_THROWS_WITH_AS(tensor({{1, 2}, 3}), doctest::Contains("depths along axis 0"), Error);
+  CHECK_THROWS_AS(tensor({1, {2, 3}}), Error);
+  CHECK_THROWS_AS(tensor({{1, -1}}, u8), Error);
+}
+
+TEST_CASE("numbers in containers") {
+  const std::vector<float> single = {1, 2, 3, 4};
+  const std::array<int, 4> whole = {1, 2, 3, 4};
+  CHECK(tensor(single).shape() == Shape{4});
+  CHECK(values(tensor(single, f64)) == Values{1, 2, 3, 4});
+  CHECK(values(tensor(whole, {2, -1}, i64)) == Values{1, 2, 3, 4});
+  CHECK(tensor(whole, {2, -1}).shape() == Shape{2, 2});
+  CHECK(tensor(std::span<const float>(single), {-1, 1}).shape() == Shape{4, 1});
+  CHECK(tensor({1, 2, 3, 4}, {-1, 2}).shape() == Shape{2, 2});
+  CHECK_THROWS_WITH_AS(tensor(single, {3, -1}), doctest::Contains("got 4 values for shape {3, -1}"), Error);
+  CHECK_THROWS_WITH_AS(tensor(single, {-1, -1}), doctest::Contains("at most one -1"), Error);
+  CHECK_THROWS_AS(tensor(std::vector<double>{}, {0, -1}), Error);
+}
+
+TEST_CASE("sizes of any integer type") {
+  const std::vector<int> list = {1, 2, 3};
+  CHECK(zeros({list.size(), 2U}).shape() == Shape{3, 2});
+  const short rows = 2;
+  CHECK(zeros({rows}).shape() == Shape{2});
+  CHECK_THROWS_AS(zeros({1, 1, 1, 1, 1, 1, 1, 1, 1}), Error);
+}
+
+TEST_CASE("rows") {
+  const Tensor t = parameter(tensor({{1, 2, 3}, {4, 5, 6}}, f64));
+  CHECK(values(t[0]) == Values{1, 2, 3});
+  CHECK(values(t[-1]) == Values{4, 5, 6});
+  CHECK(t[1][2].item() == 6);
+  CHECK(t[1][2].rank() == 0);
+  sum(t[1] * t[1]).backward();
+  CHECK(values(t.grad()) == Values{0, 0, 0, 8, 10, 12});
+  Values sums;
+  for (const Tensor row : t) sums.push_back(sum(row).item());
+  CHECK(sums == Values{6, 15});
+  CHECK(Tensors(t.begin(), t.end()).size() == 2);
+  for (const Tensor row : zeros({0, 3})) FAIL("no rows, but ", row);
+  CHECK_THROWS_WITH_AS((void)t[2], doctest::Contains("got row 2 of shape {2, 3}"), Error);
+  CHECK_THROWS_AS((void)t[-3], Error);
+  CHECK_THROWS_WITH_AS((void)scalar(1)[0], doctest::Contains("got a scalar"), Error);
+  CHECK_THROWS_AS((void)scalar(1).begin().operator*(), Error);
+}
+
+TEST_CASE("nan has no sign in print") {
+  const double nan = std::copysign(std::numeric_limits<double>::quiet_NaN(), -1.0);
+  CHECK(printed(tensor({nan, 1})).find("-nan") == std::string::npos);
+  CHECK(detail::to_text(nan) == "nan");
 }
