@@ -95,6 +95,7 @@ Expr clamp(const Expr& a, double low, double high);
 Tensor where(const Tensor& mask, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& mask, const Tensor& a, double b);
 Tensor where(const Tensor& mask, double a, const Tensor& b);
+Tensor where(const Tensor& mask, double a, double b, DType dtype = f32);
 Expr where(const Expr& mask, const Expr& a, const Expr& b);
 
 }  // namespace weft

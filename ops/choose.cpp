@@ -48,6 +48,10 @@ Tensor where(const Tensor& mask, double a, const Tensor& b) {
   return where(mask, scalar(a, b.dtype()), b);
 }
 
+Tensor where(const Tensor& mask, double a, double b, DType dtype) {
+  return where(mask, scalar(a, dtype), scalar(b, dtype));
+}
+
 Expr maximum(const Expr& a, const Expr& b) { return apply(Maximum{}, a, b); }
 Expr minimum(const Expr& a, const Expr& b) { return apply(Minimum{}, a, b); }
 Expr clamp(const Expr& a, double low, double high) {

@@ -287,6 +287,7 @@ Tensor sum(const Tensor& a, const Axes& axes, bool keepdims) {
 Tensor prod(const Tensor& a, const Axes& axes, bool keepdims) { return apply(Prod{{"prod", a, axes, keepdims}}, a); }
 
 Tensor mean(const Tensor& a, const Axes& axes, bool keepdims) {
+  if (a.dtype() == u8) return mean(a.to(f32), axes, keepdims);
   detail::check_floating("mean", a);
   const Over over("mean", a, axes, keepdims);
   over.check_not_empty("mean", a);
@@ -313,9 +314,9 @@ Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) 
   return sum(square(a - mean(a, axes, true)), axes, keepdims) / (left > 0 ? left : 0.0);
 }
 
-Tensor std(const Tensor& a, const Axes& axes, bool keepdims, double correction) {
-  detail::check_floating("std", a);
-  Over("std", a, axes, keepdims).check_not_empty("std", a);
+Tensor stddev(const Tensor& a, const Axes& axes, bool keepdims, double correction) {
+  detail::check_floating("stddev", a);
+  Over("stddev", a, axes, keepdims).check_not_empty("stddev", a);
   return off_zero(var(a, axes, keepdims, correction), [](const Tensor& v) { return sqrt(v); });
 }
 

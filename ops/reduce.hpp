@@ -8,7 +8,7 @@ namespace weft {
 
 /// The sum; of u8 in i64. Of nothing: 0. (sum_to is declared in engine/ops_needed.hpp.)
 Tensor sum(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
-/// The mean, f32 and f64. Throws Error for an empty axis.
+/// The mean, f32 and f64; of u8, such as comparisons give, in f32. Throws Error for an empty axis.
 Tensor mean(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The product; of u8 in i64. Of nothing: 1. The gradient is the product of the others, also beside zeros.
 Tensor prod(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
@@ -19,7 +19,7 @@ Tensor min(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The variance, f32 and f64: squared deviations from the mean over (count - correction); nan where that is 0 or less.
 Tensor var(const Tensor& a, const Axes& axes = {}, bool keepdims = false, double correction = 1);
 /// The square root of the variance. Its gradient is 0 where it is 0.
-Tensor std(const Tensor& a, const Axes& axes = {}, bool keepdims = false, double correction = 1);
+Tensor stddev(const Tensor& a, const Axes& axes = {}, bool keepdims = false, double correction = 1);
 /// The p-norm, sum(|a|^p)^(1/p), for p > 0, f32 and f64; infinite p: the largest absolute value. Of nothing: 0 (throws
 /// Error for infinite p). The gradient is 0 where the norm is 0, and along elements that are 0.
 Tensor norm(const Tensor& a, const Axes& axes = {}, bool keepdims = false, double p = 2);

@@ -272,15 +272,15 @@ TEST_CASE("norms and deviations that are 0 have the slope 0") {
   for (const DType dtype : {f32, f64}) {
     Tensor zero = parameter(zeros({2, 3}, dtype)), same = parameter(full({2, 3}, 4, dtype));
     for (const double p : {0.5, 1.0, 2.0, 3.0, HUGE_VAL}) CHECK(flat(grad(sum(norm(zero, 1, false, p)), {zero})[0]));
-    CHECK(flat(grad(sum(weft::std(same, 1)), {same})[0]));
-    CHECK(flat(weft::std(same, 1)));
+    CHECK(flat(grad(sum(stddev(same, 1)), {same})[0]));
+    CHECK(flat(stddev(same, 1)));
     Tensor half = parameter(tensor({0, 3, -4}, {3}, dtype));
     CHECK(allclose(grad(norm(half), {half})[0], tensor({0, 0.6, -0.8}, {3}, dtype)));
     CHECK(allclose(grad(norm(half, {}, false, INFINITY), {half})[0], tensor({0, 0, -1}, {3}, dtype)));
   }
   CHECK(norm(tensor({1, -7, 3}, {3}), {}, false, INFINITY).item() == 7);
   CHECK(std::isnan(norm(tensor({1, NAN}, {2})).item()));
-  CHECK(std::isnan(weft::std(tensor({1}, {1})).item()));
+  CHECK(std::isnan(stddev(tensor({1}, {1})).item()));
 }
 
 TEST_CASE("nan is not 0 for any and all") {

@@ -240,3 +240,14 @@ TEST_CASE("slopes at special values") {
   const Tensor both = fused([](auto x) { return x / 0.0 + x / -0.0; })(ones({1}));
   CHECK(std::isnan(both.item()));
 }
+
+TEST_CASE("masks give numbers") {
+  const Tensor hits = equal(tensor({1, 2, 3, 4}), tensor({1, 0, 3, 4}));
+  CHECK(mean(hits).item() == 0.75);
+  CHECK(mean(hits).dtype() == f32);
+  CHECK(sum(hits).item() == 3);
+  CHECK(allclose(mean(reshape(hits, {2, 2}), 0), tensor({1.0, 0.5})));
+  CHECK_THROWS_AS(mean(tensor({1, 2}, i64)), Error);
+  CHECK(allclose(where(hits, 1.0, -1.0), tensor({1, -1, 1, 1})));
+  CHECK(where(hits, 1.0, 0.0, f64).dtype() == f64);
+}

@@ -259,7 +259,7 @@ void add_reduce_rows(std::vector<OpRow>& rows) {
   some.no_empty = "there is no deviation of nothing";
   some.no_single = "one value has no slope, and its deviation's second order no finite difference";
   add_reductions(
-      rows, "std", [](T a, A axes, bool keep) { return weft::std(a, axes, keep, 0); },
+      rows, "stddev", [](T a, A axes, bool keep) { return stddev(a, axes, keep, 0); },
       [](const Values& v) { return std::sqrt(spread(v, 0)); }, some);
   add_reductions(
       rows, "logsumexp", [](T a, A axes, bool keep) { return logsumexp(a, axes, keep); }, log_of_exps, floating);
