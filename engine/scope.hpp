@@ -37,6 +37,7 @@ class ScopeName {
  public:
   /// Takes its place, unless it has one: a shared module has its first name.
   void place(std::string name, std::shared_ptr<const ScopeName> outer);
+  bool has_outer() const { return outer_ != nullptr; }
   /// The number of the path to here.
   std::uint32_t scope() const;
 

@@ -1,17 +1,25 @@
 #pragma once
 // Modules that hold modules, and functions as modules.
+#include <weft/engine/function.hpp>
 #include <weft/nn/module.hpp>
 
 namespace weft::nn {
 
 /// Modules by number, named "0", "1", ...; what they compute is up to the owner's forward.
 class ModuleList : public Module {
+  // What is to be copied, moved or taken as it is.
+  template <class M>
+  static constexpr bool is_list = std::derived_from<std::remove_cvref_t<M>, ModuleList> ||
+                                  std::same_as<std::remove_cvref_t<M>, std::vector<ModulePtr>> ||
+                                  std::same_as<std::remove_cvref_t<M>, std::initializer_list<ModulePtr>>;
+
  public:
   explicit ModuleList(std::vector<ModulePtr> modules = {});
   explicit ModuleList(std::initializer_list<ModulePtr> modules) : ModuleList(std::vector<ModulePtr>(modules)) {}
+  /// From pointers, as make gives them, and modules made on the spot: `Sequential(Linear(3, 16), Lambda(tanh))`.
   template <class... M>
-    requires(sizeof...(M) > 0 && (std::convertible_to<M, ModulePtr> && ...))
-  explicit ModuleList(M&&... modules) : ModuleList(std::vector<ModulePtr>{std::forward<M>(modules)...}) {}
+    requires(sizeof...(M) > 0 && !(sizeof...(M) == 1 && (is_list<M> && ...)))
+  explicit ModuleList(M&&... modules) : ModuleList(std::vector<ModulePtr>{pointer(std::forward<M>(modules))...}) {}
 
   void append(ModulePtr module);
   std::size_t size() const { return modules_.size(); }
@@ -21,6 +29,18 @@ class ModuleList : public Module {
   auto end() const { return modules_.end(); }
 
  private:
+  template <class M>
+  static ModulePtr pointer(M&& module) {
+    if constexpr (std::convertible_to<M, ModulePtr>)
+      return std::forward<M>(module);
+    else if constexpr (!std::derived_from<std::remove_cvref_t<M>, Module>)
+      static_assert(sizeof(M) == 0, "a list of modules takes modules, Linear(3, 4), or pointers, make<Linear>(3, 4)");
+    else if constexpr (std::is_lvalue_reference_v<M>)
+      static_assert(sizeof(M) == 0, "a list of modules takes a named module over only by std::move, or as a pointer");
+    else
+      return std::make_shared<M>(std::move(module));
+  }
+
   std::vector<ModulePtr> modules_;
 };
 
@@ -31,14 +51,14 @@ class Sequential : public ModuleList {
   Tensor forward(const Tensor& x) override;
 };
 
-/// A function as a module.
+/// A function as a module: a lambda, or the name of an op as in `Lambda(relu)`.
 class Lambda : public Module {
  public:
-  explicit Lambda(std::function<Tensor(const Tensor&)> function) : function_(std::move(function)) {}
+  explicit Lambda(Function function) : function_(std::move(function)) {}
   Tensor forward(const Tensor& x) override { return function_(x); }
 
  private:
-  std::function<Tensor(const Tensor&)> function_;
+  Function function_;
 };
 
 }  // namespace weft::nn

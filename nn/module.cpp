@@ -1,6 +1,7 @@
 #include <weft/nn/module.hpp>
 
 #include <algorithm>
+#include <iostream>
 #include <unordered_set>
 
 #include <weft/engine/create.hpp>
@@ -29,6 +30,15 @@ void ModuleAccess::walk(const Module& module, const std::string& prefix, std::un
   }
 }
 
+bool ModuleAccess::holds(const Module& module, const Module& wanted) {
+  if (&module == &wanted) return true;
+  bool found = false;
+  std::unordered_set<const Module*> seen;
+  walk(module, "", seen,
+       [&](const std::string&, const Module::Entry& entry) { found |= entry.child.get() == &wanted; });
+  return found;
+}
+
 NamedTensors ModuleAccess::tensors(const Module& module, bool parameters) {
   NamedTensors result;
   std::unordered_set<const Module*> seen;
@@ -41,6 +51,33 @@ NamedTensors ModuleAccess::tensors(const Module& module, bool parameters) {
 }
 
 Module::~Module() = default;
+
+void moved_from(const std::string& what) { fail(what, ": the module has been moved from"); }
+
+namespace {
+thread_local const Module* innermost = nullptr;  // whose forward runs
+}  // namespace
+
+Module::Running::Running(const Module& module) : scope_(module.checked_name()->scope()), outer_(innermost) {
+  if (outer_ != nullptr && outer_ != &module && !module.warned_ && !module.name_->has_outer())
+    module.warn_of_no_owner(*outer_);
+  innermost = &module;
+}
+
+Module::Running::~Running() { innermost = outer_; }
+
+const std::shared_ptr<weft::detail::ScopeName>& Module::checked_name() const {
+  if (!name_) moved_from(type_name(*this));
+  return name_;
+}
+
+void Module::warn_of_no_owner(const Module& outer) const {
+  const Tensors mine = parameters();
+  if (std::none_of(mine.begin(), mine.end(), [](const Tensor& p) { return p.requires_grad(); })) return;
+  warned_ = true;
+  std::cerr << "weft: warning: a " << type_name(*this) << " is called in the forward of " << type_name(outer)
+            << " but is no Child of it: its parameters are not trained or saved with it\n";
+}
 
 Tensor Module::forward(const Tensor& x) {
   fail(type_name(*this), ": got ", x.dtype(), " ", x.shape(), ", has no forward of one tensor");
@@ -150,7 +187,10 @@ void Module::add(Entry entry) {
 
 void Module::add_child(std::string name, ModulePtr child) {
   if (!child) fail(type_name(*this), ": the child \"", name, "\" is null");
+  if (ModuleAccess::holds(*child, *this))
+    fail(type_name(*this), ": the child \"", name, "\" is or holds the module itself");
   const ModulePtr added = child;
+  checked_name();
   add({name, Kind::child, std::move(child), Tensor()});
   if (added->name_) added->name_->place(std::move(name), name_);
 }

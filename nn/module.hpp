@@ -16,7 +16,8 @@ namespace weft::nn {
 class Module;
 using ModulePtr = std::shared_ptr<Module>;
 
-/// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it.
+/// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it. One that calls
+/// its own module again is called again for that: without an end, the stack overflows.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 
 /// Names a registered forward hook, to take it off again.
@@ -34,7 +35,8 @@ class ForwardHookHandle {
 };
 
 /// Base of every layer and net. A net is a struct that derives from it, declares Child, Param and Buffer members, and
-/// overrides forward with plain code. The registry owns handles and never points back at the struct or its members, so
+/// overrides forward with plain code. A layer as a plain member is not known to the net: when it is called there, a
+/// line on stderr says so, once. The registry owns handles and never points back at the struct or its members, so
 /// a module may be moved; copying would share parameters unseen and is deleted.
 class Module {
  public:
@@ -93,7 +95,7 @@ class Module {
   // Calls f as forward is called: errors, and what is recorded, know the module.
   template <class F>
   decltype(auto) inside(F&& f) const {
-    const Scope scope(name_ ? name_->scope() : 0);  // none: the module has been moved from
+    const Running running(*this);
     try {
       return f();
     } catch (const Error&) {
@@ -107,6 +109,19 @@ class Module {
   void add_buffer(std::string name, Tensor buffer);
 
  private:
+  // While it lives, the thread is in the module's part. Throws Error if the module has been moved from.
+  class Running {
+   public:
+    [[nodiscard]] explicit Running(const Module& module);
+    ~Running();
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    Scope scope_;
+    const Module* outer_;
+  };
+
   friend struct ModuleAccess;
   template <class T>
   friend class Child;
@@ -122,30 +137,39 @@ class Module {
   };
   void add(Entry entry);
 
+  const std::shared_ptr<weft::detail::ScopeName>& checked_name() const;
+  void warn_of_no_owner(const Module& outer) const;
+
   std::shared_ptr<weft::detail::ScopeName> name_ = std::make_shared<weft::detail::ScopeName>();
   std::vector<Entry> entries_;  // in the order of declaration
   std::vector<std::shared_ptr<ForwardHook>> hooks_;
   bool training_ = true;
+  mutable bool warned_ = false;
 };
 
 /// A new module on the heap: `make<Linear>(3, 16)`.
 template <std::derived_from<Module> T, class... Args>
-  requires std::constructible_from<T, Args...> ModulePtr make(Args&&... args) {
-    return std::make_shared<T>(std::forward<Args>(args)...);
-  }
+std::shared_ptr<T> make(Args&&... args) {
+  if constexpr (std::constructible_from<T, Args...>)
+    return std::shared_ptr<T>(new T(std::forward<Args>(args)...));  // make_shared would bury what T says of mistakes
+  else
+    static_assert(sizeof(T) == 0, "make: the module has no constructor that takes these");
+}
 /// The same with options in braces, `make<Linear>(3, 16, {.bias = false})`, of a module that calls their type Options.
 template <std::derived_from<Module> T>
-ModulePtr make(typename T::Options options) {
+std::shared_ptr<T> make(typename T::Options options) {
   return std::make_shared<T>(std::move(options));
 }
 template <std::derived_from<Module> T, class A>
-ModulePtr make(A&& a, typename T::Options options) {
+std::shared_ptr<T> make(A&& a, typename T::Options options) {
   return std::make_shared<T>(std::forward<A>(a), std::move(options));
 }
 template <std::derived_from<Module> T, class A, class B>
-ModulePtr make(A&& a, B&& b, typename T::Options options) {
+std::shared_ptr<T> make(A&& a, B&& b, typename T::Options options) {
   return std::make_shared<T>(std::forward<A>(a), std::forward<B>(b), std::move(options));
 }
+
+[[noreturn]] void moved_from(const std::string& what);
 
 /// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it, with options in
 /// braces as make does. Called like a function; `->` for the rest. Child<Module> takes a ModulePtr and holds any kind.
@@ -159,6 +183,10 @@ class Child {
   template <class U = T>
   Child(Module* owner, std::string name, typename U::Options options)
       : Child(owner, std::move(name), build(std::move(options))) {}
+  template <class... Args>
+  Child(const char*, Args&&...) {
+    static_assert(sizeof(T) == 0, "Child: the owner, this, comes before the name");
+  }
   template <class A, class U = T>
   Child(Module* owner, std::string name, A&& a, typename U::Options options)
       : Child(owner, std::move(name), build(std::forward<A>(a), std::move(options))) {}
@@ -168,13 +196,17 @@ class Child {
 
   template <class... Args>
   decltype(auto) operator()(Args&&... args) const {
-    if constexpr (requires { (*module_)(std::forward<Args>(args)...); })
-      return (*module_)(std::forward<Args>(args)...);
+    T& module = **this;
+    if constexpr (requires { module(std::forward<Args>(args)...); })
+      return module(std::forward<Args>(args)...);
     else
-      return module_->inside([&]() -> decltype(auto) { return module_->forward(std::forward<Args>(args)...); });
+      return module.inside([&]() -> decltype(auto) { return module.forward(std::forward<Args>(args)...); });
   }
-  T* operator->() const { return module_.get(); }
-  T& operator*() const { return *module_; }
+  T* operator->() const { return &**this; }
+  T& operator*() const {
+    if (!module_) moved_from("Child");
+    return *module_;
+  }
   /// To share the module: hand it to another Child or container.
   const std::shared_ptr<T>& ptr() const { return module_; }
 
@@ -184,17 +216,22 @@ class Child {
     if constexpr (sizeof...(Args) == 1 && (std::convertible_to<Args, std::shared_ptr<T>> && ...))
       return std::shared_ptr<T>(std::forward<Args>(args)...);
     else if constexpr (std::constructible_from<T, Args...>)
-      return std::make_shared<T>(std::forward<Args>(args)...);
+      return std::shared_ptr<T>(new T(std::forward<Args>(args)...));  // as in make
     else
       static_assert(sizeof(T) == 0, "Child: the module has no constructor that takes what follows the name");
   }
   std::shared_ptr<T> module_;
 };
 
-/// A tensor that a module knows by name. It is a Tensor; change it in place, under NoGrad: += and its like would make
-/// it another than the registered one, and do not compile.
+/// A tensor that a module knows by name. It is a Tensor; change it in place, under NoGrad: = and += would make it
+/// another than the registered one, and do not compile. To tie weights, share the module that holds them:
+/// `Child<Linear> decoder{this, "decoder", encoder.ptr()}`.
 class Registered : public Tensor {
  public:
+  Registered(const Registered&) = default;
+  Registered(Registered&&) = default;
+  Registered& operator=(const Registered&) = delete;
+  Registered& operator=(Registered&&) = default;  // modules may be moved
   template <class T>
   Registered& operator+=(const T&) = delete;
   template <class T>

@@ -11,6 +11,8 @@ struct ModuleAccess {
   template <class F>
   static void walk(const Module& module, const std::string& prefix, std::unordered_set<const Module*>& seen,
                    const F& f);
+  /// Whether `wanted` is the module or below it.
+  static bool holds(const Module& module, const Module& wanted);
   static NamedTensors tensors(const Module& module, bool parameters);
   /// The number of elements of the parameters that are the module's own, not its children's.
   static std::int64_t own_parameters(const Module& module);

@@ -20,6 +20,10 @@ class Conv2d : public Module {
  public:
   using Options = Conv2dOptions;
   Conv2d(std::int64_t in, std::int64_t out, Conv2dOptions options = {});
+  template <std::integral T>
+  Conv2d(std::int64_t in, std::int64_t out, T) : Conv2d(in, out) {
+    static_assert(sizeof(T) == 0, "Conv2d: after in and out come options, such as {.kernel = 3}");
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
 

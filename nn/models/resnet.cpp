@@ -24,7 +24,8 @@ ModulePtr shortcut_of(ShortcutOption option, std::int64_t in, std::int64_t out, 
   const bool same = in == out && stride == 1;
   if (option == ShortcutOption::C || (option == ShortcutOption::B && !same))
     return make<Projection>(in, out, ProjectionOptions{.stride = stride, .norm = norm});
-  return same ? make<Identity>() : make<ZeroPad>(in, out, stride);
+  if (same) return make<Identity>();
+  return make<ZeroPad>(in, out, stride);
 }
 
 struct PlainBlock : Module {
@@ -98,9 +99,11 @@ struct CifarNet : Module {
     std::vector<ModulePtr> result;
     for (std::int64_t i = 0; i < blocks; ++i) {
       const std::int64_t from = i == 0 ? in : out, step = i == 0 ? stride : 1;
-      result.push_back(style == Style::plain      ? make<PlainBlock>(from, out, step)
-                       : style == Style::residual ? make<ResidualBlock>(from, out, step, option)
-                                                  : make<PreActivationBlock>(from, out, step, option));
+      switch (style) {
+        case Style::plain: result.push_back(make<PlainBlock>(from, out, step)); break;
+        case Style::residual: result.push_back(make<ResidualBlock>(from, out, step, option)); break;
+        case Style::pre_activation: result.push_back(make<PreActivationBlock>(from, out, step, option)); break;
+      }
     }
     return result;
   }

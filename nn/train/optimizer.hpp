@@ -79,19 +79,24 @@ class Optimizer : public Stateful {
   std::vector<std::int64_t> steps_;  // of each parameter
 };
 
-/// An optimiser from its options and its update. `class Mine : public OptimizerOf<Mine, MineOptions>` says
-///   static constexpr const char* name = "Mine";
-///   static std::vector<std::string> slots(const std::vector<MineOptions>& groups);  // names of its state tensors
-///   static void check(const MineOptions& options);                                  // throws Error unless they are
-///   valid static void update(Tensor& p, const Tensor& g, Tensors& slots, const MineOptions& options, std::int64_t
-///   step);
+/// An optimiser from its options and its update; of a module's parameters, `Adam(net, {.lr = 1e-3})`, of these tensors,
+/// or of groups with options of their own. `class Mine : public OptimizerOf<Mine, MineOptions>` says
+///
+///     static constexpr const char* name = "Mine";
+///     static std::vector<std::string> slots(const std::vector<MineOptions>& groups);  // names of its state tensors
+///     static void check(const MineOptions& options);                                  // throws Error if they are
+///     wrong static void update(Tensor& p, const Tensor& g, Tensors& slots, const MineOptions& options, std::int64_t
+///     step);
+///
 /// where MineOptions has an `lr`; and, where it has a momentum too,
-///   static constexpr double MineOptions::*momentum_option = &MineOptions::momentum;
+///
+///     static constexpr double MineOptions::*momentum_option = &MineOptions::momentum;
 template <class Self, class Options>
 class OptimizerOf : public Optimizer {
  public:
   explicit OptimizerOf(const Tensors& parameters, Options options = {})
       : OptimizerOf(std::vector<ParamGroup<Options>>{{parameters, options}}) {}
+  explicit OptimizerOf(const Module& module, Options options = {}) : OptimizerOf(module.parameters(), options) {}
   explicit OptimizerOf(const std::vector<ParamGroup<Options>>& groups) : Optimizer(Self::name) {
     for (const auto& group : groups) {
       Self::check(group.options);

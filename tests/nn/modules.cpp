@@ -378,3 +378,22 @@ TEST_CASE("gradcheck of a module's parameters") {
   CHECK_FALSE(result.ok);
   CHECK(result.message.find("input 1 of shape {3}") != std::string::npos);
 }
+
+TEST_CASE("modules made on the spot, functions by name, optimisers of modules") {
+  nn::Sequential net(nn::Linear(3, 4), nn::Lambda(relu), nn::make<nn::Linear>(4, 1));
+  CHECK(net.named_parameters()[2].first == "2.weight");
+  CHECK(net.parameters().size() == 4);
+  CHECK(net(ones({2, 3})).shape() == Shape{2, 1});
+  nn::ModuleList one(nn::Linear(2, 2));
+  CHECK(one.size() == 1);
+  static_assert(std::is_same_v<decltype(nn::make<nn::Linear>(3, 4)), std::shared_ptr<nn::Linear>>);
+
+  const Tensor before = net.parameters()[0].detach().clone();
+  nn::Adam adam(net, {.lr = 0.5});
+  sum(net(ones({2, 3}))).backward();
+  adam.step();
+  CHECK(adam.parameters().size() == 4);
+  CHECK_FALSE(allclose(net.parameters()[3], zeros({1})));
+  nn::Lambda nothing(relu);
+  CHECK_THROWS_WITH_AS(nn::Adam(nothing, {}), doctest::Contains("no parameters"), Error);
+}
