@@ -2,6 +2,7 @@
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/detail/arguments.hpp>
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/ops_needed.hpp>
 
@@ -13,14 +14,12 @@ Shape joined(Shape shape, const Shape& rest) {
   return shape;
 }
 
-// What f is called with: the caller's own tensor if derivatives are to be connected to it, else a leaf in its place.
+// What f is called with. A computed tensor goes in as it is where derivatives are to be connected to it.
 Tensors arguments(const char* op, const Tensors& xs, bool connected) {
   Tensors result;
   for (const Tensor& x : xs) {
     detail::check_floating(op, x);
-    Tensor argument = connected && x.requires_grad() ? x : x.detach();
-    if (!argument.requires_grad()) argument.set_requires_grad(true);
-    result.push_back(std::move(argument));
+    result.push_back(connected && x.requires_grad() ? x : detail::argument_for(x));
   }
   return result;
 }

@@ -11,7 +11,11 @@ struct TransformOptions {
 };
 
 // In all of these `f` may be the name of an op: `jacobian(tanh, x)`. An input that the function does not depend on has
-// derivatives of zero. Inputs are f32 or f64.
+// derivatives of zero. Inputs are f32 or f64. Leaves that require a gradient go in as they are, and their .grad() stays
+// as it is: with a module's parameters among the inputs these are the derivatives with respect to them, though the
+// function takes them from the module,
+//   hvp([&](const Tensors&) { return nn::mse(net(x), y); }, net.parameters(), directions)
+// A leaf that is given twice has the derivative of both together. Other inputs reach the function as its argument only.
 
 /// Cotangent times Jacobian: the gradient of f at x, weighted by v, which is shaped as f(x). Reverse mode, one pass.
 Tensor vjp(const Function& f, const Tensor& x, const Tensor& v, TransformOptions options = {});

@@ -5,6 +5,7 @@
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/detail/arguments.hpp>
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/random.hpp>
 
@@ -45,12 +46,8 @@ std::string ops_behind(const Tensors& outputs) {
   return text;
 }
 
-// What stands for an input: itself if it is a leaf that requires a gradient, since f may know it otherwise, as a module
-// knows its parameters; else a copy that is such a leaf, or for integers no copy.
-Tensor leaf_for(const Tensor& input) {
-  if (input.dtype() != f64 || (input.is_leaf() && input.requires_grad())) return input;
-  return parameter(input);
-}
+// On storage of its own, as its elements will be moved.
+Tensor leaf_for(const Tensor& input) { return input.dtype() == f64 ? detail::argument_for(input, true) : input; }
 
 class Check {
  public:
