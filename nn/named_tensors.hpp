@@ -11,4 +11,7 @@ namespace weft::nn {
 /// Tensors with their names, in order.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
+/// Short texts with their names.
+using Notes = std::vector<std::pair<std::string, std::string>>;
+
 }  // namespace weft::nn

@@ -23,6 +23,7 @@
 #include <weft/nn/module.hpp>
 #include <weft/nn/named_tensors.hpp>
 #include <weft/nn/shortcuts.hpp>
+#include <weft/nn/state.hpp>
 #include <weft/nn/summary.hpp>
 #include <weft/nn/train/adam.hpp>
 #include <weft/nn/train/metrics.hpp>

@@ -174,7 +174,7 @@ bool train(const Options& o) {
   Position at;
   at.images = data.train.size();
   at.steps = loader.batches();
-  if (!o.resume.empty()) at.read(nn::load(o.resume, *net, &optimizer, &schedule));
+  if (!o.resume.empty()) at.read(nn::load(o.resume, *net, &optimizer, &schedule).notes);
   if (at.epoch > o.epochs) weft::fail("--resume: the checkpoint is at epoch ", at.epoch, " of ", o.epochs);
   watch_interrupts();
   if (!o.resume.empty()) bring_metrics(std::filesystem::path(o.resume).parent_path(), o.out);

@@ -3,30 +3,77 @@
 #include <map>
 #include <string_view>
 
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/text.hpp>
 
 namespace weft::detail {
+namespace {
 
-Tensors matched(const std::string& who, const nn::NamedTensors& saved, const nn::NamedTensors& wanted, bool strict) {
-  std::map<std::string_view, const Tensor*> left;
-  for (const auto& [name, t] : saved) left.emplace(name, &t);
-  Tensors found;
+struct Saved {
+  std::string_view name;  // in full
+  const Tensor* tensor;
+};
+
+// What is looked at, by the name that it is wanted under.
+std::map<std::string, Saved> renamed(const std::string& who, const nn::NamedTensors& saved,
+                                     const nn::LoadOptions& options) {
+  std::map<std::string, Saved> result;
+  for (const auto& [name, t] : saved) {
+    if (!t.defined()) fail(who, " has ", quoted(name), " as an undefined tensor, needs a value");
+    if (!name.starts_with(options.prefix)) continue;
+    std::string wanted = name.substr(options.prefix.size());
+    if (options.rename && (wanted = options.rename(wanted)).empty()) continue;
+    const auto [at, fresh] = result.try_emplace(std::move(wanted), Saved{name, &t});
+    if (!fresh)
+      fail(who, " has ", quoted(at->second.name), " and ", quoted(name), ", which are both ", quoted(at->first));
+  }
+  return result;
+}
+
+}  // namespace
+
+Match match(const std::string& who, const nn::NamedTensors& saved, const nn::NamedTensors& wanted,
+            const nn::LoadOptions& options) {
+  std::map<std::string, Saved> left = renamed(who, saved, options);
+  Match result;
+  nn::LoadReport& report = result.report;
   for (const auto& [name, t] : wanted) {
     const auto at = left.find(name);
     if (at == left.end()) {
-      if (strict) fail(who, " has no tensor ", quoted(name), ", needs one of ", t.dtype(), " ", t.shape());
-      found.emplace_back();
+      if (options.strict) fail(who, " has no tensor ", quoted(name), ", needs one of ", t.dtype(), " ", t.shape());
+      report.missing.push_back(name);
       continue;
     }
-    const Tensor& tensor = *at->second;
-    if (tensor.shape() != t.shape() || tensor.dtype() != t.dtype())
-      fail(who, " has ", quoted(name), " as ", tensor.dtype(), " ", tensor.shape(), ", needs ", t.dtype(), " ",
-           t.shape());
-    found.push_back(tensor);
+    const Saved found = at->second;
     left.erase(at);
+    if (found.tensor->shape() != t.shape() || found.tensor->dtype() != t.dtype()) {
+      if (options.strict)
+        fail(who, " has ", quoted(found.name), " as ", found.tensor->dtype(), " ", found.tensor->shape(), ", needs ",
+             t.dtype(), " ", t.shape());
+      report.misshapen.push_back(name);
+      continue;
+    }
+    report.loaded.push_back(name);
+    result.from.push_back(*found.tensor);
+    result.to.push_back(t);
   }
-  if (strict && !left.empty()) fail(who, " has a tensor ", quoted(left.begin()->first), ", there is no place for it");
-  return found;
+  for (const auto& [name, unused] : left) {
+    if (options.strict) fail(who, " has a tensor ", quoted(unused.name), ", there is no place for it");
+    report.unexpected.emplace_back(unused.name);
+  }
+  if (result.from.empty() && !(saved.empty() && wanted.empty()))
+    fail(who, " has nothing to load: of the module's ", wanted.size(), " tensors ", report.missing.size(),
+         " are missing and ", report.misshapen.size(), " of another shape or dtype");
+  return result;
+}
+
+void Match::load() {
+  const NoGrad off;
+  for (std::size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
+}
+
+Tensors matched(const std::string& who, const nn::NamedTensors& saved, const nn::NamedTensors& wanted) {
+  return match(who, saved, wanted, {}).from;
 }
 
 }  // namespace weft::detail

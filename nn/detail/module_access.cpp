@@ -7,6 +7,13 @@
 
 namespace weft::nn {
 
+NamedTensors ModuleAccess::tensors(const Module& module) {
+  NamedTensors all = module.named_parameters();
+  const NamedTensors buffers = module.named_buffers();
+  all.insert(all.end(), buffers.begin(), buffers.end());
+  return all;
+}
+
 std::int64_t ModuleAccess::own_parameters(const Module& module) {
   std::int64_t count = 0;
   for (const Module::Entry& entry : module.entries_)

@@ -14,6 +14,8 @@ struct ModuleAccess {
   /// Whether `wanted` is the module or below it.
   static bool holds(const Module& module, const Module& wanted);
   static NamedTensors tensors(const Module& module, bool parameters);
+  /// Its parameters, then its buffers: handles, by the names under which they are saved.
+  static NamedTensors tensors(const Module& module);
   /// The number of elements of the parameters that are the module's own, not its children's.
   static std::int64_t own_parameters(const Module& module);
   static bool has_children(const Module& module);

@@ -2,9 +2,9 @@
 
 #include <string_view>
 
-#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/matched.hpp>
-#include <weft/nn/module.hpp>
+#include <weft/nn/detail/module_access.hpp>
+#include <weft/nn/files/safetensors.hpp>
 #include <weft/nn/stateful.hpp>
 
 namespace weft::nn {
@@ -12,13 +12,6 @@ namespace {
 
 // No module's name holds a slash: names are identifiers joined by dots.
 constexpr std::string_view optimizer_prefix = "optimizer/", schedule_prefix = "schedule/";
-
-NamedTensors tensors_of(const Module& module) {
-  NamedTensors tensors;
-  for (const auto& [name, t] : module.named_parameters()) tensors.emplace_back(name, t);
-  for (const auto& [name, t] : module.named_buffers()) tensors.emplace_back(name, t);
-  return tensors;
-}
 
 void append(NamedTensors& tensors, std::string_view prefix, const NamedTensors& state) {
   for (const auto& [name, t] : state) tensors.emplace_back(std::string(prefix) + name, t);
@@ -46,18 +39,17 @@ Parts parts_of(const NamedTensors& file) {
 
 void save(const std::string& path, const Module& module, const Stateful* optimizer, const Stateful* schedule,
           const Notes& notes) {
-  NamedTensors tensors = tensors_of(module);
+  NamedTensors tensors = ModuleAccess::tensors(module);
   if (optimizer != nullptr) append(tensors, optimizer_prefix, optimizer->state());
   if (schedule != nullptr) append(tensors, schedule_prefix, schedule->state());
   write_safetensors(path, tensors, notes);
 }
 
-Notes load(const std::string& path, Module& module, Stateful* optimizer, Stateful* schedule, LoadOptions options) {
-  const NoGrad off;
+LoadReport load(const std::string& path, Module& module, Stateful* optimizer, Stateful* schedule,
+                const LoadOptions& options) {
   TensorFile file = read_safetensors(path);
   const Parts saved = parts_of(file.tensors);
-  const NamedTensors wanted = tensors_of(module);
-  const Tensors found = detail::matched("load: " + path, saved.module, wanted, options.strict);
+  detail::Match match = detail::match("load: " + path, saved.module, ModuleAccess::tensors(module), options);
   std::function<void()> load_optimizer, load_schedule;
   try {
     if (optimizer != nullptr) load_optimizer = optimizer->prepare_load(saved.optimizer);
@@ -68,9 +60,9 @@ Notes load(const std::string& path, Module& module, Stateful* optimizer, Statefu
   // From here on nothing is refused.
   if (load_optimizer) load_optimizer();
   if (load_schedule) load_schedule();
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (found[i].defined()) Tensor(wanted[i].second).copy_(found[i]);
-  return std::move(file.notes);
+  match.load();
+  match.report.notes = std::move(file.notes);
+  return std::move(match.report);
 }
 
 }  // namespace weft::nn

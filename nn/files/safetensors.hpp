@@ -4,9 +4,6 @@
 
 namespace weft::nn {
 
-/// Short texts with their names.
-using Notes = std::vector<std::pair<std::string, std::string>>;
-
 /// What a safetensors file holds.
 struct TensorFile {
   NamedTensors tensors;  ///< in the order of their data
