@@ -7,8 +7,7 @@ ModuleList::ModuleList(std::vector<ModulePtr> modules) {
 }
 
 void ModuleList::append(ModulePtr module) {
-  add_child(std::to_string(modules_.size()), module);
-  modules_.push_back(std::move(module));
+  modules_.emplace_back(this, std::to_string(modules_.size()), std::move(module));
 }
 
 Module& ModuleList::operator[](std::size_t i) const {
@@ -18,7 +17,7 @@ Module& ModuleList::operator[](std::size_t i) const {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const ModulePtr& module : *this) y = (*module)(y);
+  for (const auto& module : *this) y = module(y);
   return y;
 }
 

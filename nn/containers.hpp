@@ -19,18 +19,25 @@ class ModuleList : public Module {
   /// From pointers, as make gives them, and modules made on the spot: `Sequential(Linear(3, 16), Lambda(tanh))`.
   template <class... M>
     requires(sizeof...(M) > 0 && !(sizeof...(M) == 1 && (is_list<M> && ...)))
-  explicit ModuleList(M&&... modules) : ModuleList(std::vector<ModulePtr>{pointer(std::forward<M>(modules))...}) {}
+  explicit ModuleList(M&&... modules) {
+    (append(pointer(std::forward<M>(modules))), ...);
+  }
 
   void append(ModulePtr module);
+  template <std::derived_from<Module> T>
+  void append(std::shared_ptr<T> module) {
+    append(ModulePtr(remember(std::move(module))));
+  }
   std::size_t size() const { return modules_.size(); }
   /// Throws Error if there are not that many.
   Module& operator[](std::size_t i) const;
+  /// Each is a Child<Module>: called like a function, or taken as the ModulePtr that it is.
   auto begin() const { return modules_.begin(); }
   auto end() const { return modules_.end(); }
 
  private:
   template <class M>
-  static ModulePtr pointer(M&& module) {
+  static auto pointer(M&& module) {
     if constexpr (std::convertible_to<M, ModulePtr>)
       return std::forward<M>(module);
     else if constexpr (!std::derived_from<std::remove_cvref_t<M>, Module>)
@@ -41,7 +48,7 @@ class ModuleList : public Module {
       return std::make_shared<M>(std::move(module));
   }
 
-  std::vector<ModulePtr> modules_;
+  std::vector<Child<Module>> modules_;
 };
 
 /// One module after another.

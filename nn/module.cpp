@@ -185,6 +185,12 @@ void Module::add(Entry entry) {
   entries_.push_back(std::move(entry));
 }
 
+void Module::follow(Member& member) {
+  member.slot_ = std::make_shared<Member::Slot>();
+  member.slot_->member = &member;
+  entries_.back().slot = member.slot_;
+}
+
 void Module::add_child(std::string name, ModulePtr child) {
   if (!child) fail(type_name(*this), ": the child \"", name, "\" is null");
   if (ModuleAccess::holds(*child, *this))
@@ -211,10 +217,12 @@ Param::Param(Module* owner, std::string name, Tensor value)
     : Registered(!value.defined() || (value.is_leaf() && value.requires_grad()) ? std::move(value)
                                                                                 : parameter(std::move(value))) {
   owner->add_parameter(std::move(name), *this);
+  if (defined()) owner->follow(*this);
 }
 
 Buffer::Buffer(Module* owner, std::string name, Tensor value) : Registered(std::move(value)) {
   owner->add_buffer(std::move(name), *this);
+  if (defined()) owner->follow(*this);
 }
 
 std::vector<std::string> unregistered_leaves(const Module& module, const Tensor& result) {

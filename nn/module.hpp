@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -34,10 +35,36 @@ class ForwardHookHandle {
   std::weak_ptr<ForwardHook> hook_;
 };
 
+/// Base of Child, Param and Buffer. The registry that one was declared in knows where it is, though the module is
+/// moved, and in a copy of the module its copy is the new module's own.
+class Member {
+ protected:
+  Member() = default;
+  Member(const Member& other);
+  Member(Member&& other) noexcept;
+  Member& operator=(const Member&) { return *this; }
+  Member& operator=(Member&& other) noexcept;
+  ~Member();
+
+  // What a member is given that has just been copied with its module; nothing if it was copied by itself.
+  ModulePtr copied_child();
+  Tensor copied_tensor();
+
+ private:
+  friend class Module;
+  friend struct ModuleAccess;
+  struct Slot {
+    Member* member = nullptr;  // null: not there (any more)
+    ModulePtr child;           // of a copy, until its member is there
+    Tensor tensor;
+  };
+  std::shared_ptr<Slot> slot_;  // shared with the registry; null: a handle by itself
+};
+
 /// Base of every layer and net. A net is a struct that derives from it, declares Child, Param and Buffer members, and
-/// overrides forward with plain code. A layer as a plain member is not known to the net: when it is called there, a
-/// line on stderr says so, once. The registry owns handles and never points back at the struct or its members, so
-/// a module may be moved; copying would share parameters unseen and is deleted.
+/// overrides forward with plain code. It may be moved. A copy is deep, as clone() says. A struct that claims to be
+/// copyable and is not, say for a std::vector of std::unique_ptr, deletes its copy constructor. A layer as a plain
+/// member is not known to the net: when it is called there, a line on stderr says so, once.
 class Module {
  public:
   virtual ~Module();
@@ -84,11 +111,22 @@ class Module {
           }));
     }
 
+  /// Internal: remembers how to copy a module of this type, for clone().
+  template <class T>
+  static std::shared_ptr<T> remember(std::shared_ptr<T> module) {
+    if constexpr (std::is_copy_constructible_v<T>)
+      if (const T* known = module.get(); known != nullptr && typeid(*known) == typeid(T)) module->copy_ = &copy_of<T>;
+    return module;
+  }
+
   /// Multiplications with addition of one forward from `input` to `output`, those of children left out: for summary().
   virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const;
 
  protected:
   Module() = default;
+  // Deep; without the forward hooks. Throws Error if a child cannot be copied or a member is not Child, Param or
+  // Buffer.
+  Module(const Module& other);
   Module(Module&&) = default;
   Module& operator=(Module&&) = default;
 
@@ -134,8 +172,15 @@ class Module {
     Kind kind;
     ModulePtr child;
     Tensor tensor;
+    std::shared_ptr<Member::Slot> slot = nullptr;  // null: registered without a member
   };
   void add(Entry entry);
+  // The entry that was added last is this member's.
+  void follow(Member& member);
+  template <class T>
+  static ModulePtr copy_of(const Module& module) {
+    return remember(std::make_shared<T>(dynamic_cast<const T&>(module)));
+  }
 
   const std::shared_ptr<weft::detail::ScopeName>& checked_name() const;
   void warn_of_no_owner(const Module& outer) const;
@@ -143,6 +188,7 @@ class Module {
   std::shared_ptr<weft::detail::ScopeName> name_ = std::make_shared<weft::detail::ScopeName>();
   std::vector<Entry> entries_;  // in the order of declaration
   std::vector<std::shared_ptr<ForwardHook>> hooks_;
+  ModulePtr (*copy_)(const Module& module) = nullptr;  // null: not known
   bool training_ = true;
   mutable bool warned_ = false;
 };
@@ -151,22 +197,22 @@ class Module {
 template <std::derived_from<Module> T, class... Args>
 std::shared_ptr<T> make(Args&&... args) {
   if constexpr (std::constructible_from<T, Args...>)
-    return std::shared_ptr<T>(new T(std::forward<Args>(args)...));  // make_shared would bury what T says of mistakes
+    return Module::remember(std::shared_ptr<T>(new T(std::forward<Args>(args)...)));  // make_shared would bury what T says of mistakes
   else
     static_assert(sizeof(T) == 0, "make: the module has no constructor that takes these");
 }
 /// The same with options in braces, `make<Linear>(3, 16, {.bias = false})`, of a module that calls their type Options.
 template <std::derived_from<Module> T>
 std::shared_ptr<T> make(typename T::Options options) {
-  return std::make_shared<T>(std::move(options));
+  return Module::remember(std::make_shared<T>(std::move(options)));
 }
 template <std::derived_from<Module> T, class A>
 std::shared_ptr<T> make(A&& a, typename T::Options options) {
-  return std::make_shared<T>(std::forward<A>(a), std::move(options));
+  return Module::remember(std::make_shared<T>(std::forward<A>(a), std::move(options)));
 }
 template <std::derived_from<Module> T, class A, class B>
 std::shared_ptr<T> make(A&& a, B&& b, typename T::Options options) {
-  return std::make_shared<T>(std::forward<A>(a), std::forward<B>(b), std::move(options));
+  return Module::remember(std::make_shared<T>(std::forward<A>(a), std::forward<B>(b), std::move(options)));
 }
 
 [[noreturn]] void moved_from(const std::string& what);
@@ -174,11 +220,12 @@ std::shared_ptr<T> make(A&& a, B&& b, typename T::Options options) {
 /// A module inside a module: `Child<Linear> hidden{this, "hidden", 3, 16}` builds and registers it, with options in
 /// braces as make does. Called like a function; `->` for the rest. Child<Module> takes a ModulePtr and holds any kind.
 template <class T>
-class Child {
+class Child : public Member {
  public:
   template <class... Args>
   Child(Module* owner, std::string name, Args&&... args) : module_(build(std::forward<Args>(args)...)) {
     owner->add_child(std::move(name), module_);
+    owner->follow(*this);
   }
   template <class U = T>
   Child(Module* owner, std::string name, typename U::Options options)
@@ -193,6 +240,14 @@ class Child {
   template <class A, class B, class U = T>
   Child(Module* owner, std::string name, A&& a, B&& b, typename U::Options options)
       : Child(owner, std::move(name), build(std::forward<A>(a), std::forward<B>(b), std::move(options))) {}
+
+  Child(const Child& other) : Member(other), module_(other.module_) {
+    if (ModulePtr copy = copied_child()) module_ = std::dynamic_pointer_cast<T>(std::move(copy));
+  }
+  Child(Child&&) noexcept = default;
+  Child& operator=(const Child&) = default;
+  Child& operator=(Child&&) noexcept = default;
+  ~Child() = default;
 
   template <class... Args>
   decltype(auto) operator()(Args&&... args) const {
@@ -209,14 +264,15 @@ class Child {
   }
   /// To share the module: hand it to another Child or container.
   const std::shared_ptr<T>& ptr() const { return module_; }
+  operator const std::shared_ptr<T>&() const { return module_; }
 
  private:
   template <class... Args>
   static std::shared_ptr<T> build(Args&&... args) {
     if constexpr (sizeof...(Args) == 1 && (std::convertible_to<Args, std::shared_ptr<T>> && ...))
-      return std::shared_ptr<T>(std::forward<Args>(args)...);
+      return Module::remember(std::shared_ptr<T>(std::forward<Args>(args)...));
     else if constexpr (std::constructible_from<T, Args...>)
-      return std::shared_ptr<T>(new T(std::forward<Args>(args)...));  // as in make
+      return Module::remember(std::shared_ptr<T>(new T(std::forward<Args>(args)...)));  // as in make
     else
       static_assert(sizeof(T) == 0, "Child: the module has no constructor that takes what follows the name");
   }
@@ -226,12 +282,15 @@ class Child {
 /// A tensor that a module knows by name. It is a Tensor; change it in place, under NoGrad: = and += would make it
 /// another than the registered one, and do not compile. To tie weights, share the module that holds them:
 /// `Child<Linear> decoder{this, "decoder", encoder.ptr()}`.
-class Registered : public Tensor {
+class Registered : public Tensor, public Member {
  public:
-  Registered(const Registered&) = default;
-  Registered(Registered&&) = default;
+  Registered(const Registered& other) : Tensor(other), Member(other) {
+    if (Tensor copy = copied_tensor(); copy.defined()) Tensor::operator=(std::move(copy));
+  }
+  Registered(Registered&&) noexcept = default;
   Registered& operator=(const Registered&) = delete;
-  Registered& operator=(Registered&&) = default;  // modules may be moved
+  Registered& operator=(Registered&&) noexcept = default;  // modules may be moved
+  ~Registered() = default;
   template <class T>
   Registered& operator+=(const T&) = delete;
   template <class T>

@@ -1,5 +1,6 @@
 #pragma once
 // Everything in nn.
+#include <weft/nn/clone.hpp>
 #include <weft/nn/containers.hpp>
 #include <weft/nn/data/dataset.hpp>
 #include <weft/nn/data/datasets.hpp>

@@ -7,6 +7,9 @@
 namespace weft::nn {
 
 struct ModuleAccess {
+  struct Copies;
+  /// A deep copy. Throws Error if it is not known how to make one.
+  static ModulePtr copy(const Module& module);
   /// Calls f(dotted name, entry) for everything below a module, each module entered once.
   template <class F>
   static void walk(const Module& module, const std::string& prefix, std::unordered_set<const Module*>& seen,

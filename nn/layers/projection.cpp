@@ -3,7 +3,6 @@
 #include <weft/engine/create.hpp>
 #include <weft/nn/detail/inputs.hpp>
 #include <weft/nn/init.hpp>
-#include <weft/nn/layers/batch_norm.hpp>
 #include <weft/ops/matmul.hpp>
 
 namespace weft::nn {
@@ -12,9 +11,7 @@ Projection::Projection(std::int64_t in, std::int64_t out, ProjectionOptions o)
     : weight{this, "weight", (detail::check_positive("Projection", {in, out, o.stride}), empty({in, out}))},
       options(o) {
   kaiming_(weight);
-  if (!options.norm) return;
-  norm_ = make<BatchNorm>(out);
-  add_child("norm", norm_);
+  if (options.norm) norm_.emplace(this, "norm", out);
 }
 
 Tensor Projection::forward(const Tensor& x) {

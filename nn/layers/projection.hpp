@@ -1,6 +1,9 @@
 #pragma once
 // The projection shortcut: a layer, as it has weights.
+#include <weft/nn/layers/batch_norm.hpp>
 #include <weft/nn/module.hpp>
+
+#include <optional>
 
 namespace weft::nn {
 
@@ -22,7 +25,7 @@ class Projection : public Module {
   const ProjectionOptions options;
 
  private:
-  ModulePtr norm_;
+  std::optional<Child<BatchNorm>> norm_;
 };
 
 }  // namespace weft::nn
