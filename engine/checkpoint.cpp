@@ -5,6 +5,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/extras.hpp>
+#include <weft/engine/detail/surroundings.hpp>
 #include <weft/engine/random.hpp>
 
 namespace weft {
@@ -66,6 +67,7 @@ Tensors captured_by(const Tensors& outputs, const Tensors& entrances, std::uint6
 struct Recipe {
   MapOfSeveral f;
   detail::Draws draws;
+  detail::Surroundings surroundings;
   std::size_t inputs = 0, saved = 0;
 };
 
@@ -91,6 +93,7 @@ struct Checkpoint {
     targets.insert(targets.end(), captured, all.end());
     const std::uint64_t floor = Node::next_stamp();
     const Tensors outputs = [&] {
+      const detail::Surrounded as_before(recipe->surroundings);
       const detail::DrawScope again(recipe->draws, detail::DrawScope::Mode::repeat);
       return recipe->f(arguments);
     }();
@@ -107,7 +110,7 @@ struct Checkpoint {
 
 Tensors detail::checkpoint(MapOfSeveral f, const Tensors& inputs) {
   if (!grad_enabled()) return f(inputs);
-  const auto recipe = std::make_shared<Recipe>(Recipe{std::move(f), {}, inputs.size()});
+  const auto recipe = std::make_shared<Recipe>(Recipe{std::move(f), {}, detail::surroundings(), inputs.size()});
   Tensors all = inputs, results;
   {
     const Tensors entrances = enter(inputs);

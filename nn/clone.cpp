@@ -72,7 +72,7 @@ Module::Module(const Module& other) : training_(other.training_) {
       slot->child = copies.child(entry.child);
       if (slot->child->name_) slot->child->name_->place(entry.name, name_);
     } else {
-      slot->tensor = copies.tensor(entry.tensor);
+      slot->tensor = copies.tensor(ModuleAccess::tensor(entry));
     }
     entries_.push_back({entry.name, entry.kind, slot->child, slot->tensor, slot});
   }

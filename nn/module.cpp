@@ -39,13 +39,17 @@ bool ModuleAccess::holds(const Module& module, const Module& wanted) {
   return found;
 }
 
+Tensor ModuleAccess::tensor(const Module::Entry& entry) {
+  return entry.slot && entry.slot->tensor.defined() ? entry.slot->tensor : entry.tensor;
+}
+
 NamedTensors ModuleAccess::tensors(const Module& module, bool parameters) {
   NamedTensors result;
   std::unordered_set<const Module*> seen;
   std::unordered_set<const void*> known;
   const auto kind = parameters ? Module::Kind::parameter : Module::Kind::buffer;
   walk(module, "", seen, [&](const std::string& name, const Module::Entry& entry) {
-    if (entry.kind == kind && known.insert(entry.tensor.impl()).second) result.emplace_back(name, entry.tensor);
+    if (entry.kind == kind && known.insert(entry.tensor.impl()).second) result.emplace_back(name, tensor(entry));
   });
   return result;
 }

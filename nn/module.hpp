@@ -56,7 +56,7 @@ class Member {
   struct Slot {
     Member* member = nullptr;  // null: not there (any more)
     ModulePtr child;           // of a copy, until its member is there
-    Tensor tensor;
+    Tensor tensor;             // likewise, and what functional_call has given in place of the registry's
   };
   std::shared_ptr<Slot> slot_;  // shared with the registry; null: a handle by itself
 };
@@ -161,6 +161,8 @@ class Module {
   };
 
   friend struct ModuleAccess;
+  template <class M, class... Args>
+  friend decltype(auto) functional_call(M& module, const NamedTensors& tensors, Args&&... args);
   template <class T>
   friend class Child;
   friend class Param;

@@ -8,6 +8,7 @@
 #include <weft/nn/data/loader.hpp>
 #include <weft/nn/files/checkpoint.hpp>
 #include <weft/nn/files/safetensors.hpp>
+#include <weft/nn/functional_call.hpp>
 #include <weft/nn/init.hpp>
 #include <weft/nn/layers/activation.hpp>
 #include <weft/nn/layers/batch_norm.hpp>

@@ -8,8 +8,11 @@ namespace weft::nn {
 
 struct ModuleAccess {
   struct Copies;
+  struct Exchange;
   /// A deep copy. Throws Error if it is not known how to make one.
   static ModulePtr copy(const Module& module);
+  /// What the module has for an entry at the moment.
+  static Tensor tensor(const Module::Entry& entry);
   /// Calls f(dotted name, entry) for everything below a module, each module entered once.
   template <class F>
   static void walk(const Module& module, const std::string& prefix, std::unordered_set<const Module*>& seen,
