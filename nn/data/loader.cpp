@@ -1,118 +1,64 @@
-// DataLoader: which examples make a batch, what happens to them, and the thread that prepares them ahead.
+// DataLoader: which examples make a batch, and the thread that prepares them ahead.
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <mutex>
-#include <numeric>
 #include <thread>
 
+#include <weft/engine/grad_mode.hpp>
+#include <weft/nn/data/detail/augment.hpp>
 #include <weft/nn/data/detail/check.hpp>
+#include <weft/nn/data/detail/draws.hpp>
 #include <weft/nn/data/loader.hpp>
 
 namespace weft::nn {
 namespace {
 
-// SplitMix64 (Steele, Lea, Flood 2014): small, and a stream of its own for every (seed, epoch, example) is cheap, so
-// that what happens to an example depends neither on the batch size nor on where training was taken up again.
-class Draws {
- public:
-  Draws(std::uint64_t seed, std::uint64_t epoch, std::uint64_t item) {
-    state_ = mixed(mixed(mixed(seed) + epoch) + item);
-  }
-  /// A number in [0, n); n is so much smaller than 2^64 that the remainder's bias does not matter.
-  std::int64_t below(std::int64_t n) {
-    state_ += golden;
-    return static_cast<std::int64_t>(mixed(state_) % static_cast<std::uint64_t>(n));
-  }
-
- private:
-  static constexpr std::uint64_t golden = 0x9E3779B97F4A7C15U;
-  static std::uint64_t mixed(std::uint64_t z) {
-    z += golden;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t state_;
-};
-
-constexpr std::uint64_t order_stream = ~std::uint64_t{0};  // no example has this number
+using detail::Draws;
 
 std::size_t row_bytes(const Tensor& t) { return static_cast<std::size_t>(t.size() / t.size(0)) * size_of(t.dtype()); }
 
-void copy_row(const Tensor& from, std::int64_t source, Tensor& to, std::int64_t target) {
-  const auto bytes = row_bytes(from);
-  std::memcpy(to.impl()->storage->data() + static_cast<std::size_t>(target) * bytes,
-              from.impl()->storage->data() + static_cast<std::size_t>(source) * bytes, bytes);
+std::byte* row(const Tensor& t, std::int64_t i) {
+  return t.impl()->storage->data() + static_cast<std::size_t>(i) * row_bytes(t);
 }
 
-bool changes_anything(const Augment& augment) {
-  return augment.crop_padding > 0 || augment.flip || !augment.mean.empty();
+Shape with_count(std::int64_t count, const Shape& example) {
+  Shape shape = {count};
+  for (int axis = 0; axis < example.rank(); ++axis) shape.append(example[axis]);
+  return shape;
 }
 
-template <class T>
-void copy_image(const T* from, T* to, std::int64_t height, std::int64_t width, std::int64_t channels,
-                const Augment& augment, Draws draws) {
-  const std::int64_t padding = augment.crop_padding;
-  const std::int64_t down = padding > 0 ? draws.below(2 * padding + 1) - padding : 0;
-  const std::int64_t right = padding > 0 ? draws.below(2 * padding + 1) - padding : 0;
-  const bool mirrored = augment.flip && draws.below(2) == 1;
-  for (std::int64_t row = 0; row < height; ++row) {
-    const std::int64_t source_row = row + down;
-    const bool inside_row = source_row >= 0 && source_row < height;
-    for (std::int64_t column = 0; column < width; ++column) {
-      const std::int64_t source_column = (mirrored ? width - 1 - column : column) + right;
-      const bool inside = inside_row && source_column >= 0 && source_column < width;
-      const T* const pixel = from + (source_row * width + source_column) * channels;
-      for (std::int64_t c = 0; c < channels; ++c) *to++ = inside ? pixel[c] : T{0};
-    }
-  }
-  if (augment.mean.empty()) return;
-  to -= height * width * channels;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const T mean = static_cast<T>(augment.mean[static_cast<std::size_t>(c)]);
-    const T scale = static_cast<T>(1 / augment.stddev[static_cast<std::size_t>(c)]);
-    for (std::int64_t i = 0; i < height * width; ++i) to[i * channels + c] = (to[i * channels + c] - mean) * scale;
-  }
-}
-
-void check_augment(const Augment& augment, const Tensor& x) {
-  if (augment.crop_padding < 0) fail("DataLoader: got crop_padding ", augment.crop_padding, ", needs 0 or more");
-  if (!changes_anything(augment) && augment.stddev.empty()) return;
-  detail::check_floating("DataLoader with augment", x);
-  if (x.rank() != 4) fail("DataLoader: got x ", x.shape(), " to augment, needs images {n, height, width, channels}");
-  const auto channels = static_cast<std::size_t>(x.size(3));
-  if (augment.mean.size() != augment.stddev.size() || (!augment.mean.empty() && augment.mean.size() != channels))
-    fail("DataLoader: got ", augment.mean.size(), " means and ", augment.stddev.size(), " stddevs, needs ", channels,
-         " of both or none");
-  for (const double s : augment.stddev)
-    if (!(s > 0)) fail("DataLoader: got stddev ", s, ", needs more than 0");
+Shape without_count(const Shape& batch) {
+  Shape shape;
+  for (int axis = 1; axis < batch.rank(); ++axis) shape.append(batch[axis]);
+  return shape;
 }
 
 }  // namespace
 
+/// The examples: rows of tensors, or what a function gives.
 struct DataLoader::Source {
-  Dataset data;
+  Tensors rows;  // empty: ask `examples`
+  detail::Examples examples;
   LoaderOptions options;
 
   std::int64_t batches() const {
     // Without the sum that overflows for the largest batch sizes.
-    return options.drop_last ? data.size() / options.batch_size : (data.size() - 1) / options.batch_size + 1;
+    return options.drop_last ? examples.size / options.batch_size : (examples.size - 1) / options.batch_size + 1;
   }
   std::vector<std::int64_t> order(std::int64_t epoch) const {
-    std::vector<std::int64_t> order(static_cast<std::size_t>(data.size()));
-    std::iota(order.begin(), order.end(), 0);
-    if (!options.shuffle) return order;
-    Draws draws(options.seed, static_cast<std::uint64_t>(epoch), order_stream);
-    for (std::int64_t i = data.size() - 1; i > 0; --i)
-      std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(draws.below(i + 1))]);
+    const Draws draws(options.seed, static_cast<std::uint64_t>(epoch), detail::order_stream);
+    if (options.shuffle) return detail::shuffled(examples.size, draws);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(examples.size));
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
     return order;
   }
 };
 
-/// One epoch. The thread that reads the batches also allocates them; the worker only fills memory, so that nothing of
-/// it is recorded, pooled or freed on a thread that comes and goes.
+/// One epoch. Of a Dataset, the thread that reads the batches also allocates them; the worker only fills memory, so
+/// that nothing of it is pooled or freed on a thread that comes and goes.
 class DataLoader::Run {
  public:
   Run(std::shared_ptr<const Source> source, std::int64_t epoch, std::int64_t first_batch)
@@ -134,8 +80,8 @@ class DataLoader::Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  /// The next batch; an undefined one after the last.
-  Batch next() {
+  /// The next batch; nothing after the last.
+  Tensors next() {
     if (!worker_.joinable()) {
       if (asked_ >= source_->batches()) return {};
       Job job = make_job();
@@ -151,24 +97,26 @@ class DataLoader::Run {
       ready_.pop_front();
     }
     ask();
+    if (job.error) std::rethrow_exception(job.error);
     return std::move(job.batch);
   }
 
  private:
   struct Job {
-    std::int64_t first = 0;  // place in the epoch's order
-    Batch batch;
+    std::int64_t first = 0, count = 0;  // place in the epoch's order
+    Tensors batch;
+    std::exception_ptr error;
   };
 
   Job make_job() {
-    const Dataset& data = source_->data;
     Job job;
     job.first = asked_++ * source_->options.batch_size;
-    const std::int64_t count = std::min(source_->options.batch_size, data.size() - job.first);
-    Shape x_shape = data.x.shape(), y_shape = data.y.shape();
-    x_shape[0] = y_shape[0] = count;
-    job.batch.x = detail::make_tensor("DataLoader", x_shape, data.x.dtype());
-    job.batch.y = detail::make_tensor("DataLoader", y_shape, data.y.dtype());
+    job.count = std::min(source_->options.batch_size, source_->examples.size - job.first);
+    for (const Tensor& rows : source_->rows) {
+      Shape shape = rows.shape();
+      shape[0] = job.count;
+      job.batch.push_back(detail::make_tensor("DataLoader", shape, rows.dtype()));
+    }
     return job;
   }
   void ask() {
@@ -181,24 +129,50 @@ class DataLoader::Run {
     changed_.notify_all();
   }
   void fill(Job& job) const {
-    const Dataset& data = source_->data;
-    const Augment& augment = source_->options.augment;
-    const bool plain = !changes_anything(augment);
-    for (std::int64_t i = 0; i < job.batch.size(); ++i) {
-      const std::int64_t example = order_[static_cast<std::size_t>(job.first + i)];
-      copy_row(data.y, example, job.batch.y, i);
-      if (plain) {
-        copy_row(data.x, example, job.batch.x, i);
-        continue;
+    const NoGrad off;
+    for (std::int64_t i = 0; i < job.count; ++i) {
+      const std::int64_t number = order_[static_cast<std::size_t>(job.first + i)];
+      if (source_->rows.empty()) {
+        const Tensors example = source_->examples.example(number);
+        if (i == 0) make_batch(job, example, number);
+        for (std::size_t part = 0; part < example.size(); ++part) {
+          check_alike(job, example, part, number);
+          put(job, part, i, example[part].impl()->storage->data(), number);
+        }
+      } else {
+        for (std::size_t part = 0; part < job.batch.size(); ++part)
+          put(job, part, i, row(source_->rows[part], number), number);
       }
-      const Draws draws(source_->options.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(example));
-      detail::visit_floating(data.x.dtype(), [&](auto kind) {
-        using T = decltype(kind);
-        const std::int64_t size = data.x.size() / data.size();
-        copy_image(detail::data_of<T>(data.x) + example * size, detail::mutable_data_of<T>(job.batch.x) + i * size,
-                   data.x.size(1), data.x.size(2), data.x.size(3), augment, draws);
-      });
     }
+  }
+  /// For a data set of the user's own: what an example looks like is known when there is one.
+  void make_batch(Job& job, const Tensors& example, std::int64_t number) const {
+    for (const Tensor& t : example) {
+      if (!t.defined()) fail("DataLoader: got an undefined tensor in example ", number);
+      job.batch.push_back(detail::make_tensor("DataLoader", with_count(job.count, t.shape()), t.dtype()));
+    }
+    const Augment& augment = source_->options.augment;
+    if (detail::changes_anything(augment)) detail::check_augment(augment, example[0].shape(), example[0].dtype());
+  }
+  void check_alike(const Job& job, const Tensors& example, std::size_t part, std::int64_t number) const {
+    const Tensor& t = example[part];
+    if (!t.defined()) fail("DataLoader: got an undefined tensor in example ", number);
+    const Tensor& batch = job.batch[part];
+    const Shape needed = without_count(batch.shape());
+    if (t.shape() != needed || t.dtype() != batch.dtype())
+      fail("DataLoader: got ", t.dtype(), " ", t.shape(), " as tensor ", part, " of example ", number, ", needs ",
+           batch.dtype(), " ", needed, " as in example ", order_[static_cast<std::size_t>(job.first)]);
+  }
+  /// One tensor of an example goes to its place in the batch.
+  void put(Job& job, std::size_t part, std::int64_t i, const std::byte* from, std::int64_t number) const {
+    const LoaderOptions& options = source_->options;
+    const Tensor& batch = job.batch[part];
+    if (part > 0 || !detail::changes_anything(options.augment)) {
+      std::memcpy(row(batch, i), from, row_bytes(batch));
+      return;
+    }
+    const Draws draws(options.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(number));
+    detail::augment_image(from, row(batch, i), without_count(batch.shape()), batch.dtype(), options.augment, draws);
   }
   void work() {
     std::unique_lock lock(mutex_);
@@ -209,7 +183,12 @@ class DataLoader::Run {
       waiting_.pop_front();
       busy_ = true;
       lock.unlock();
-      fill(job);
+      try {
+        fill(job);
+      } catch (...) {
+        job.error = std::current_exception();
+        job.batch.clear();
+      }
       lock.lock();
       busy_ = false;
       ready_.push_back(std::move(job));
@@ -228,13 +207,22 @@ class DataLoader::Run {
   std::thread worker_;
 };
 
-DataLoader::DataLoader(Dataset data, LoaderOptions options) {
-  detail::check_dataset("DataLoader", data);
+DataLoader::DataLoader(Source source) {
+  const LoaderOptions& options = source.options;
   if (options.batch_size < 1) fail("DataLoader: got batch_size ", options.batch_size, ", needs 1 or more");
   if (options.prefetch < 0) fail("DataLoader: got prefetch ", options.prefetch, ", needs 0 or more");
-  check_augment(options.augment, data.x);
-  source_ = std::make_shared<const Source>(Source{std::move(data), std::move(options)});
+  if (source.examples.size < 1) fail("DataLoader: got ", source.examples.size, " examples, needs at least one");
+  detail::check_augment(options.augment);
+  if (!source.rows.empty() && detail::changes_anything(options.augment))
+    detail::check_augment(options.augment, without_count(source.rows[0].shape()), source.rows[0].dtype());
+  source_ = std::make_shared<const Source>(std::move(source));
 }
+
+DataLoader::DataLoader(Dataset data, LoaderOptions options)
+    : DataLoader((detail::check_dataset("DataLoader", data),
+                  Source{{data.x, data.y}, {data.size(), 2, nullptr}, std::move(options)})) {}
+DataLoader::DataLoader(detail::Examples examples, LoaderOptions options)
+    : DataLoader(Source{{}, std::move(examples), std::move(options)}) {}
 
 std::int64_t DataLoader::batches() const { return source_->batches(); }
 const LoaderOptions& DataLoader::options() const { return source_->options; }
@@ -247,19 +235,25 @@ void DataLoader::seek(std::int64_t epoch, std::int64_t batch) {
   first_batch_ = batch;
 }
 
-DataLoader::Iterator DataLoader::begin() {
+std::shared_ptr<DataLoader::Run> DataLoader::start() {
   auto run = std::make_shared<Run>(source_, epoch_, first_batch_);
   ++epoch_;
   first_batch_ = 0;
-  return Iterator(std::move(run));
+  return run;
 }
 
-DataLoader::Iterator::Iterator(std::shared_ptr<Run> run) : run_(std::move(run)), batch_(run_->next()) {}
-
-DataLoader::Iterator& DataLoader::Iterator::operator++() {
-  batch_ = {};  // its memory serves the batch that is asked for next
-  batch_ = run_->next();
-  return *this;
+DataLoader::Iterator DataLoader::begin() {
+  const int tensors = source_->examples.tensors;
+  if (tensors > 2)
+    fail("DataLoader: got examples of ", tensors, " tensors, a Batch holds 2: loop over as<", tensors, ">()");
+  return Iterator(start());
 }
+
+void DataLoader::check_tensors(int wanted) const {
+  const int tensors = source_->examples.tensors;
+  if (wanted != tensors) fail("DataLoader::as<", wanted, ">: got examples of ", tensors, " tensors, needs ", wanted);
+}
+
+Tensors DataLoader::next(Run& run) { return run.next(); }
 
 }  // namespace weft::nn

@@ -2,7 +2,59 @@
 // The loader that hands out a data set in batches.
 #include <weft/nn/data/dataset.hpp>
 
+#include <array>
+#include <concepts>
 #include <memory>
+#include <tuple>
+
+namespace weft::detail {
+
+// How many tensors an example of this type is; 0 if it is something else.
+template <class T>
+inline constexpr int tensors_in = 0;
+template <>
+inline constexpr int tensors_in<Tensor> = 1;
+template <class... Parts>
+inline constexpr int tensors_in<std::tuple<Parts...>> = (std::same_as<std::remove_cvref_t<Parts>, Tensor> && ...)
+                                                            ? int{sizeof...(Parts)}
+                                                            : 0;
+template <class First, class Second>
+inline constexpr int tensors_in<std::pair<First, Second>> = tensors_in<std::tuple<First, Second>>;
+template <std::size_t n>
+inline constexpr int tensors_in<std::array<Tensor, n>> = int{n};
+
+// A data set of somebody's own. Not a Tensor, whose size() counts elements.
+template <class Data>
+concept IsData = !std::derived_from<Data, nn::Dataset> && !std::same_as<Data, Tensor> && requires(Data & data) {
+  { data.size() } -> std::convertible_to<std::int64_t>;
+  data[data.size()];
+};
+
+// The same, whatever its type.
+struct Examples {
+  std::int64_t size;
+  int tensors;  // an example
+  std::function<Tensors(std::int64_t)> example;
+};
+
+template <class Data>
+Examples examples_of(Data data) {
+  using Index = decltype(data.size());
+  using Example = std::remove_cvref_t<decltype(data[data.size()])>;
+  constexpr int n = tensors_in<Example>;
+  static_assert(n > 0, "DataLoader: operator[] must give a Tensor, or a std::pair, tuple or array of Tensors");
+  const auto size = static_cast<std::int64_t>(data.size());
+  const auto kept = std::make_shared<Data>(std::move(data));
+  return {size, n, [kept](std::int64_t i) -> Tensors {
+            decltype(auto) example = (*kept)[static_cast<Index>(i)];
+            if constexpr (std::same_as<Example, Tensor>)
+              return {example};
+            else
+              return std::apply([](const auto&... tensors) { return Tensors{tensors...}; }, example);
+          }};
+}
+
+}  // namespace weft::detail
 
 namespace weft::nn {
 
@@ -23,9 +75,10 @@ struct LoaderOptions {
   int prefetch = 2;        ///< batches prepared ahead, on a thread of their own; 0: none
 };
 
-/// Some examples, in the data set's dtypes.
+/// Some examples, in the data set's dtypes: all their first tensors stacked in x, all their second ones in y. `for
+/// (auto [x, y] : loader)` takes it apart.
 struct Batch {
-  Tensor x, y;
+  Tensor x, y;  ///< y is undefined where examples are one tensor
   std::int64_t size() const { return x.size(0); }
 };
 
@@ -34,6 +87,21 @@ struct Batch {
 class DataLoader {
  public:
   explicit DataLoader(Dataset data, LoaderOptions options = {});
+
+  /// Over a data set of one's own: anything that has size() and whose operator[](i) gives example i as a Tensor, a
+  /// std::pair, std::tuple or std::array of Tensors, each of the same shape and dtype in all examples of a batch (a
+  /// label: `scalar(3, i64)`). The order is the same as over a Dataset; augmentation is of the first tensor, an image
+  /// {height, width, channels}. The loader keeps `data`, a copy unless it is moved in; a std::span, or a struct of
+  /// one's own with a pointer, refers to what is kept elsewhere.
+  ///
+  /// With prefetch, operator[] is called on a thread of the loader's, one example at a time (loops that run side by
+  /// side call it at the same time); nothing is recorded on the tape there. What it throws, and the Error where
+  /// examples differ in shape, arrives at the loop in the place of that batch. Draws of its own from the default
+  /// generator come between those of the training loop: to repeat them, make a Generator from i.
+  template <class Data>
+    requires detail::IsData<Data>
+  explicit DataLoader(Data data, LoaderOptions options = {})
+      : DataLoader(detail::examples_of(std::move(data)), std::move(options)) {}
 
   /// Batches of a whole epoch.
   std::int64_t batches() const;
@@ -45,24 +113,61 @@ class DataLoader {
 
   class Run;
   struct End {};
-  /// An epoch under way.
-  class Iterator {
+  /// An epoch under way; Value is a Batch or a std::array of Tensors.
+  template <class Value>
+  class IteratorOf {
    public:
-    explicit Iterator(std::shared_ptr<Run> run);
-    const Batch& operator*() const { return batch_; }
-    const Batch* operator->() const { return &batch_; }
-    Iterator& operator++();
-    bool operator==(End) const { return !batch_.x.defined(); }
+    explicit IteratorOf(std::shared_ptr<Run> run) : run_(std::move(run)) { ++*this; }
+    const Value& operator*() const { return value_; }
+    const Value* operator->() const { return &value_; }
+    IteratorOf& operator++() {
+      value_ = {};  // its memory serves the batch that is asked for next
+      Tensors batch = next(*run_);
+      more_ = !batch.empty();
+      if (more_) unpack(batch, value_);
+      return *this;
+    }
+    bool operator==(End) const { return !more_; }
 
    private:
     std::shared_ptr<Run> run_;
-    Batch batch_;
+    Value value_;
+    bool more_ = false;
   };
+  using Iterator = IteratorOf<Batch>;
+  /// Throws Error if examples are more than two tensors: see as().
   Iterator begin();
   End end() const { return {}; }
 
+  /// The same loop over examples of n tensors: `for (auto [image, box, label] : loader.as<3>())`, each a std::array.
+  /// Throws Error unless examples are n tensors.
+  template <int n>
+  auto as() & {
+    check_tensors(n);
+    struct Loop {
+      DataLoader& loader;
+      auto begin() { return IteratorOf<std::array<Tensor, n>>(loader.start()); }
+      End end() const { return {}; }
+    };
+    return Loop{*this};
+  }
+
  private:
   struct Source;
+  DataLoader(detail::Examples examples, LoaderOptions options);
+  DataLoader(Source source);
+  void check_tensors(int wanted) const;
+  std::shared_ptr<Run> start();
+  static Tensors next(Run& run);
+  static void unpack(Tensors& from, Batch& to) {
+    to.x = std::move(from[0]);
+    if (from.size() > 1) to.y = std::move(from[1]);
+  }
+  template <std::size_t n>
+  static void unpack(Tensors& from, std::array<Tensor, n>& to) {
+    for (std::size_t i = 0; i < n; ++i) to[i] = std::move(from[i]);
+  }
+
   std::shared_ptr<const Source> source_;
   std::int64_t epoch_ = 0, first_batch_ = 0;
 };
