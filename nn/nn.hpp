@@ -2,10 +2,13 @@
 // Everything in nn.
 #include <weft/nn/clone.hpp>
 #include <weft/nn/containers.hpp>
+#include <weft/nn/data/csv.hpp>
 #include <weft/nn/data/dataset.hpp>
 #include <weft/nn/data/datasets.hpp>
 #include <weft/nn/data/idx.hpp>
 #include <weft/nn/data/loader.hpp>
+#include <weft/nn/data/parts.hpp>
+#include <weft/nn/data/standardizer.hpp>
 #include <weft/nn/files/checkpoint.hpp>
 #include <weft/nn/files/safetensors.hpp>
 #include <weft/nn/functional_call.hpp>

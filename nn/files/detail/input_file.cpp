@@ -37,6 +37,16 @@ void InputFile::read(void* to, std::size_t bytes) {
   }
 }
 
+std::size_t InputFile::read_some(void* to, std::size_t bytes) {
+  const int got = gzread(file_, to, static_cast<unsigned>(bytes));
+  if (got >= 0 && static_cast<std::size_t>(got) == bytes) return bytes;
+  int code = Z_OK;
+  const char* const what = gzerror(file_, &code);
+  if (code == Z_BUF_ERROR) fail(op_, ": ", path_, " is cut short");
+  if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) fail(op_, ": ", path_, " is damaged: ", what);
+  return static_cast<std::size_t>(got);
+}
+
 void InputFile::expect(std::size_t bytes) const {
   constexpr std::size_t most = 1032;  // deflate's best: 258 bytes from two bits
   const auto position = static_cast<std::size_t>(gztell(file_));

@@ -17,6 +17,8 @@ class InputFile {
 
   /// Exactly so many bytes; throws if the file ends before.
   void read(void* to, std::size_t bytes);
+  /// Up to so many bytes (fewer than 2^30); returns how many, fewer only at the end of the file.
+  std::size_t read_some(void* to, std::size_t bytes);
   /// Throws if the file cannot hold so many more bytes: to be asked before memory is taken for them. Exact for plain
   /// files; a gzipped one expands at most 1032 times.
   void expect(std::size_t bytes) const;

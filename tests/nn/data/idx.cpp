@@ -1,6 +1,6 @@
 // IDX and CIFAR-10 files, good ones and every way in which they can be wrong.
 #include <doctest/doctest.h>
-#include <zlib.h>
+#include <tests/support/gzip.hpp>
 #include <tests/support/temp_dir.hpp>
 
 #include <weft/nn/data/datasets.hpp>
@@ -18,12 +18,6 @@ std::string idx(unsigned code, std::initializer_list<std::uint32_t> sizes, const
   std::string text = {0, 0, static_cast<char>(code), static_cast<char>(sizes.size())};
   for (const std::uint32_t n : sizes) text += big_endian(n);
   return text + data;
-}
-
-void put_gzipped(const std::string& path, const std::string& bytes) {
-  const gzFile file = gzopen(path.c_str(), "wb");
-  gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
-  gzclose(file);
 }
 
 std::string error_of(const std::string& path) {
