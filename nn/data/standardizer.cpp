@@ -14,11 +14,12 @@ namespace weft::nn {
 Standardizer::Standardizer(const Tensor& x) {
   detail::check_floating("Standardizer", x);
   ChannelStats stats = channel_stats(x);
-  const double n = static_cast<double>(x.size() / x.size(-1));
+  const std::int64_t rows = x.size() / x.size(-1);
   for (std::size_t i = 0; i < stats.mean.size(); ++i) {
     if (!std::isfinite(stats.stddev[i])) fail("Standardizer: got values that are not finite in column ", i);
     // The mean of equal values is not exactly their value: below this the difference is rounding.
-    const double rounding = n * std::abs(stats.mean[i]) * std::numeric_limits<double>::epsilon();
+    const double rounding =
+        static_cast<double>(rows) * std::abs(stats.mean[i]) * std::numeric_limits<double>::epsilon();
     if (stats.stddev[i] <= rounding) stats.stddev[i] = 1;
   }
   const auto columns = static_cast<std::int64_t>(stats.mean.size());

@@ -137,10 +137,8 @@ TEST_CASE("numbers are read to the last bit, whatever the locale") {
   CHECK(error_of("a\n1\n3.5e38\n") == "read_csv: t.csv:3, column \"a\": got \"3.5e38\", which is too large for f32");
   CHECK(error_of("a\n-1e999\n", {.dtype = f64}) ==
         "read_csv: t.csv:2, column \"a\": got \"-1e999\", which is too large for f64");
-  for (const char* text : {"1.2.3", "1,5", "1 2", "0x10", "--1", "+-1", "+", "1e", "1f", "one", "1_000",
-                           "\xE2\x88\x92"
-                           "1",
-                           "-"})
+  for (const char* text :
+       {"1.2.3", "1,5", "1 2", "0x10", "--1", "+-1", "+", "1e", "1f", "one", "1_000", "\xE2\x88\x92\x31", "-"})
     CHECK(error_of("a;b\n" + std::string(text) + ";1\n", {.separator = ';'}).find("needs a number") !=
           std::string::npos);
 }
