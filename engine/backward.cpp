@@ -149,10 +149,12 @@ void check_finite(const Node* node, const Tensor& gradient, int input) {
     for (std::int64_t i = 0; i < gradient.size(); ++i) {
       if (std::isfinite(data[i])) continue;
       const NodeExtras* extras = node->extras();
-      const std::string where = extras != nullptr ? extras->recorded_at : std::string();
+      const bool noted = extras != nullptr && !extras->recorded_at.empty();
+      const std::string calls = noted ? described_calls(extras->recorded_at) : std::string();
+      const std::string where = calls.empty() ? calls : "; recorded at " + calls;
       fail("anomaly: backward of ", node->op_name(), " gave ", static_cast<double>(data[i]),
            " in the gradient of input ", input, " (shape ", gradient.shape(), ", element ", i, ")",
-           where.empty() ? std::string("; record under Anomaly to see where") : "; recorded at " + where);
+           noted ? where : std::string("; record under Anomaly to see where"));
     }
   });
 }

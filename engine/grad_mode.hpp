@@ -33,9 +33,9 @@ class EnableGrad : detail::GradMode {
   [[nodiscard]] EnableGrad() : GradMode(true) {}
 };
 
-/// While it lives, backward on this thread stops with an Error at the op whose gradient first turns nan or infinite,
-/// and says in which module and where in the program that op was recorded (for ops recorded under Anomaly too). Slow:
-/// for finding mistakes.
+/// While it lives, backward on this thread stops with an Error at the op whose gradient first turns nan or infinite: in
+/// which module and, if recorded under Anomaly too, by which functions (inlined ones are missing; of a stripped program
+/// without -rdynamic these are offsets for addr2line, which gives lines with -g). Slow: for finding mistakes.
 class Anomaly {
  public:
   [[nodiscard]] Anomaly();

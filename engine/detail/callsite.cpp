@@ -1,48 +1,39 @@
 // Where in the user's program an op was recorded, for Anomaly's messages.
-#include <cxxabi.h>
-#include <dlfcn.h>
 #include <execinfo.h>
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
-#include <string>
+#include <string_view>
 
 #include <weft/engine/detail/extras.hpp>
+#include <weft/engine/detail/symbols.hpp>
 
 namespace weft::detail {
 namespace {
 
-std::string demangled(const char* symbol) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(symbol, nullptr, nullptr, &status), std::free);
-  std::string text = status == 0 ? name.get() : symbol;
-  return text.substr(0, text.find('('));
-}
-
-// Without a symbol (a static function): the file and the offset, as addr2line takes them.
-std::string described(void* address, const Dl_info& info) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "+%#tx", static_cast<char*>(address) - static_cast<char*>(info.dli_fbase));
-  return std::string(info.dli_fname) + buffer;
+// What lies between the user's functions: the library, the standard library and what starts a program or a thread.
+bool is_between(std::string_view name) {
+  for (const char* begin : {"weft::", "std::", "__libc_start", "_start", "start_thread", "__clone", "clone3", "GOMP_"})
+    if (name.starts_with(begin)) return true;
+  return false;
 }
 
 }  // namespace
 
-std::string call_site() {
-  std::array<void*, 48> frames;
-  const int count = backtrace(frames.data(), static_cast<int>(frames.size()));
+std::vector<void*> call_stack() {
+  std::array<void*, 64> frames;
+  const auto count = static_cast<std::size_t>(backtrace(frames.data(), static_cast<int>(frames.size())));
+  return std::vector<void*>(frames.data() + 1, frames.data() + count);  // without this function
+}
+
+std::string described_calls(const std::vector<void*>& stack) {
   std::string text;
-  for (int i = 1, shown = 0; i < count && shown < 6; ++i) {
-    Dl_info info{};
-    void* address = frames[static_cast<std::size_t>(i)];
-    if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) continue;
-    const std::string name = info.dli_sname != nullptr ? demangled(info.dli_sname) : described(address, info);
-    if (name.rfind("weft::", 0) == 0 || name.rfind("__libc_start", 0) == 0 || name == "_start") continue;
-    if (!text.empty()) text += " < ";
-    text += name;
-    ++shown;
+  int shown = 0;
+  for (void* const frame : stack) {
+    // It returns behind the call, which may be the end of the function.
+    const std::string name = function_at(static_cast<std::byte*>(frame) - 1);
+    if (name.empty() || is_between(name)) continue;
+    if (++shown > 6) break;
+    text += (text.empty() ? "" : " < ") + name;
   }
   return text;
 }

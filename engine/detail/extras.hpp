@@ -40,7 +40,7 @@ struct Extras {
 struct NodeExtras {
   std::shared_ptr<HookList> hooks = std::make_shared<HookList>();
   std::vector<std::pair<std::uint32_t, std::weak_ptr<Extras>>> retained;  // outputs whose gradient is to be kept
-  std::string recorded_at;
+  std::vector<void*> recorded_at;  // the calls that led there, under Anomaly
 };
 
 /// To be held where extras are made for a node or a leaf, or changed in a leaf, that threads may share.
@@ -54,7 +54,9 @@ Extras& extras_of(TensorImpl* impl);
 Tensors connected_gradients(const Tensors& outputs, const Tensors& inputs, const GradOptions& options,
                             std::uint64_t floor = 0);
 
-/// The calling functions outside the library, innermost first, for messages.
-std::string call_site();
+/// Where the calls that led here return to, innermost first.
+std::vector<void*> call_stack();
+/// Their functions outside the library, for messages.
+std::string described_calls(const std::vector<void*>& stack);
 
 }  // namespace weft::detail

@@ -140,7 +140,7 @@ detail::Ref<Node> Node::make(const detail::OpKind& kind, void* op, const Tensor*
       edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<detail::TensorImpl>::share(impl).take()) + 1;
     }
   }
-  if (detail::this_thread.checking_anomalies) node->make_extras().recorded_at = detail::call_site();
+  if (detail::this_thread.checking_anomalies) node->make_extras().recorded_at = detail::call_stack();
   return detail::Ref<Node>::adopt(node);
 }
 

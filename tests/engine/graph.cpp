@@ -17,6 +17,15 @@ using namespace weft;
 
 namespace {
 
+// Where an op is recorded that goes wrong in backward.
+Tensor root_of(const Tensor& x) { return sqrt(x); }
+struct Rooting {
+  template <class T>
+  Tensor operator()(const T& x) const {
+    return root_of(x);
+  }
+};
+
 struct SavesAbsent : Op<SavesAbsent> {
   static constexpr const char* name = "saves_absent";
   static Tensor forward(Context& context, const Tensor& x) {
@@ -183,6 +192,17 @@ TEST_CASE("Anomaly names op, input, element and value, of the first op that goes
     CHECK(has(message_of([&] { (a * 1.0).backward(tensor({NAN, 1}, {2}, f64)); }), "gave nan"));
     { const Anomaly again; }
     CHECK_FALSE(fails().empty());
+  }
+  {
+    const Anomaly on;
+    const Tensor zero = parameter(scalar(0.0));
+    const auto calls = [&zero] { return Rooting()(zero); };
+    const std::string text = message_of([&] { calls().backward(); });
+    CHECK(has(text,
+              "; recorded at (anonymous namespace)::root_of < (anonymous namespace)::Rooting::operator()<weft::Te"));
+    CHECK(has(text, "{lambda"));
+    CHECK_FALSE(has(text, "< weft::"));
+    CHECK_FALSE(has(text, "< std::"));
   }
   CHECK(fails().empty());
   // Recorded without it: the message says what to do.
