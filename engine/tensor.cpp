@@ -21,7 +21,10 @@ void release(TensorImpl* impl) noexcept {
 constinit std::mutex extras_mutex;
 
 Extras& extras_of(TensorImpl* impl) {
-  if (!impl->extras) impl->extras = std::make_shared<Extras>();
+  if (!impl->extras) {
+    impl->extras = std::make_shared<Extras>();
+    if (impl->constant.load(std::memory_order_relaxed) != 0) note_extras_of_constant(impl);
+  }
   return *impl->extras;
 }
 

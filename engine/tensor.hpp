@@ -57,7 +57,8 @@ struct TensorImpl {
   std::atomic<std::uint32_t> refs{1};
   DType dtype = DType::f32;
   bool leaf_requires_grad = false;
-  std::uint32_t output_index = 0;  // which output of `node` this is
+  std::uint32_t output_index = 0;          // which output of `node` this is
+  std::atomic<std::uint32_t> constant{0};  // of a constant that an op of the tape was given: see number_of_constant
   Shape shape;
   std::int64_t size = 0;
   Ref<Storage> storage;

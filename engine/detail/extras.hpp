@@ -40,13 +40,25 @@ struct Extras {
 struct NodeExtras {
   std::shared_ptr<HookList> hooks = std::make_shared<HookList>();
   std::vector<std::pair<std::uint32_t, std::weak_ptr<Extras>>> retained;  // outputs whose gradient is to be kept
-  std::vector<void*> recorded_at;  // the calls that led there, under Anomaly
+  std::vector<void*> recorded_at;                                         // the calls that led there, under Anomaly
 };
 
 /// To be held where extras are made for a node or a leaf, or changed in a leaf, that threads may share.
 extern constinit std::mutex extras_mutex;
 
 Extras& extras_of(TensorImpl* impl);
+
+std::uint32_t new_number_of_constant(TensorImpl* impl);
+/// The number by which the tape knows a constant again that several ops were given: nodes do not hold their constants,
+/// only this, in bits that an edge to a constant does not need. From 1 to 2^24 - 1, then again: for drawings.
+inline std::uint32_t number_of_constant(TensorImpl* impl) {
+  const std::uint32_t number = impl->constant.load(std::memory_order_relaxed);
+  return number != 0 ? number : new_number_of_constant(impl);
+}
+/// The own name of the constant with that number, as long as it lives.
+std::string name_of_constant(std::uint32_t number);
+/// To be called when a constant that has a number gets its extras.
+void note_extras_of_constant(TensorImpl* impl);
 
 /// As grad(), of what is connected: outputs that require no gradient are left out, with their grad_outputs, and inputs
 /// that none depends on get an undefined gradient. With a floor only for a part of the tape: it ends at nodes older

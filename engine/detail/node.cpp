@@ -138,6 +138,8 @@ detail::Ref<Node> Node::make(const detail::OpKind& kind, void* op, const Tensor*
       edge->output = impl->output_index & detail::max_outputs;
     } else if (impl->leaf_requires_grad) {
       edge->target = reinterpret_cast<std::uintptr_t>(detail::Ref<detail::TensorImpl>::share(impl).take()) + 1;
+    } else {
+      edge->output = detail::number_of_constant(impl) & detail::max_outputs;
     }
   }
   if (detail::this_thread.checking_anomalies) node->make_extras().recorded_at = detail::call_stack();

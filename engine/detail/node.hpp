@@ -12,8 +12,8 @@ namespace detail {
 /// Shape and dtype of an input or output of a node, and which output of its node it is. The sizes stand in the same
 /// block of memory, so that a node is two cache lines.
 struct Meta {
-  std::uint32_t sizes_at = 0;  // bytes from here to the sizes
-  std::uint32_t output : 24 = 0;
+  std::uint32_t sizes_at = 0;     // bytes from here to the sizes
+  std::uint32_t output : 24 = 0;  // of an edge to a constant: its number
   std::uint8_t rank : 4 = 0;
   DType dtype : 4 = DType::f32;
 

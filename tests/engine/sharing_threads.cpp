@@ -3,6 +3,7 @@
 #include <tests/support/in_threads.hpp>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/graph.hpp>
 #include <weft/engine/memory.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/engine/scope.hpp>
@@ -165,4 +166,21 @@ TEST_CASE("paths are made and read by all threads at once, through names that th
     }
     return true;
   });
+}
+
+TEST_CASE("a constant that threads use first at the same time is one box in a drawing") {
+  for (int round = 0; round < rounds / 4; ++round) {
+    const Tensor constant = ones({2}), w = parameter(ones({2}));
+    Tensors results(threads);
+    Meeting start(threads);
+    in_threads(threads, [&](int i) {
+      start.wait();
+      results[static_cast<std::size_t>(i)] = w + constant;
+      return true;
+    });
+    const std::string text = to_dot(results[0] * results[1] * results[2] * results[3]);
+    const std::size_t first = text.find("lightyellow");
+    CHECK(first != std::string::npos);
+    CHECK(text.find("lightyellow", first + 1) == std::string::npos);
+  }
 }
