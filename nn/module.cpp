@@ -88,18 +88,19 @@ Tensor Module::forward(const Tensor& x) {
 }
 
 Tensor Module::operator()(const Tensor& x) {
-  return inside([&] {
-    Tensor y = forward(x);
-    // A hook may add or remove hooks: only those there before are called, each held while it runs.
-    const std::size_t count = hooks_.size();
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto hook = hooks_[i];
-      if (!*hook) continue;
-      const ForwardHook call = *hook;
-      if (Tensor replaced = call(*this, x, y); replaced.defined()) y = std::move(replaced);
-    }
-    return y;
-  });
+  return inside([&] { return hooked(x, forward(x)); });
+}
+
+Tensor Module::hooked(const Tensor& x, Tensor y) {
+  // A hook may add or remove hooks: only those there before are called, each held while it runs.
+  const std::size_t count = hooks_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto hook = hooks_[i];
+    if (!*hook) continue;
+    const ForwardHook call = *hook;
+    if (Tensor replaced = call(*this, x, y); replaced.defined()) y = std::move(replaced);
+  }
+  return y;
 }
 
 Tensors Module::parameters() const {

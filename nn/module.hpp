@@ -17,8 +17,9 @@ namespace weft::nn {
 class Module;
 using ModulePtr = std::shared_ptr<Module>;
 
-/// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it. One that calls
-/// its own module again is called again for that: without an end, the stack overflows.
+/// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it. Of a forward of
+/// several tensors it is given the first, if a Child called it and it gives a Tensor. One that calls its own module again
+/// is called again for that: without an end, the stack overflows.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 
 /// Names a registered forward hook, to take it off again.
@@ -141,6 +142,9 @@ class Module {
     }
   }
 
+  // The output after every forward hook has seen it.
+  Tensor hooked(const Tensor& x, Tensor y);
+
   // Under a name that is new here, not empty, without dots and slashes. An undefined tensor is not registered.
   void add_child(std::string name, ModulePtr child);
   void add_parameter(std::string name, Tensor parameter);
@@ -257,7 +261,7 @@ class Child : public Member {
     if constexpr (requires { module(std::forward<Args>(args)...); })
       return module(std::forward<Args>(args)...);
     else
-      return module.inside([&]() -> decltype(auto) { return module.forward(std::forward<Args>(args)...); });
+      return module.inside([&]() -> decltype(auto) { return call(std::forward<Args>(args)...); });
   }
   T* operator->() const { return &**this; }
   T& operator*() const {
@@ -278,6 +282,18 @@ class Child : public Member {
     else
       static_assert(sizeof(T) == 0, "Child: the module has no constructor that takes what follows the name");
   }
+  template <class First, class... Rest>
+  decltype(auto) call(First&& first, Rest&&... rest) const {
+    using Result = decltype(module_->forward(std::forward<First>(first), std::forward<Rest>(rest)...));
+    if constexpr (std::derived_from<std::remove_cvref_t<First>, Tensor> && std::same_as<Result, Tensor>) {
+      const Tensor x = first;
+      return module_->hooked(x, module_->forward(std::forward<First>(first), std::forward<Rest>(rest)...));
+    } else {
+      return module_->forward(std::forward<First>(first), std::forward<Rest>(rest)...);
+    }
+  }
+  decltype(auto) call() const { return module_->forward(); }
+
   std::shared_ptr<T> module_;
 };
 

@@ -27,6 +27,10 @@ bool ModuleAccess::has_children(const Module& module) {
   return false;
 }
 
+std::string ModuleAccess::place(const Module& module) {
+  return module.name_ ? weft::detail::path_of_scope(module.name_->scope()) : std::string();
+}
+
 std::string type_name(const Module& module) {
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> text(

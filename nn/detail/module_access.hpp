@@ -25,6 +25,8 @@ struct ModuleAccess {
   /// The number of elements of the parameters that are the module's own, not its children's.
   static std::int64_t own_parameters(const Module& module);
   static bool has_children(const Module& module);
+  /// The dotted path under which its ops are recorded: from the outermost owner, where named_modules() begins below.
+  static std::string place(const Module& module);
   static void set_training(Module& module, bool on) { module.training_ = on; }
 };
 

@@ -324,7 +324,7 @@ TEST_CASE("summary counts parameters and multiply-adds") {
   const std::string table = nn::summary(*net, {1, 32, 32, 3});
   CHECK(table.find("269,722") != std::string::npos);
   CHECK(table.find("40,551,040") != std::string::npos);  // 40.5 million convolution multiply-adds, and 640 of the last
-  CHECK(table.find("stage3.2.conv2") != std::string::npos);
+  CHECK(table.find("stage3.1.conv2") != std::string::npos);
   CHECK(table.find("{1, 8, 8, 64}") != std::string::npos);
   CHECK(net->is_training());
   CHECK(!net->at("stage1.0").is_training());
