@@ -75,9 +75,6 @@ void f(Net& net) { net.a->weight += net.b->weight; }
 //! a tensor assigned to a weight | operator=|overloaded '='
 void f(Net& net) { net.a->weight = ones({3, 4}); }
 
-//! a net that is copied | deleted|is private|is protected
-void f(Net& net) { Net other = net; }
-
 //! the kernel as a number | \.kernel
 auto f() { return nn::Conv2d(3, 8, 3); }
 
