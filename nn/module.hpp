@@ -199,9 +199,10 @@ class Module {
   mutable bool warned_ = false;
 };
 
-/// A new module on the heap: `make<Linear>(3, 16)`.
+/// A new module on the heap: `make<Linear>(3, 16)`. A ModulePtr whatever the module, so that one may be chosen by ?: ;
+/// std::make_shared gives the type.
 template <std::derived_from<Module> T, class... Args>
-std::shared_ptr<T> make(Args&&... args) {
+ModulePtr make(Args&&... args) {
   if constexpr (std::constructible_from<T, Args...>)
     return Module::remember(std::shared_ptr<T>(new T(std::forward<Args>(args)...)));  // make_shared would bury what T says of mistakes
   else
@@ -209,15 +210,15 @@ std::shared_ptr<T> make(Args&&... args) {
 }
 /// The same with options in braces, `make<Linear>(3, 16, {.bias = false})`, of a module that calls their type Options.
 template <std::derived_from<Module> T>
-std::shared_ptr<T> make(typename T::Options options) {
+ModulePtr make(typename T::Options options) {
   return Module::remember(std::make_shared<T>(std::move(options)));
 }
 template <std::derived_from<Module> T, class A>
-std::shared_ptr<T> make(A&& a, typename T::Options options) {
+ModulePtr make(A&& a, typename T::Options options) {
   return Module::remember(std::make_shared<T>(std::forward<A>(a), std::move(options)));
 }
 template <std::derived_from<Module> T, class A, class B>
-std::shared_ptr<T> make(A&& a, B&& b, typename T::Options options) {
+ModulePtr make(A&& a, B&& b, typename T::Options options) {
   return Module::remember(std::make_shared<T>(std::forward<A>(a), std::forward<B>(b), std::move(options)));
 }
 
