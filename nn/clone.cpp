@@ -123,7 +123,7 @@ ModulePtr ModuleAccess::copy(const Module& module) {
     fail("clone: got a ", type, " of which no copying is known, needs a copy constructor (a std::unique_ptr among the",
          " members leaves it without) and to be made by make<", type, "> or Child<", type, ">");
   }
-  return make(module);
+  return ModulePtr(make(module));
 }
 
 ModulePtr clone_of(const Module& module) { return ModuleAccess::copy(module); }

@@ -20,7 +20,8 @@ class Exchanged {
 /// is differentiable through them; names that are left out keep the module's own tensors, and a tensor that the module
 /// uses in several places (under either name) is exchanged in all. After the call the module is as it was, also if
 /// forward throws. What forward writes into a buffer, as batch norm does, it writes into the given tensor where one was
-/// given. Further arguments go to a forward that takes several.
+/// given. A checkpoint inside sees the given tensors again in backward. Further arguments go to a forward that takes
+/// several.
 ///
 /// A step of gradient descent that can itself be differentiated (meta-learning):
 ///   NamedTensors stepped;

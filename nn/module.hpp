@@ -184,8 +184,10 @@ class Module {
   // The entry that was added last is this member's.
   void follow(Member& member);
   template <class T>
-  static ModulePtr copy_of(const Module& module) {
-    return remember(std::make_shared<T>(dynamic_cast<const T&>(module)));
+  static Module* copy_of(const Module& module) {
+    Module* copy = new T(dynamic_cast<const T&>(module));
+    copy->copy_ = &copy_of<T>;
+    return copy;
   }
 
   const std::shared_ptr<weft::detail::ScopeName>& checked_name() const;
@@ -194,7 +196,7 @@ class Module {
   std::shared_ptr<weft::detail::ScopeName> name_ = std::make_shared<weft::detail::ScopeName>();
   std::vector<Entry> entries_;  // in the order of declaration
   std::vector<std::shared_ptr<ForwardHook>> hooks_;
-  ModulePtr (*copy_)(const Module& module) = nullptr;  // null: not known
+  Module* (*copy_)(const Module& module) = nullptr;  // a new one, by itself; null: not known how
   bool training_ = true;
   mutable bool warned_ = false;
 };

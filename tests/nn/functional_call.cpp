@@ -66,6 +66,7 @@ struct ByName : nn::Module {
 struct OfTwo : nn::Module {
   nn::Param w{this, "w", full({1}, 2.0, f64)};
   Tensor forward(const Tensor& x, const Tensor& y) { return w * x + y; }
+  using nn::Module::forward;
 };
 
 Tensor number(double value) { return full({1}, value, f64); }
