@@ -19,9 +19,7 @@ class ModuleList : public Module {
   /// From pointers, as make gives them, and modules made on the spot: `Sequential(Linear(3, 16), Lambda(tanh))`.
   template <class... M>
     requires(sizeof...(M) > 0 && !(sizeof...(M) == 1 && (is_list<M> && ...)))
-  explicit ModuleList(M&&... modules) {
-    (append(pointer(std::forward<M>(modules))), ...);
-  }
+  explicit ModuleList(M&&... modules) { (append(pointer(std::forward<M>(modules))), ...); }
 
   void append(ModulePtr module);
   template <std::derived_from<Module> T>

@@ -18,8 +18,8 @@ class Module;
 using ModulePtr = std::shared_ptr<Module>;
 
 /// Called after a module's forward; what it returns replaces the output, an undefined tensor leaves it. Of a forward of
-/// several tensors it is given the first, if a Child called it and it gives a Tensor. One that calls its own module again
-/// is called again for that: without an end, the stack overflows.
+/// several tensors it is given the first, if a Child called it and it gives a Tensor. One that calls its own module
+/// again is called again for that: without an end, the stack overflows.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 
 /// Names a registered forward hook, to take it off again.
@@ -206,7 +206,8 @@ class Module {
 template <std::derived_from<Module> T, class... Args>
 ModulePtr make(Args&&... args) {
   if constexpr (std::constructible_from<T, Args...>)
-    return Module::remember(std::shared_ptr<T>(new T(std::forward<Args>(args)...)));  // make_shared would bury what T says of mistakes
+    return Module::remember(
+        std::shared_ptr<T>(new T(std::forward<Args>(args)...)));  // make_shared would bury what T says of mistakes
   else
     static_assert(sizeof(T) == 0, "make: the module has no constructor that takes these");
 }
