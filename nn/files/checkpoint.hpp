@@ -8,7 +8,7 @@ class Stateful;
 
 /// Writes the module's parameters and buffers under their dotted names, the optimiser's state under "optimizer/", the
 /// schedule's under "schedule/", and notes. A file of this name is there whole or as it was. Throws Error if it cannot
-/// be written.
+/// be written, or if the module has neither parameters nor buffers.
 void save(const std::string& path, const Module& module, const Stateful* optimizer = nullptr,
           const Stateful* schedule = nullptr, const Notes& notes = {});
 

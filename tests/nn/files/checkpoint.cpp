@@ -197,3 +197,13 @@ TEST_CASE("a part of a checkpoint, beside an optimiser's state and notes") {
   CHECK_THROWS_AS(nn::load(dir / "b", other, &optimizer, nullptr, {.strict = false}), Error);
   for (std::size_t i = 0; i < before.size(); ++i) CHECK(allclose(nn::state(other)[i].second, before[i].second, 0, 0));
 }
+
+TEST_CASE("a module without anything to save is refused") {
+  struct Forgetful : nn::Module {
+    nn::Linear plain_member{3, 2};
+  };
+  const TempDir dir;
+  CHECK_THROWS_WITH_AS(nn::save(dir / "empty.safetensors", Forgetful()),
+                       doctest::Contains("Forgetful without parameters or buffers"), Error);
+  CHECK(dir.count() == 0);
+}
