@@ -98,6 +98,10 @@ Tensor arange(double start, double stop, double step = 1.0, DType dtype = f32);
 inline Tensor arange(double start, double stop, DType dtype) { return arange(start, stop, 1.0, dtype); }
 /// 0, 1, ... up to but without stop.
 Tensor arange(double stop, DType dtype = f32);
+template <std::integral T>
+Tensor arange(T stop, DType dtype = f32) {
+  return arange(static_cast<double>(stop), dtype);
+}
 /// `count` values evenly spaced from start to stop, both included.
 Tensor linspace(double start, double stop, std::int64_t count, DType dtype = f32);
 /// Ones on the diagonal of a {rows, columns} matrix of zeros.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/arguments.hpp>
@@ -216,7 +217,7 @@ class Check {
     if (!(error <= result_.max_error) && !std::isnan(result_.max_error)) result_.max_error = error;  // nan stays
     if (error <= options_.atol + options_.rtol * std::abs(numeric) || !result_.ok) return;
     result_.ok = false;
-    result_.message = where() + ": analytic " + detail::to_text(analytic) + ", numeric " + detail::to_text(numeric);
+    result_.message = fmt::format("{}: analytic {:.9g}, numeric {:.9g}", where(), analytic, numeric);
   }
 
   const MapOfSeveral& f_;

@@ -83,10 +83,11 @@ class Optimizer : public Stateful {
 /// or of groups with options of their own. `class Mine : public OptimizerOf<Mine, MineOptions>` says
 ///
 ///     static constexpr const char* name = "Mine";
-///     static std::vector<std::string> slots(const std::vector<MineOptions>& groups);  // names of its state tensors
-///     static void check(const MineOptions& options);                                  // throws Error if they are
-///     wrong static void update(Tensor& p, const Tensor& g, Tensors& slots, const MineOptions& options, std::int64_t
-///     step);
+///     // names of its state tensors
+///     static std::vector<std::string> slots(const std::vector<MineOptions>& groups);
+///     static void check(const MineOptions& options);  // throws Error if they are wrong
+///     static void update(Tensor& p, const Tensor& g, Tensors& slots, const MineOptions& options,
+///                        std::int64_t step);
 ///
 /// where MineOptions has an `lr`; and, where it has a momentum too,
 ///
