@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 set(weft_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 
-install(TARGETS weft EXPORT weftTargets)
+install(TARGETS weft weft_testing EXPORT weftTargets)
 foreach(header IN LISTS weft_public_headers)
   get_filename_component(directory ${header} DIRECTORY)
   install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft/${directory})

@@ -7,7 +7,7 @@ import sys
 
 FORBIDDEN = re.compile(r"xtensor|xsimd|xtl/|xflens|cblas|lapack|nlohmann|json|omp\.h|fmt/|zlib|CLI/|doctest|benchmark/")
 SLOW = {"iostream", "filesystem", "regex", "thread", "iomanip", "future"}
-LEVEL = {"engine": 0, "ops": 1, "nn": 2}
+LEVEL = {"engine": 0, "ops": 1, "nn": 2, "testing": 2}
 LONGEST = 450
 BRIDGE = "engine/xtensor.hpp"  # the one public header that may include xtensor
 UMBRELLAS = {"weft.hpp": ("engine", "ops", "nn"), "ops/ops.hpp": ("ops",), "nn/nn.hpp": ("nn",)}

@@ -1,9 +1,9 @@
-#include <tests/support/array.hpp>
+#include <weft/testing/array.hpp>
 
 #include <algorithm>
 #include <cmath>
 
-namespace weft::test {
+namespace weft::testing {
 
 Array::Array(const Tensor& t) : Array(t.shape()) {
   detail::visit_dtype(t.dtype(), [&](auto zero) {
@@ -47,7 +47,7 @@ std::string difference(const Array& got, const Array& expected, double tolerance
   if (expected.size() > 1) {
     double squares = 0;
     for (const double y : expected.values) squares += std::isfinite(y) ? y * y : 0;
-    least = std::min(1.0, std::sqrt(squares / static_cast<double>(expected.size())));
+    least = std::clamp(std::sqrt(squares / static_cast<double>(expected.size())), 1e-4, 1.0);  // not of rounding alone
   }
   for (std::size_t i = 0; i < got.values.size(); ++i) {
     const double x = got.values[i], y = expected.values[i];
@@ -58,4 +58,4 @@ std::string difference(const Array& got, const Array& expected, double tolerance
   return {};
 }
 
-}  // namespace weft::test
+}  // namespace weft::testing

@@ -1,0 +1,97 @@
+#pragma once
+// The tests' own arrays: doubles, read by index, one loop for everything. Plain, so that they can be trusted.
+#include <weft/engine/tensor.hpp>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <initializer_list>
+#include <vector>
+
+namespace weft::testing {
+
+/// A position on each axis. As a vector of them, but on the stack: the heap would take most of a reference's time.
+class Index {
+ public:
+  Index() = default;
+  explicit Index(std::size_t count) : count_(count) {}
+  Index(std::initializer_list<std::int64_t> values) : count_(values.size()) {
+    std::copy(values.begin(), values.end(), values_.begin());
+  }
+
+  std::size_t size() const { return count_; }
+  std::int64_t operator[](std::size_t i) const { return values_[i]; }
+  std::int64_t& operator[](std::size_t i) { return values_[i]; }
+  std::int64_t& back() { return values_[count_ - 1]; }
+  std::int64_t back() const { return values_[count_ - 1]; }
+  void push_back(std::int64_t value) { values_.at(count_++) = value; }
+  void pop_back() { --count_; }
+
+ private:
+  std::size_t count_ = 0;
+  std::array<std::int64_t, max_rank + 1> values_{};
+};
+
+/// Calls f with every index of a shape, the last axis fastest.
+template <class F>
+void for_each_index(const Shape& shape, F&& f) {
+  Index index(static_cast<std::size_t>(shape.rank()));
+  for (std::int64_t left = shape.size(); left > 0; --left) {
+    f(static_cast<const Index&>(index));
+    for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+      std::int64_t& at = index[static_cast<std::size_t>(axis)];
+      if (++at < shape[axis]) break;
+      at = 0;
+    }
+  }
+}
+
+struct Array {
+  Shape shape;
+  std::vector<double> values;
+
+  /// Zeros.
+  explicit Array(const Shape& s = {}) : shape(s), values(static_cast<std::size_t>(s.size())) {}
+  /// The values of a tensor of any dtype.
+  explicit Array(const Tensor& t);
+  /// f of every index.
+  template <class F>
+  Array(const Shape& s, F&& f) : Array(s) {
+    std::size_t next = 0;
+    for_each_index(s, [&](const Index& i) { values[next++] = f(i); });
+  }
+
+  std::int64_t size() const { return static_cast<std::int64_t>(values.size()); }
+  /// The value at an index; longer indices and axes of size 1 are broadcast.
+  double operator()(const Index& index) const { return values[offset(index)]; }
+  double& operator()(const Index& index) { return values[offset(index)]; }
+  /// Where that value is among `values`.
+  std::size_t offset(const Index& index) const {
+    std::int64_t at = 0;
+    const std::size_t rank = static_cast<std::size_t>(shape.rank()), skipped = index.size() - rank;
+    for (std::size_t axis = 0; axis < rank; ++axis) {
+      const std::int64_t size = shape[static_cast<int>(axis)];
+      at = at * size + (size == 1 ? 0 : index[skipped + axis]);
+    }
+    return static_cast<std::size_t>(at);
+  }
+};
+
+using Arrays = std::vector<Array>;
+
+/// The shape that all of them broadcast to.
+Shape broadcast(const Arrays& arrays);
+
+/// Which axes, as flags; none means all.
+std::vector<bool> axis_flags(const Axes& axes, int rank);
+
+/// f of the values along the given axes, for every index of the others.
+Array reduced(const Array& a, const Axes& axes, bool keepdims,
+              const std::function<double(const std::vector<double>&)>& f);
+
+/// Empty if both have the same shape and each value differs by at most tolerance * max(|expected|, s), or both are nan
+/// or the same infinity; else where they differ first. s is 1, or less (to 1e-4) if the root mean square of several
+/// expected is.
+std::string difference(const Array& got, const Array& expected, double tolerance);
+
+}  // namespace weft::testing
