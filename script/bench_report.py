@@ -2,6 +2,7 @@
 
 usage: bench_report.py table RUN.json
        bench_report.py compare OLD.json NEW.json
+       bench_report.py roofline RUN.json PICTURE     (.png and .svg)
        bench_report.py peers WEFT_PEER LIBTORCH_PEER PAGE.md [THREADS[,THREADS...]]
 """
 import collections
@@ -71,6 +72,59 @@ def compare(old_path, new_path):
     for title, names in (("only in the old run", old.keys() - new.keys()), ("new", new.keys() - old.keys())):
         if names:
             print(f"{title}: {', '.join(sorted(names))}")
+
+
+def roofline(path, picture):
+    """Each op as a share of what the machine could do, the worst first, and where it stands under the roof."""
+    run = json.loads(pathlib.Path(path).read_text())
+    shares, points = collections.defaultdict(dict), collections.defaultdict(list)
+    for row in run["benchmarks"]:
+        name = row.get("run_name", row["name"]).split("/")
+        if name[0] != "op" or "of_limit" not in row or row.get("run_type") == "aggregate":
+            continue
+        title, kind, size = "/".join(name[1:-2]), name[-2], int(name[-1])
+        shares[title].setdefault(kind, {}).setdefault(size, []).append(row["of_limit"])
+        if kind == "forward":
+            work = row["operations"] or row["elements"]  # one operation an element, where none are counted
+            points[title, size].append((work / row["bytes"], work / (row["real_time"] * SECONDS[row["time_unit"]]) / 1e9))
+    if not shares:
+        sys.exit(f"{path}: no benchmarks of ops")
+    kinds = ["raw", "forward", "forward_backward"]
+    sizes = sorted({size for kinds_of in shares.values() for by in kinds_of.values() for size in by})
+    middle = lambda title, kind, size: statistics.median(shares[title].get(kind, {}).get(size, [float("nan")]))
+    print(f"{'share of the limit':<40}" + "".join(f"{kind:^{9 * len(sizes)}}" for kind in kinds))
+    print(f"{'op':<40}" + "".join(f"{size:>9}" for _ in kinds for size in sizes))
+    for title in sorted(shares, key=lambda title: middle(title, "forward", sizes[-1])):
+        cells = [middle(title, kind, size) for kind in kinds for size in sizes]
+        print(f"{title:<40}" + "".join(f"{cell:>9.2f}" if cell == cell else " " * 9 for cell in cells))
+    draw_roofline(run["context"], points, sizes[-1], picture)
+
+
+def draw_roofline(context, points, size, picture):
+    peak = float(context["multiply_add_f32"]) / 1e9
+    streams = {int(key.split("_")[1]): float(value) / 1e9 for key, value in context.items() if key.startswith("stream_")}
+    points = {title: [statistics.median(v) for v in zip(*runs)] for (title, n), runs in points.items() if n == size}
+    data = "\n".join(f'{x} {y} "{title.split(" (")[0]}"' for title, (x, y) in sorted(points.items()))
+    roofs = ", ".join(f"min({peak}, {rate} * x) title '{bytes >> 10} KiB: {rate:.0f} GB/s' with lines"
+                      for bytes, rate in sorted(streams.items()))
+    for terminal, suffix in (("pngcairo size 1400,900", "png"), ("svg size 1400,900", "svg")):
+        commands = f"""set terminal {terminal} font 'sans,11'
+set output '{picture}.{suffix}'
+set logscale xy
+set xrange [0.02:2000]
+set xlabel 'operations a byte'
+set ylabel 'GFLOP/s (one operation an element where none are counted)'
+set title 'Forward of about {size:,} elements, f32, one thread; multiply-add peak {peak:.0f} GFLOP/s'
+set key left top
+set grid
+min(a, b) = a < b ? a : b
+$points << EOD
+{data}
+EOD
+plot {roofs}, $points using 1:2 notitle with points pt 7 ps 0.7, '' using 1:2:3 notitle with labels offset 0.5,0.5 left font ',8'
+"""
+        subprocess.run(["gnuplot"], input=commands, text=True, check=True)
+    print(f"Wrote {picture}.png and {picture}.svg")
 
 
 def blas_core():
@@ -169,7 +223,7 @@ def peers(weft, libtorch, page, threads="1"):
 
 
 if __name__ == "__main__":
-    commands = {"table": table, "compare": compare, "peers": peers}
+    commands = {"table": table, "compare": compare, "roofline": roofline, "peers": peers}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

@@ -60,6 +60,10 @@ struct OpRow {
   std::function<Inputs(std::int64_t n)> sized = {};  ///< inputs of the benchmark, about n elements; none: no benchmark
   std::function<double(std::int64_t n)> flops = {};  ///< of the forward pass; none: measured in bytes
 
+  /// The forward work of the benchmark's f32 inputs as a plain loop or a call of BLAS, into an array of the result's
+  /// size.
+  std::function<void(const Tensors& inputs, float* out)> raw = {};
+
   std::string title() const { return variant.empty() ? name : name + " (" + variant + ")"; }
 };
 
