@@ -1,14 +1,29 @@
 #pragma once
-// The tests' own arrays: doubles, read by index, one loop for everything. Plain, so that they can be trusted.
+// What an op is compared with: xtensor's arrays of doubles, which share no code with weft's kernels. Users of this
+// compile with xtensor.
 #include <weft/engine/tensor.hpp>
+#include <xtensor/xarray.hpp>
 
 #include <algorithm>
 #include <array>
 #include <functional>
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 namespace weft::testing {
+
+using Array = xt::xarray<double>;
+using Arrays = std::vector<Array>;
+
+/// The values of a tensor of any dtype.
+Array array_of(const Tensor& t);
+Arrays arrays_of(const Tensors& tensors);
+Shape shape_of(const Array& a);
+/// Zeros.
+Array zeros_of(const Shape& shape);
+/// The same values in another shape of as many.
+Array reshaped(Array a, const Shape& shape);
 
 /// A position on each axis. As a vector of them, but on the stack: the heap would take most of a reference's time.
 class Index {
@@ -20,6 +35,8 @@ class Index {
   }
 
   std::size_t size() const { return count_; }
+  const std::int64_t* begin() const { return values_.data(); }
+  const std::int64_t* end() const { return values_.data() + count_; }
   std::int64_t operator[](std::size_t i) const { return values_[i]; }
   std::int64_t& operator[](std::size_t i) { return values_[i]; }
   std::int64_t& back() { return values_[count_ - 1]; }
@@ -46,38 +63,18 @@ void for_each_index(const Shape& shape, F&& f) {
   }
 }
 
-struct Array {
-  Shape shape;
-  std::vector<double> values;
+/// The value at an index; longer indices and axes of size 1 are broadcast, as xtensor has it.
+inline double element(const Array& a, const Index& index) { return a.element(index.begin(), index.end()); }
+inline double& element(Array& a, const Index& index) { return a.element(index.begin(), index.end()); }
 
-  /// Zeros.
-  explicit Array(const Shape& s = {}) : shape(s), values(static_cast<std::size_t>(s.size())) {}
-  /// The values of a tensor of any dtype.
-  explicit Array(const Tensor& t);
-  /// f of every index.
-  template <class F>
-  Array(const Shape& s, F&& f) : Array(s) {
-    std::size_t next = 0;
-    for_each_index(s, [&](const Index& i) { values[next++] = f(i); });
-  }
-
-  std::int64_t size() const { return static_cast<std::int64_t>(values.size()); }
-  /// The value at an index; longer indices and axes of size 1 are broadcast.
-  double operator()(const Index& index) const { return values[offset(index)]; }
-  double& operator()(const Index& index) { return values[offset(index)]; }
-  /// Where that value is among `values`.
-  std::size_t offset(const Index& index) const {
-    std::int64_t at = 0;
-    const std::size_t rank = static_cast<std::size_t>(shape.rank()), skipped = index.size() - rank;
-    for (std::size_t axis = 0; axis < rank; ++axis) {
-      const std::int64_t size = shape[static_cast<int>(axis)];
-      at = at * size + (size == 1 ? 0 : index[skipped + axis]);
-    }
-    return static_cast<std::size_t>(at);
-  }
-};
-
-using Arrays = std::vector<Array>;
+/// f of every index.
+template <class F>
+Array indexed(const Shape& shape, F&& f) {
+  Array a = zeros_of(shape);
+  auto next = a.begin();
+  for_each_index(shape, [&](const Index& i) { *next++ = f(i); });
+  return a;
+}
 
 /// The shape that all of them broadcast to.
 Shape broadcast(const Arrays& arrays);

@@ -42,8 +42,8 @@ void Check::same_tensors(const Tensors& got, const Tensors& expected, double tol
     const Tensor a = got[k].defined() ? got[k] : Tensor(), b = expected[k];
     if (!a.defined() && !b.defined()) continue;
     const Tensor& there = a.defined() ? a : b;
-    const Array x(a.defined() ? a : zeros(there.shape(), there.dtype()));
-    const Array y(b.defined() ? b : zeros(there.shape(), there.dtype()));
+    const Array x = array_of(a.defined() ? a : zeros(there.shape(), there.dtype()));
+    const Array y = array_of(b.defined() ? b : zeros(there.shape(), there.dtype()));
     const std::string text = difference(x, y, tolerance);
     if (!text.empty()) fail(std::string(what) + " " + std::to_string(k) + ": " + text);
   }
@@ -181,7 +181,8 @@ void Check::large_gradients() {
 // terms' squares, while one wrong element of n makes an error of about 1 / sqrt(n) of it.
 void Check::slope(const Tensors& inputs, const Tensors& weights, std::size_t k, const Tensor& gradient) const {
   constexpr double step = 1e-6, rounding = 1e-15;
-  const std::vector<double> direction = Array(make_inputs({{inputs[k].shape(), around_zero}}, f64, 11)[0]).values;
+  const Tensor direction_of = make_inputs({{inputs[k].shape(), around_zero}}, f64, 11)[0];
+  const auto direction = direction_of.data<double>();
   const auto moved = [&](double by) {
     Tensors there = inputs;
     there[k] = inputs[k].clone();

@@ -8,12 +8,6 @@
 namespace weft::testing {
 namespace detail {
 
-Arrays arrays_of(const Tensors& tensors) {
-  Arrays arrays;
-  for (const Tensor& t : tensors) arrays.emplace_back(t);
-  return arrays;
-}
-
 Tensors converted(Tensors tensors, DType dtype) {
   for (Tensor& t : tensors)
     if (is_wanted(t)) t = t.to(dtype);

@@ -27,10 +27,10 @@ void Check::same(const Tensors& got, const Arrays& expected, double tolerance, d
   if (got.size() != expected.size())
     fail(std::to_string(got.size()) + " results, expected " + std::to_string(expected.size()));
   for (std::size_t k = 0; k < got.size(); ++k) {
-    const Array found(got[k]);
+    const Array found = array_of(got[k]);
     require(difference(found, expected[k], tolerance));
-    for (std::size_t i = 0; worst != nullptr && i < found.values.size(); ++i) {
-      const double x = found.values[i], y = expected[k].values[i];
+    for (std::size_t i = 0; worst != nullptr && i < found.size(); ++i) {
+      const double x = found.storage()[i], y = expected[k].storage()[i];
       if (std::isfinite(x) && std::isfinite(y)) *worst = std::max(*worst, std::abs(x - y) / std::max(1.0, std::abs(y)));
     }
   }
@@ -50,7 +50,7 @@ void Check::compare(const Tensors& inputs, const Arrays& expected, double tolera
   };
   const Tensors shared = on_threads(2);
   for (std::size_t k = 0; k < inputs.size(); ++k)
-    if (!difference(Array(inputs[k]), before[k], 0).empty()) fail("input " + std::to_string(k) + " was changed");
+    if (!difference(array_of(inputs[k]), before[k], 0).empty()) fail("input " + std::to_string(k) + " was changed");
   const Tensors alone = options_.repeat ? on_threads(1) : shared;
   same(alone, expected, tolerance, worst);
   if (!row_.by_threads.empty()) same(shared, expected, tolerance);

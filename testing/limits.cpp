@@ -66,7 +66,8 @@ double measured_multiply_add() {
 double stream_rate(std::int64_t bytes) {
   static std::map<int, double> rates;
   static std::mutex lock;
-  const auto power = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 1 << 10)) - 1));
+  const auto power =
+      static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 1 << 10)) - 1));
   const std::lock_guard<std::mutex> hold(lock);
   const auto [rate, is_new] = rates.try_emplace(power);
   if (is_new) rate->second = measured_stream(std::int64_t{1} << std::min(power, 28));

@@ -20,7 +20,6 @@ inline constexpr Domain around_zero = {Domain::uniform, -1, 1};
 inline bool is_wanted(const Tensor& t) { return is_floating(t.dtype()); }
 inline bool is_free(const Input& input) { return is_floating(input.dtype); }
 
-Arrays arrays_of(const Tensors& tensors);
 /// The same values, the floating ones in another dtype.
 Tensors converted(Tensors tensors, DType dtype);
 /// Empty if both have the same dtype, shape and bits, or both are undefined.

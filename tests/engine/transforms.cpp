@@ -45,10 +45,10 @@ using Formula = double (*)(const Point&);
 // Where a tensor of shape {3}, or {3, 3} with nothing off its diagonal, differs from the formula; empty if nowhere.
 std::string differs(const Tensor& got, Formula formula) {
   const Shape shape = got.rank() == 2 ? Shape{3, 3} : Shape{3};
-  const Array expected(shape, [&](const Index& i) {
+  const Array expected = test::indexed(shape, [&](const Index& i) {
     return i.size() == 2 && i[0] != i[1] ? 0.0 : formula(points[static_cast<std::size_t>(i[0])]);
   });
-  return test::difference(Array(got), expected, 1e-13);
+  return test::difference(test::array_of(got), expected, 1e-13);
 }
 
 // The gradients of the sum of what a transform gave, each beside its formula.
@@ -167,7 +167,7 @@ TEST_CASE("inputs that do not matter have derivatives of zero, in their own shap
   const Problem p;
   const Tensor beside = parameter(ones({2, 2}, f64)), d = ones({2, 2}, f64);
   const auto is_zero = [](const Tensor& t, const Shape& shape) {
-    return test::difference(Array(t), Array(shape), 0) == "";
+    return test::difference(test::array_of(t), test::zeros_of(shape), 0) == "";
   };
   for (const TransformOptions options : {TransformOptions{}, recorded}) {
     const Tensors xs{beside, p.a, p.b};
@@ -192,27 +192,27 @@ TEST_CASE_TEMPLATE("a Jacobian's axes are the result's, then the input's", T, fl
   // y_ij = x_i x_j^2; its derivative along x_k is [i = k] x_j^2 + [j = k] 2 x_i x_j.
   const Tensor x = parameter(tensor({2, 3, -1}, {3}, dtype_of<T>));
   const Function f = [](const Tensor& t) { return reshape(t, {3, 1}) * square(t); };
-  const Array xs(x);
-  const Array expected({3, 3, 3}, [&](const Index& i) {
-    const double xi = xs({i[0]}), xj = xs({i[1]});
+  const Array xs = test::array_of(x);
+  const Array expected = test::indexed({3, 3, 3}, [&](const Index& i) {
+    const double xi = xs(i[0]), xj = xs(i[1]);
     return (i[0] == i[2] ? xj * xj : 0) + (i[1] == i[2] ? 2 * xi * xj : 0);
   });
   const Tensor j = jacobian(f, x, recorded);
   CHECK(j.dtype() == dtype_of<T>);
-  CHECK(test::difference(Array(j), expected, 0) == "");
+  CHECK(test::difference(test::array_of(j), expected, 0) == "");
   // Weighted by position, so that a wrong order of rows shows.
   const Tensor weights = reshape(arange(27, dtype_of<T>), {3, 3, 3});
   const Tensor g = grad(sum(j * weights), {x})[0];
-  const Array expected_gradient({3}, [&](const Index& at) {
+  const Array expected_gradient = test::indexed({3}, [&](const Index& at) {
     double total = 0;
     test::for_each_index({3, 3, 3}, [&](const Index& i) {
-      const double xi = xs({i[0]}), xj = xs({i[1]}), weight = static_cast<double>(i[0] * 9 + i[1] * 3 + i[2]);
+      const double xi = xs(i[0]), xj = xs(i[1]), weight = static_cast<double>(i[0] * 9 + i[1] * 3 + i[2]);
       if (i[0] == i[2] && i[1] == at[0]) total += weight * 2 * xj;
       if (i[1] == i[2]) total += weight * 2 * ((i[0] == at[0] ? xj : 0) + (i[1] == at[0] ? xi : 0));
     });
     return total;
   });
-  CHECK(test::difference(Array(g), expected_gradient, 0) == "");
+  CHECK(test::difference(test::array_of(g), expected_gradient, 0) == "");
 }
 
 TEST_CASE("transforms record by themselves where recording is off, and refuse what does not fit") {

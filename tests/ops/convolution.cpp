@@ -30,9 +30,10 @@ Shape output(const ConvShape& s) {
 }
 
 Products convolved(const ConvShape& s, const Array& x, const Array& w, const Array& g) {
-  Products sums{Sums(output(s)), Sums(x.shape), Sums(w.shape)};
-  const std::int64_t in = s.cin / s.groups, out = s.cout / s.groups, oh = g.shape[1], ow = g.shape[2];
-  const auto at = [](const Array& a, std::int64_t i) { return a.values[static_cast<std::size_t>(i)]; };
+  Products sums{Sums(output(s)), Sums(test::shape_of(x)), Sums(test::shape_of(w))};
+  const std::int64_t in = s.cin / s.groups, out = s.cout / s.groups, oh = test::shape_of(g)[1],
+                     ow = test::shape_of(g)[2];
+  const auto at = [](const Array& a, std::int64_t i) { return a.storage()[static_cast<std::size_t>(i)]; };
   for (std::int64_t pixel = 0; pixel < s.n * oh * ow; ++pixel) {
     for (std::int64_t tap = 0; tap < s.kh * s.kw; ++tap) {
       const std::int64_t iy = pixel / ow % oh * s.stride_h - s.pad_h + tap / s.kw * s.dil_h;
@@ -83,7 +84,7 @@ std::string check_paths(ConvShape s, const Array& x, const Array& w, const Array
     room.assign(values.begin(), values.end());
     return room;
   };
-  const std::vector<T> in = copy(x.values), weights = copy(w.values), gradient = copy(g.values);
+  const std::vector<T> in = copy(x.storage()), weights = copy(w.storage()), gradient = copy(g.storage());
   std::string wrong;
   const auto check = [&](const char* name, auto pass, const std::vector<T>& a, const std::vector<T>& b,
                          const Sums& sums) {

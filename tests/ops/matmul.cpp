@@ -46,29 +46,31 @@ struct Matrices {
 
 Shape product_shape(const Shape& a, const Shape& b) {
   const Matrices left(a, false), right(b, true);
-  Shape shape = test::broadcast({Array(left.batch), Array(right.batch)});
+  Shape shape = test::broadcast({test::zeros_of(left.batch), test::zeros_of(right.batch)});
   if (a.rank() > 1) shape.append(left.rows);
   if (b.rank() > 1) shape.append(right.columns);
   return shape;
 }
 
-double at(const Array& a, std::int64_t i) { return a.values[static_cast<std::size_t>(i)]; }
+double at(const Array& a, std::int64_t i) { return a.storage()[static_cast<std::size_t>(i)]; }
 
 Products multiplied(const Array& a, const Array& b, const Array& g) {
-  Products sums{Sums(product_shape(a.shape, b.shape)), Sums(a.shape), Sums(b.shape)};
-  const Matrices left(a.shape, false), right(b.shape, true);
+  Products sums{Sums(product_shape(test::shape_of(a), test::shape_of(b))), Sums(test::shape_of(a)),
+                Sums(test::shape_of(b))};
+  const Matrices left(test::shape_of(a), false), right(test::shape_of(b), true);
   std::int64_t in_y = 0;
-  test::for_each_index(test::broadcast({Array(left.batch), Array(right.batch)}), [&](const Index& index) {
-    const std::int64_t begin_a = left.begin(index), begin_b = right.begin(index);
-    for (std::int64_t i = 0; i < left.rows; ++i)
-      for (std::int64_t j = 0; j < right.columns; ++j, ++in_y)
-        for (std::int64_t k = 0; k < right.rows; ++k) {
-          const std::int64_t in_a = begin_a + i * right.rows + k, in_b = begin_b + k * right.columns + j;
-          sums.y.add(in_y, at(a, in_a) * at(b, in_b));
-          sums.a.add(in_a, at(g, in_y) * at(b, in_b));
-          sums.b.add(in_b, at(g, in_y) * at(a, in_a));
-        }
-  });
+  test::for_each_index(
+      test::broadcast({test::zeros_of(left.batch), test::zeros_of(right.batch)}), [&](const Index& index) {
+        const std::int64_t begin_a = left.begin(index), begin_b = right.begin(index);
+        for (std::int64_t i = 0; i < left.rows; ++i)
+          for (std::int64_t j = 0; j < right.columns; ++j, ++in_y)
+            for (std::int64_t k = 0; k < right.rows; ++k) {
+              const std::int64_t in_a = begin_a + i * right.rows + k, in_b = begin_b + k * right.columns + j;
+              sums.y.add(in_y, at(a, in_a) * at(b, in_b));
+              sums.a.add(in_a, at(g, in_y) * at(b, in_b));
+              sums.b.add(in_b, at(g, in_y) * at(a, in_a));
+            }
+      });
   return sums;
 }
 
@@ -80,9 +82,9 @@ void check(const Shape& a, const Shape& b, const test::BilinearOp& op = matmul, 
 }
 
 Array product(const Array& a, const Array& b) {
-  return Array({a.shape[0], b.shape[1]}, [&](const Index& i) {
+  return test::indexed({test::shape_of(a)[0], test::shape_of(b)[1]}, [&](const Index& i) {
     double total = 0;
-    for (std::int64_t k = 0; k < a.shape[1]; ++k) total += a({i[0], k}) * b({k, i[1]});
+    for (std::int64_t k = 0; k < static_cast<std::int64_t>(a.shape(1)); ++k) total += a(i[0], k) * b(k, i[1]);
     return total;
   });
 }
@@ -95,7 +97,7 @@ TEST_CASE("a matrix times the transpose of its own first rows") {
   const Tensor part = transpose(slice(a, 0, 0, 2));
   const Tensor c = matmul(a, part);
   CHECK(c.shape() == Shape{4, 2});
-  CHECK(test::difference(Array(c), product(Array(a), Array(part)), 1e-14) == "");
+  CHECK(test::difference(test::array_of(c), product(test::array_of(a), test::array_of(part)), 1e-14) == "");
 }
 
 TEST_CASE("gradients of a matrix times its own transpose and its own rows") {
@@ -103,8 +105,7 @@ TEST_CASE("gradients of a matrix times its own transpose and its own rows") {
   const Array values = drawn({5, 7}, engine);
   for (const std::int64_t rows : {5, 2})
     for (const DType dtype : {f64, f32}) {
-      Array first({7, rows});
-      test::for_each_index(first.shape, [&](const Index& i) { first(i) = values({i[1], i[0]}); });
+      const Array first = test::indexed({7, rows}, [&](const Index& i) { return values(i[1], i[0]); });
       const Array g = drawn({5, rows}, engine);
       const Products expected = multiplied(values, first, g);
       Sums both = expected.a;
@@ -124,17 +125,20 @@ TEST_CASE("operands that share storage") {
   manual_seed(2);
   const Tensor a = randn({4, 6}, f64);
   const Tensor same = reshape(a, {6, 4});  // the same memory, another matrix
-  CHECK(test::difference(Array(matmul(a, same)), product(Array(a), Array(same)), 1e-14) == "");
-  CHECK(test::difference(Array(matmul(a, transpose(a))), product(Array(a), Array(transpose(a))), 1e-14) == "");
+  CHECK(test::difference(test::array_of(matmul(a, same)), product(test::array_of(a), test::array_of(same)), 1e-14) ==
+        "");
+  CHECK(test::difference(test::array_of(matmul(a, transpose(a))),
+                         product(test::array_of(a), test::array_of(transpose(a))), 1e-14) == "");
   const Tensor square = randn({5, 5}, f64);
-  CHECK(test::difference(Array(matmul(square, square)), product(Array(square), Array(square)), 1e-14) == "");
+  CHECK(test::difference(test::array_of(matmul(square, square)),
+                         product(test::array_of(square), test::array_of(square)), 1e-14) == "");
 }
 
 TEST_CASE("both gradients reach a matrix that is both operands") {
   const Tensor a = parameter(tensor({1, 2, 3, 4}, {2, 2}, f64));
   sum(matmul(a, a)).backward();
   // d sum(A A) / dA[i, j] is the sum of row j plus the sum of column i.
-  CHECK(test::difference(Array(a.grad()), Array(tensor({7, 11, 9, 13}, {2, 2}, f64)), 1e-14) == "");
+  CHECK(test::difference(test::array_of(a.grad()), test::array_of(tensor({7, 11, 9, 13}, {2, 2}, f64)), 1e-14) == "");
 }
 
 // The first gradients are a' g and g b', the second ones have the transposed operand on the other side.
@@ -241,14 +245,16 @@ TEST_CASE("linear") {
     const auto shifted = [&bias](const Tensor& a, const Tensor& b) { return linear(a, b, to_tensor(bias, a.dtype())); };
     const auto plain = [&bias](const Array& a, const Array& b, const Array& g) {
       Products sums = multiplied(a, b, g);
-      for (std::int64_t i = 0; i < g.size(); ++i) sums.y.add(i, bias({i % bias.size()}));
+      for (std::int64_t i = 0; i < std::ssize(g.storage()); ++i)
+        sums.y.add(i, at(bias, i % std::ssize(bias.storage())));
       return sums;
     };
     const Array a = drawn(x, engine), b = drawn(w, engine), g = drawn(product_shape(x, w), engine);
     CHECK(check_bilinear(shifted, plain, a, b, g, 1) == "");
     for (const DType dtype : {f64, f32}) {
       Sums wanted({out});
-      for (std::int64_t i = 0; i < g.size(); ++i) wanted.add(i % out, g.values[static_cast<std::size_t>(i)]);
+      for (std::int64_t i = 0; i < std::ssize(g.storage()); ++i)
+        wanted.add(i % out, g.storage()[static_cast<std::size_t>(i)]);
       const Tensor c = parameter(to_tensor(bias, dtype));
       const Tensor y = linear(to_tensor(a, dtype), to_tensor(b, dtype), c);
       CHECK(test::difference(grad(y, {c}, {.grad_outputs = {to_tensor(g, dtype)}})[0], wanted) == "");
@@ -268,8 +274,8 @@ TEST_CASE("the product of matrices in memory") {
         std::mt19937_64 engine(9);
         const Array a = drawn({trans_a ? k : m, step_a}, engine), b = drawn({trans_b ? n : k, step_b}, engine),
                     c = drawn({m, step_c}, engine);
-        Sums wanted(c.shape);
-        for (std::int64_t i = 0; i < c.size(); ++i) {
+        Sums wanted(test::shape_of(c));
+        for (std::int64_t i = 0; i < std::ssize(c.storage()); ++i) {
           const std::int64_t row = i / step_c, column = i % step_c;
           wanted.add(i, at(c, i) * (column < n ? beta : 1));
           for (std::int64_t l = 0; column < n && l < k; ++l)
@@ -279,19 +285,19 @@ TEST_CASE("the product of matrices in memory") {
         for (const int threads : {1, 2}) {
           const test::ThreadCount count(threads);
           Array got = c;
-          detail::gemm<double>(trans_a, trans_b, m, n, k, a.values.data(), step_a, b.values.data(), step_b, beta,
-                               got.values.data(), step_c);
+          detail::gemm<double>(trans_a, trans_b, m, n, k, a.storage().data(), step_a, b.storage().data(), step_b, beta,
+                               got.storage().data(), step_c);
           INFO(m, "x", k, " times ", k, "x", n, ", form ", form, ", beta ", beta, ", threads: ", threads);
-          CHECK(test::difference(got.values, wanted, 1e-14) == "");
+          CHECK(test::difference(got.storage(), wanted, 1e-14) == "");
         }
       }
 }
 
 TEST_CASE("a product that does not read what it overwrites") {
   for (const std::int64_t k : {0, 3}) {
-    const Array a = Array(ones({2, k}, f64)), b = Array(ones({k, 2}, f64));
-    Array c(full({2, 2}, std::numeric_limits<double>::quiet_NaN(), f64));
-    detail::gemm<double>(false, false, 2, 2, k, a.values.data(), k, b.values.data(), 2, 0, c.values.data(), 2);
-    CHECK(test::difference(c, Array(full({2, 2}, static_cast<double>(k), f64)), 0) == "");
+    const Array a = test::array_of(ones({2, k}, f64)), b = test::array_of(ones({k, 2}, f64));
+    Array c = test::array_of(full({2, 2}, std::numeric_limits<double>::quiet_NaN(), f64));
+    detail::gemm<double>(false, false, 2, 2, k, a.storage().data(), k, b.storage().data(), 2, 0, c.storage().data(), 2);
+    CHECK(test::difference(c, test::array_of(full({2, 2}, static_cast<double>(k), f64)), 0) == "");
   }
 }

@@ -45,12 +45,12 @@ void for_windows(const Shape& x, const PoolOptions& o, F f) {
   }
 }
 
-double at(const Array& a, std::int64_t i) { return a.values[static_cast<std::size_t>(i)]; }
+double at(const Array& a, std::int64_t i) { return a.storage()[static_cast<std::size_t>(i)]; }
 
 // Where each window's value comes from: the first nan, else the first of the largest; the first pixel for -inf alone.
 std::vector<std::int64_t> winners(const Array& x, const PoolOptions& o) {
-  std::vector<std::int64_t> places(static_cast<std::size_t>(pooled_shape(x.shape, o).size()), -1);
-  for_windows(x.shape, o, [&](std::int64_t to, std::int64_t from) {
+  std::vector<std::int64_t> places(static_cast<std::size_t>(pooled_shape(test::shape_of(x), o).size()), -1);
+  for_windows(test::shape_of(x), o, [&](std::int64_t to, std::int64_t from) {
     std::int64_t& best = places[static_cast<std::size_t>(to)];
     const double value = at(x, from);
     if (best < 0 || (!std::isnan(at(x, best)) && (std::isnan(value) || value > at(x, best)))) best = from;
@@ -65,14 +65,14 @@ Sums taken(const Array& x, const std::vector<std::int64_t>& places, const Shape&
 }
 Sums scattered(const Array& g, const std::vector<std::int64_t>& places, const Shape& shape) {
   Sums sums(shape);
-  for (std::int64_t i = 0; i < g.size(); ++i) sums.add(places[static_cast<std::size_t>(i)], at(g, i));
+  for (std::int64_t i = 0; i < std::ssize(g.storage()); ++i) sums.add(places[static_cast<std::size_t>(i)], at(g, i));
   return sums;
 }
 
 Sums averaged(const Array& x, const PoolOptions& o) {
-  Sums sums(pooled_shape(x.shape, o));
+  Sums sums(pooled_shape(test::shape_of(x), o));
   const auto count = static_cast<double>(o.kernel.height * o.kernel.width);
-  for_windows(x.shape, o, [&](std::int64_t to, std::int64_t from) { sums.add(to, at(x, from) / count); });
+  for_windows(test::shape_of(x), o, [&](std::int64_t to, std::int64_t from) { sums.add(to, at(x, from) / count); });
   return sums;
 }
 Sums shared(const Array& g, const PoolOptions& o, const Shape& shape) {
@@ -119,47 +119,49 @@ std::string check(const Function& f, const Array& x, const Array& g, const Array
 std::string check_max(const Array& x, const PoolOptions& o, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
   const std::vector<std::int64_t> places = winners(x, o);
-  const Shape shape = pooled_shape(x.shape, o);
-  const Array g = drawn(shape, engine), u = drawn(x.shape, engine), v = drawn(shape, engine);
+  const Shape shape = pooled_shape(test::shape_of(x), o);
+  const Array g = drawn(shape, engine), u = drawn(test::shape_of(x), engine), v = drawn(shape, engine);
   const Sums values = taken(x, places, shape);
   const auto f = [&o](const Tensor& t) { return max_pool2d(t, o); };
   // Values are copies, and may be nan or infinite.
   for (const DType dtype : {f64, f32}) {
     const Tensor in = to_tensor(x, dtype);
     for (const Tensor& y : {f(in), f(parameter(in.clone()))}) {
-      Array wanted(shape);
-      const Array rounded(in);
+      Array wanted = test::zeros_of(shape);
+      const Array rounded = test::array_of(in);
       for (std::int64_t i = 0; i < shape.size(); ++i)
-        wanted.values[static_cast<std::size_t>(i)] = at(rounded, places[static_cast<std::size_t>(i)]);
-      const std::string wrong = difference(Array(y), wanted, 0);
+        wanted.storage()[static_cast<std::size_t>(i)] = at(rounded, places[static_cast<std::size_t>(i)]);
+      const std::string wrong = difference(test::array_of(y), wanted, 0);
       if (!wrong.empty()) return "the value: " + wrong;
     }
   }
   return check(f, x, g, u, v,
-               {values, values, scattered(g, places, x.shape), taken(u, places, shape), scattered(v, places, x.shape)},
+               {values, values, scattered(g, places, test::shape_of(x)), taken(u, places, shape),
+                scattered(v, places, test::shape_of(x))},
                false);
 }
 
 std::string check_average(const Array& x, const PoolOptions& o, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
-  const Shape shape = pooled_shape(x.shape, o);
-  const Array g = drawn(shape, engine), u = drawn(x.shape, engine), v = drawn(shape, engine);
+  const Shape shape = pooled_shape(test::shape_of(x), o);
+  const Array g = drawn(shape, engine), u = drawn(test::shape_of(x), engine), v = drawn(shape, engine);
   const Sums values = averaged(x, o);
   return check([&o](const Tensor& t) { return avg_pool2d(t, o); }, x, g, u, v,
-               {values, values, shared(g, o, x.shape), averaged(u, o), shared(v, o, x.shape)});
+               {values, values, shared(g, o, test::shape_of(x)), averaged(u, o), shared(v, o, test::shape_of(x))});
 }
 
 std::string check_global(const Array& x, std::uint64_t seed) {
-  const PoolOptions whole{.kernel = {x.shape[1], x.shape[2]}};
+  const PoolOptions whole{.kernel = {test::shape_of(x)[1], test::shape_of(x)[2]}};
   const auto mean = [&whole](const Array& a) {
     Sums sums = averaged(a, whole);
-    sums.shape = {a.shape[0], a.shape[3]};
+    sums.shape = {test::shape_of(a)[0], test::shape_of(a)[3]};
     return sums;
   };
   std::mt19937_64 engine(seed);
-  const Array g = drawn({x.shape[0], x.shape[3]}, engine), u = drawn(x.shape, engine), v = drawn(g.shape, engine);
+  const Array g = drawn({test::shape_of(x)[0], test::shape_of(x)[3]}, engine), u = drawn(test::shape_of(x), engine),
+              v = drawn(test::shape_of(g), engine);
   return check([](const Tensor& t) { return global_avg_pool(t); }, x, g, u, v,
-               {mean(x), mean(x), shared(g, whole, x.shape), mean(u), shared(v, whole, x.shape)});
+               {mean(x), mean(x), shared(g, whole, test::shape_of(x)), mean(u), shared(v, whole, test::shape_of(x))});
 }
 
 std::string text(const Shape& x, const PoolOptions& o) {
@@ -171,16 +173,16 @@ std::string text(const Shape& x, const PoolOptions& o) {
 
 // Values that tie, some nan and some -inf.
 Array special(const Shape& shape, std::mt19937_64& engine) {
-  Array a(shape);
-  for (double& v : a.values) {
+  Array a = test::zeros_of(shape);
+  for (double& v : a.storage()) {
     const auto kind = engine() % 16;
     v = kind == 0 ? not_a_number : kind < 8 ? -infinity : kind == 8 ? infinity : static_cast<double>(kind % 3);
   }
   return a;
 }
 Array tied(const Shape& shape, std::mt19937_64& engine) {
-  Array a(shape);
-  for (double& v : a.values) v = static_cast<double>(engine() % 3) - 1;
+  Array a = test::zeros_of(shape);
+  for (double& v : a.storage()) v = static_cast<double>(engine() % 3) - 1;
   return a;
 }
 
@@ -241,7 +243,7 @@ TEST_CASE("many channels and threads") {
 TEST_CASE("the first of equal values takes the gradient") {
   const Tensor x = parameter(tensor({3, 1, 3, 3}, {1, 2, 2, 1}, f64));
   max_pool2d(x).backward(full({1, 1, 1, 1}, 5, f64));
-  CHECK(difference(Array(x.grad()), Array(tensor({5, 0, 0, 0}, {1, 2, 2, 1}, f64)), 0) == "");
+  CHECK(difference(test::array_of(x.grad()), test::array_of(tensor({5, 0, 0, 0}, {1, 2, 2, 1}, f64)), 0) == "");
 }
 
 TEST_CASE("windows of -inf alone hand their gradient to one pixel of the image") {
@@ -249,10 +251,11 @@ TEST_CASE("windows of -inf alone hand their gradient to one pixel of the image")
     const Tensor x = parameter(full({1, 3, 4, 1}, -infinity, dtype));
     const PoolOptions o{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
     const Tensor y = max_pool2d(x, o);
-    CHECK(difference(Array(y), Array(full({1, 2, 2, 1}, -infinity, f64)), 0) == "");
+    CHECK(difference(test::array_of(y), test::array_of(full({1, 2, 2, 1}, -infinity, f64)), 0) == "");
     y.backward(tensor({1, 2, 4, 8}, {1, 2, 2, 1}, dtype));
     double total = 0;
-    for (const double g : Array(x.grad()).values) total += g;
+    const Array slopes = test::array_of(x.grad());
+    for (const double g : slopes) total += g;
     CHECK(total == 15);
   }
 }
@@ -264,6 +267,6 @@ TEST_CASE("a nan wins, and the first of them takes the gradient") {
     CHECK(std::isnan(y.item()));
     CHECK(std::isnan(max_pool2d(x.detach()).item()));
     y.backward(full({1, 1, 1, 1}, 3, dtype));
-    CHECK(difference(Array(x.grad()), Array(tensor({0, 3, 0, 0}, {1, 2, 2, 1}, f64)), 0) == "");
+    CHECK(difference(test::array_of(x.grad()), test::array_of(tensor({0, 3, 0, 0}, {1, 2, 2, 1}, f64)), 0) == "");
   }
 }

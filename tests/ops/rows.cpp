@@ -1,15 +1,39 @@
-// Every row of the op table, through the checks that users have for ops of their own.
+// Every row of the op table, through the checks that users have for ops of their own. What is found out about each goes
+// into the file that the variable WEFT_ROWS names, for script/ops_page; WEFT_DRAWS says how many random sizes are
+// tried.
 #include <doctest/doctest.h>
 #include <tests/support/op_table.hpp>
 #include <tests/support/sanitized.hpp>
 #include <weft/testing/check_op.hpp>
 
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 using namespace weft;
 
+namespace {
+
+nlohmann::json found_out(const test::OpRow& row, const testing::CheckResult& result, int order) {
+  return {{"name", row.name},
+          {"order", row.differentiable ? order : 0},
+          {"integers", row.integers},
+          {"max_error", result.max_error},
+          {"f32_error", result.f32_error},
+          {"cost", row.flops ? "by its operations" : "by its memory"}};
+}
+
+}  // namespace
+
 TEST_CASE("every row of the op table holds") {
+  const int order = test::sanitized ? 2 : 3;
+  const char* draws = std::getenv("WEFT_DRAWS");
+  nlohmann::json all = nlohmann::json::array();
   for (const test::OpRow& row : test::op_table()) {
-    const testing::CheckResult result =
-        testing::check_op(row, {.order = test::sanitized ? 2 : 3, .repeat = !test::sanitized});
+    const testing::CheckResult result = testing::check_op(
+        row, {.order = order, .draws = draws != nullptr ? std::atoi(draws) : 20, .repeat = !test::sanitized});
     CHECK_MESSAGE(result.ok, result.message);
+    all.push_back(found_out(row, result, order));
   }
+  if (const char* path = std::getenv("WEFT_ROWS")) std::ofstream(path) << all.dump(1) << '\n';
 }

@@ -89,15 +89,20 @@ Tensors operands(const std::vector<Values>& values, DType dtype) {
   return made;
 }
 
+Values values_of(const Tensor& t) {
+  const Array a = test::array_of(t);
+  return {a.begin(), a.end()};
+}
+
 // The values of an op, then the gradient of their sum along each operand if it has one.
 std::vector<Values> results(const OpRow& row, const Tensors& in, bool gradients, bool record = false) {
   Tensors leaves;
   for (const Tensor& t : in) leaves.push_back(gradients ? parameter(t) : t);
   const Tensor out = row.function(leaves)[0];
-  std::vector<Values> all = {Array(out).values};
+  std::vector<Values> all = {values_of(out)};
   if (gradients)
     for (const Tensor& g : grad({out}, leaves, {.grad_outputs = {ones_like(out)}, .create_graph = record}))
-      all.push_back(Array(g).values);
+      all.push_back(values_of(g));
   return all;
 }
 
@@ -138,8 +143,8 @@ TEST_CASE("values at special points are the C library's") {
     const Values got = one_by_one(row, points, p.dtype)[0];
     for (std::size_t i = 0; i < got.size(); ++i) {
       test::Arrays in;
-      for (const Values& v : points) in.emplace_back(tensor({v[i]}, {1}, f64));
-      const double want = row.reference(in)[0].values[0];
+      for (const Values& v : points) in.push_back(test::array_of(tensor({v[i]}, {1}, f64)));
+      const double want = row.reference(in)[0].storage()[0];
       INFO(at_point(points, i), ": ", got[i], ", not ", want);
       CHECK(agrees(got[i], want, p, digits_lost(row, 4), noise_of(row, points[0][i], p)));
       // Which of 0 and -0 is the larger is left open.
@@ -235,7 +240,7 @@ TEST_CASE("extremes carry a nan from any place") {
 TEST_CASE("gradients of extremes at ties and nans") {
   const auto slope = [](const std::function<Tensor(const Tensor&)>& f, const Values& at) {
     const Tensor x = parameter(operands({at}, f64)[0]);
-    return Array(grad(sum(f(x)), {x})[0]).values;
+    return values_of(grad(sum(f(x)), {x})[0]);
   };
   const auto all = [](const Tensor& x) { return max(x); };
   const auto least = [](const Tensor& x) { return min(x); };
@@ -296,10 +301,10 @@ TEST_CASE("where takes nothing from the branch not taken") {
     const Tensor mask = tensor({1, 0, 1}, {3}, u8);
     const Tensor a = parameter(tensor({1.0, bad, 2.0}, {3}, f64)), b = parameter(tensor({bad, 5.0, bad}, {3}, f64));
     const Tensor y = where(mask, a, b);
-    CHECK(Array(y).values == Values{1, 5, 2});
+    CHECK(values_of(y) == Values{1, 5, 2});
     const Tensors slopes = grad(sum(square(y)), {a, b});
-    CHECK(Array(slopes[0]).values == Values{2, 0, 4});
-    CHECK(Array(slopes[1]).values == Values{0, 10, 0});
+    CHECK(values_of(slopes[0]) == Values{2, 0, 4});
+    CHECK(values_of(slopes[1]) == Values{0, 10, 0});
   }
 }
 
@@ -349,6 +354,6 @@ TEST_CASE("a fused function has the slopes of its parts") {
   for (const bool record : {false, true}) {
     const Tensor want = grad(sum(apart), {x}, {.retain_graph = true, .create_graph = record})[0];
     const Tensor got = grad(sum(together), {x}, {.retain_graph = true, .create_graph = record})[0];
-    CHECK(test::difference(Array(got), Array(want), 0) == "");
+    CHECK(test::difference(test::array_of(got), test::array_of(want), 0) == "");
   }
 }

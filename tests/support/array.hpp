@@ -4,7 +4,8 @@
 
 namespace weft::test {
 
-using testing::Array, testing::Arrays, testing::Index, testing::axis_flags, testing::broadcast, testing::difference,
-    testing::for_each_index, testing::reduced;
+using testing::Array, testing::Arrays, testing::Index, testing::array_of, testing::arrays_of, testing::element,
+    testing::axis_flags, testing::broadcast, testing::difference, testing::for_each_index, testing::indexed,
+    testing::reduced, testing::reshaped, testing::shape_of, testing::zeros_of;
 
 }  // namespace weft::test

@@ -32,7 +32,7 @@ Tensors results(const BilinearOp& op, const std::vector<Array>& arrays, DType dt
 std::string check_bilinear(const BilinearOp& op, const PlainProducts& plain, const Array& a, const Array& b,
                            const Array& g, int order) {
   std::mt19937_64 engine(7);
-  const Array u = drawn(a.shape, engine), v = drawn(b.shape, engine);
+  const Array u = drawn(shape_of(a), engine), v = drawn(shape_of(b), engine);
   const Products first = plain(a, b, g);
   std::vector<Named> wanted{{"the value", first.y}, {"the gradient of a", first.a}, {"the gradient of b", first.b}};
   if (order > 1) {

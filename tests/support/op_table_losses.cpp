@@ -16,16 +16,14 @@ struct Weighted {
 // Reduces f(index) over all indices of a shape.
 template <class F>
 Array collected(const Shape& shape, Reduction reduction, F f) {
-  if (reduction == Reduction::none) return Array(shape, [&](const Index& i) { return f(i).loss; });
+  if (reduction == Reduction::none) return indexed(shape, [&](const Index& i) { return f(i).loss; });
   double loss = 0, weight = 0;
   for_each_index(shape, [&](const Index& i) {
     const Weighted one = f(i);
     loss += one.loss;
     weight += one.weight;
   });
-  Array out(Shape{});
-  out.values[0] = reduction == Reduction::mean ? loss / weight : loss;
-  return out;
+  return Array(reduction == Reduction::mean ? loss / weight : loss);
 }
 
 struct Kind {
@@ -35,13 +33,13 @@ struct Kind {
 const Kind kinds[] = {{Reduction::mean, "mean"}, {Reduction::sum, "sum"}, {Reduction::none, "none"}};
 
 std::vector<double> log_softmax_at(const Array& logits, const Index& row) {
-  const std::int64_t classes = logits.shape[logits.shape.rank() - 1];
+  const std::int64_t classes = shape_of(logits)[shape_of(logits).rank() - 1];
   std::vector<double> logs;
   double total = 0;
   for (std::int64_t c = 0; c < classes; ++c) {
     Index at = row;
     at.push_back(c);
-    logs.push_back(logits(at));
+    logs.push_back(element(logits, at));
     total += std::exp(logs.back());
   }
   for (double& x : logs) x -= std::log(total);
@@ -71,8 +69,8 @@ void add_pointwise(std::vector<OpRow>& rows, const char* name, F f, R reference,
     else
       row.cases.push_back(both({0, 2}));
     row.reference = naive([=](const Arrays& in) {
-      return collected(in[0].shape, reduction, [&](const Index& i) {
-        return Weighted{reference(in[0](i), in[1](i)), 1};
+      return collected(shape_of(in[0]), reduction, [&](const Index& i) {
+        return Weighted{reference(element(in[0], i), element(in[1], i)), 1};
       });
     });
     if (reduction == Reduction::mean) row.sized = vectors(2, b);
@@ -114,8 +112,8 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
       if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
       row.reference = naive([=](const Arrays& in) {
-        return collected(in[1].shape, reduction, [&](const Index& i) {
-          const auto label = static_cast<std::size_t>(in[1](i));
+        return collected(shape_of(in[1]), reduction, [&](const Index& i) {
+          const auto label = static_cast<std::size_t>(element(in[1], i));
           if (label == 2) return Weighted{0, 0};
           const std::vector<double> logs = log_softmax_at(in[0], i);
           double loss = -(1 - smoothing) * logs[label];
@@ -135,7 +133,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       row.large = {soft({22'003, 3}), soft({7, 19, 501})};
       if (reduction != Reduction::mean) row.cases.push_back(soft({0, 3}));
       row.reference = naive([=](const Arrays& in) {
-        Shape outer = in[0].shape;
+        Shape outer = shape_of(in[0]);
         outer.erase(outer.rank() - 1);
         return collected(outer, reduction, [&](const Index& i) {
           const std::vector<double> logs = log_softmax_at(in[0], i);
@@ -143,7 +141,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
           for (std::size_t c = 0; c < logs.size(); ++c) {
             Index at = i;
             at.push_back(static_cast<std::int64_t>(c));
-            loss -= ((1 - smoothing) * in[1](at) + smoothing / static_cast<double>(logs.size())) * logs[c];
+            loss -= ((1 - smoothing) * element(in[1], at) + smoothing / static_cast<double>(logs.size())) * logs[c];
           }
           return Weighted{loss, 1};
         });
@@ -160,10 +158,10 @@ void add_loss_rows(std::vector<OpRow>& rows) {
     if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
     if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
     row.reference = naive([=](const Arrays& in) {
-      return collected(in[1].shape, reduction, [&](const Index& i) {
+      return collected(shape_of(in[1]), reduction, [&](const Index& i) {
         Index at = i;
-        at.push_back(static_cast<std::int64_t>(in[1](i)));
-        return at.back() == 3 ? Weighted{0, 0} : Weighted{-in[0](at), 1};
+        at.push_back(static_cast<std::int64_t>(element(in[1], i)));
+        return at.back() == 3 ? Weighted{0, 0} : Weighted{-element(in[0], at), 1};
       });
     });
     row.non_finite = false;

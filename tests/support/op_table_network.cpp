@@ -18,29 +18,30 @@ namespace {
 using In = const Tensors&;
 
 Array product(Array a, Array b) {
-  const bool row = a.shape.rank() == 1, column = b.shape.rank() == 1;
-  if (row) a.shape.insert(0, 1);
-  if (column) b.shape.append(1);
-  const int ra = a.shape.rank(), rb = b.shape.rank();
-  const std::int64_t inner = a.shape[ra - 1];
-  Shape left = a.shape, right = b.shape;
+  Shape left = shape_of(a), right = shape_of(b);
+  const bool row = left.rank() == 1, column = right.rank() == 1;
+  if (row) left.insert(0, 1);
+  if (column) right.append(1);
+  a = reshaped(a, left), b = reshaped(b, right);
+  const int ra = left.rank(), rb = right.rank();
+  const std::int64_t rows = left[ra - 2], inner = left[ra - 1], columns = right[rb - 1];
   left.erase(ra - 1), left.erase(ra - 2), right.erase(rb - 1), right.erase(rb - 2);
   Shape shape = detail::broadcast_shapes("test", left, right);
-  shape.append(a.shape[ra - 2]);
-  shape.append(b.shape[rb - 1]);
-  Array out(shape, [&](const Index& i) {
+  shape.append(rows);
+  shape.append(columns);
+  Array out = indexed(shape, [&](const Index& i) {
     double total = 0;
     for (std::int64_t k = 0; k < inner; ++k) {
       Index at = i, bt = i;
       at[i.size() - 1] = k;
       bt[i.size() - 2] = k;
-      total += a(at) * b(bt);
+      total += element(a, at) * element(b, bt);
     }
     return total;
   });
-  if (row) out.shape.erase(out.shape.rank() - 2);
-  if (column) out.shape.erase(out.shape.rank() - 1);
-  return out;
+  if (row) shape.erase(shape.rank() - 2);
+  if (column) shape.erase(shape.rank() - 1);
+  return reshaped(out, shape);
 }
 
 void add_matmul_rows(std::vector<OpRow>& rows) {
@@ -79,7 +80,8 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                   .flops = [](std::int64_t n) { return 2 * std::pow(static_cast<double>(n), 1.5); }});
   const auto with_bias = naive([](const Arrays& in) {
     Array out = product(in[0], in[1]);
-    for_each_index(out.shape, [&](const Index& i) { out(i) += in.size() > 2 ? in[2]({i.back()}) : 0; });
+    for_each_index(shape_of(out),
+                   [&](const Index& i) { element(out, i) += in.size() > 2 ? element(in[2], {i.back()}) : 0; });
     return out;
   });
   rows.push_back({.name = "linear",
@@ -114,17 +116,18 @@ Array convolved(const Array& x, const Array& w, const ConvOptions& o) {
                            std::int64_t dilation) {
     return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
   };
-  const std::int64_t inner = w.shape[2], out_per_group = w.shape[3] / o.groups;
-  const Shape shape = {x.shape[0],
-                       out_size(x.shape[1], w.shape[0], o.stride.height, o.padding.height, o.dilation.height),
-                       out_size(x.shape[2], w.shape[1], o.stride.width, o.padding.width, o.dilation.width), w.shape[3]};
-  return Array(shape, [&](const Index& i) {
+  const Shape image = shape_of(x), kernel = shape_of(w);
+  const std::int64_t inner = kernel[2], out_per_group = kernel[3] / o.groups;
+  const Shape shape = {image[0], out_size(image[1], kernel[0], o.stride.height, o.padding.height, o.dilation.height),
+                       out_size(image[2], kernel[1], o.stride.width, o.padding.width, o.dilation.width), kernel[3]};
+  return indexed(shape, [&](const Index& i) {
     double total = 0;
-    for_each_index({w.shape[0], w.shape[1], inner}, [&](const Index& k) {
+    for_each_index({kernel[0], kernel[1], inner}, [&](const Index& k) {
       const std::int64_t row = i[1] * o.stride.height - o.padding.height + k[0] * o.dilation.height;
       const std::int64_t column = i[2] * o.stride.width - o.padding.width + k[1] * o.dilation.width;
-      if (row < 0 || row >= x.shape[1] || column < 0 || column >= x.shape[2]) return;
-      total += x({i[0], row, column, i[3] / out_per_group * inner + k[2]}) * w({k[0], k[1], k[2], i[3]});
+      if (row < 0 || row >= image[1] || column < 0 || column >= image[2]) return;
+      total +=
+          element(x, {i[0], row, column, i[3] / out_per_group * inner + k[2]}) * element(w, {k[0], k[1], k[2], i[3]});
     });
     return total;
   });
@@ -185,15 +188,16 @@ void add_conv_rows(std::vector<OpRow>& rows) {
 
 Array pooled(const Array& x, const PoolOptions& o, bool maximum) {
   const Pair stride = o.stride.value_or(o.kernel);
-  const Shape shape = {x.shape[0], (x.shape[1] + 2 * o.padding.height - o.kernel.height) / stride.height + 1,
-                       (x.shape[2] + 2 * o.padding.width - o.kernel.width) / stride.width + 1, x.shape[3]};
-  return Array(shape, [&](const Index& i) {
+  const Shape image = shape_of(x);
+  const Shape shape = {image[0], (image[1] + 2 * o.padding.height - o.kernel.height) / stride.height + 1,
+                       (image[2] + 2 * o.padding.width - o.kernel.width) / stride.width + 1, image[3]};
+  return indexed(shape, [&](const Index& i) {
     double top = -INFINITY, total = 0;
     for_each_index({o.kernel.height, o.kernel.width}, [&](const Index& k) {
       const std::int64_t row = i[1] * stride.height - o.padding.height + k[0];
       const std::int64_t column = i[2] * stride.width - o.padding.width + k[1];
-      if (row < 0 || row >= x.shape[1] || column < 0 || column >= x.shape[2]) return;
-      const double value = x({i[0], row, column, i[3]});
+      if (row < 0 || row >= image[1] || column < 0 || column >= image[2]) return;
+      const double value = element(x, {i[0], row, column, i[3]});
       total += value;
       top = std::isnan(value) || std::isnan(top) ? NAN : std::max(top, value);
     });
@@ -256,9 +260,9 @@ Array normalised(const Arrays& in, const Axes& axes) {
     for (const double a : v) squares.push_back((a - middle) * (a - middle));
     return average(squares);
   });
-  return Array(x.shape, [&](const Index& i) {
-    const double y = (x(i) - mean(i)) / std::sqrt(var(i) + 1e-5);
-    return in.size() > 1 ? y * in[1]({i.back()}) + in[2]({i.back()}) : y;
+  return indexed(shape_of(x), [&](const Index& i) {
+    const double y = (element(x, i) - element(mean, i)) / std::sqrt(element(var, i) + 1e-5);
+    return in.size() > 1 ? y * element(in[1], {i.back()}) + element(in[2], {i.back()}) : y;
   });
 }
 
@@ -288,7 +292,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .large = {affine({11'503, 19}), affine({5, 7, 4'099}), affine({3, 17, 15, 130})},
                   .reference = naive([](const Arrays& in) {
                     Axes axes;
-                    for (int k = 0; k + 1 < in[0].shape.rank(); ++k) axes.append(k);
+                    for (int k = 0; k + 1 < shape_of(in[0]).rank(); ++k) axes.append(k);
                     return normalised(in, axes);
                   }),
                   .f32_tolerance = 1e-3,
@@ -307,8 +311,9 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .large = {affine({11'503, 19}), affine({5, 7, 4'099})},
                   .reference = naive([](const Arrays& in) {
                     const auto mean = static_cast<double>(0.3);
-                    return Array(in[0].shape, [&](const Index& i) {
-                      return (in[0](i) - mean) / std::sqrt(2 + 1e-5) * in[1]({i.back()}) + in[2]({i.back()});
+                    return indexed(shape_of(in[0]), [&](const Index& i) {
+                      return (element(in[0], i) - mean) / std::sqrt(2 + 1e-5) * element(in[1], {i.back()}) +
+                             element(in[2], {i.back()});
                     });
                   })});
 
@@ -322,8 +327,9 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .large = {{{{13, 10'303}}}},
                   // The draws are the op's own: each element is kept and divided by 0.6, or 0.
                   .reference = naive([=](const Arrays& in) {
-                    const Array kept(dropped({ones(in[0].shape, f64)}));
-                    return Array(in[0].shape, [&](const Index& i) { return kept(i) == 0 ? 0 : in[0](i) / 0.6; });
+                    const Array kept = array_of(dropped({ones(shape_of(in[0]), f64)}));
+                    return indexed(shape_of(in[0]),
+                                   [&](const Index& i) { return element(kept, i) == 0 ? 0 : element(in[0], i) / 0.6; });
                   }),
                   .non_finite = false,
                   .sized = vectors(1)});
@@ -341,8 +347,8 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .cases = binary_cases(),
                   .large = binary_large(),
                   .reference = naive([](const Arrays& in) {
-                    return Array(broadcast(in), [&](const Index& i) {
-                      const double a = in[0](i), c = in[1](i);
+                    return indexed(broadcast(in), [&](const Index& i) {
+                      const double a = element(in[0], i), c = element(in[1], i);
                       return a / (1 + std::exp(-c)) + 0.5 * std::tanh(a * c);
                     });
                   }),

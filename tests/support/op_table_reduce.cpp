@@ -125,16 +125,16 @@ void add_reductions(std::vector<OpRow>& rows, const char* name, F f, R reference
 template <class F>
 auto along(int axis, F f) {
   return naive([=](const Arrays& in) {
-    const auto at = static_cast<std::size_t>(axis < 0 ? axis + in[0].shape.rank() : axis);
-    Array out(in[0].shape);
-    Shape starts = out.shape;
+    const auto at = static_cast<std::size_t>(axis < 0 ? axis + shape_of(in[0]).rank() : axis);
+    Array out = in[0];
+    Shape starts = shape_of(out);
     const std::int64_t n = starts[static_cast<int>(at)];
     starts[static_cast<int>(at)] = std::min<std::int64_t>(n, 1);
     for_each_index(starts, [&](Index i) {
       Values line;
-      for (i[at] = 0; i[at] < n; ++i[at]) line.push_back(in[0](i));
+      for (i[at] = 0; i[at] < n; ++i[at]) line.push_back(element(in[0], i));
       f(line);
-      for (i[at] = 0; i[at] < n; ++i[at]) out(i) = line[static_cast<std::size_t>(i[at])];
+      for (i[at] = 0; i[at] < n; ++i[at]) element(out, i) = line[static_cast<std::size_t>(i[at])];
     });
     return out;
   });
@@ -174,12 +174,12 @@ void add_softmax_rows(std::vector<OpRow>& rows) {
          .cases = {labels(5, 4), labels(2, 11), labels(1, 1), labels(0, 3)},
          .large = {labels(261, 257), labels(22'001, 3), labels(7, 9'431)},
          .reference = naive([=](const Arrays& in) {
-           const std::int64_t classes = in[0].shape[1];
-           return Array({in[0].shape[0]}, [&](const Index& i) {
-             const auto label = static_cast<std::int64_t>(in[1](i));
+           const std::int64_t classes = shape_of(in[0])[1];
+           return indexed({shape_of(in[0])[0]}, [&](const Index& i) {
+             const auto label = static_cast<std::int64_t>(element(in[1], i));
              if (label == 1) return 0.0;  // ignored
              Values logits;
-             for (std::int64_t c = 0; c < classes; ++c) logits.push_back(in[0]({i[0], c}));
+             for (std::int64_t c = 0; c < classes; ++c) logits.push_back(element(in[0], {i[0], c}));
              double loss = 0;
              const double whole = log_of_exps(logits);
              for (std::int64_t c = 0; c < classes; ++c) {
@@ -202,10 +202,10 @@ void add_softmax_rows(std::vector<OpRow>& rows) {
                   .cases = {scores({5}, 4), scores({2, 3}, 11), scores({}, 3), scores({1}, 1), scores({0}, 3)},
                   .large = {scores({22'001}, 3), scores({7, 19}, 501)},
                   .reference = naive([](const Arrays& in) {
-                    return Array(in[1].shape, [&](const Index& i) {
+                    return indexed(shape_of(in[1]), [&](const Index& i) {
                       Index at = i;
-                      at.push_back(static_cast<std::int64_t>(in[1](i)));
-                      return at.back() == 1 ? 0.0 : in[0](at);  // 1 is ignored
+                      at.push_back(static_cast<std::int64_t>(element(in[1], i)));
+                      return at.back() == 1 ? 0.0 : element(in[0], at);  // 1 is ignored
                     });
                   }),
                   .non_finite = false,
@@ -316,8 +316,8 @@ void add_reduce_rows(std::vector<OpRow>& rows) {
        .large = {to_shape(big, {60, 1}), to_shape(big, {51}), to_shape(big, {}), to_shape(big, {1, 1, 51}),
                  to_shape(big, {23, 1, 51}), to_shape({66'001}, {1}), to_shape({4'411, 15}, {15})},
        .reference = naive([](const Arrays& in) {
-         Array out(in[1].shape);
-         for_each_index(in[0].shape, [&](const Index& i) { out(i) += in[0](i); });
+         Array out = zeros_of(shape_of(in[1]));
+         for_each_index(shape_of(in[0]), [&](const Index& i) { element(out, i) += element(in[0], i); });
          return out;
        })});
   add_softmax_rows(rows);

@@ -10,45 +10,32 @@ namespace {
 
 using In = const Tensors&;
 
-Array with_shape(Array a, const Shape& shape) {
-  a.shape = shape;
-  return a;
-}
-
 // Positions start, start + step, ... along an axis.
 Array taken(const Array& a, int axis, std::int64_t start, std::int64_t count, std::int64_t step = 1) {
-  Shape shape = a.shape;
+  Shape shape = shape_of(a);
   shape[axis] = count;
-  return Array(shape, [&](Index i) {
+  return indexed(shape, [&](Index i) {
     auto& at = i[static_cast<std::size_t>(axis)];
     at = start + at * step;
-    return a(i);
+    return element(a, i);
   });
 }
 
 Array joined(const Arrays& parts, int axis) {
-  Shape shape = parts[0].shape;
+  Shape shape = shape_of(parts[0]);
   shape[axis] = 0;
-  for (const Array& part : parts) shape[axis] += part.shape[axis];
-  return Array(shape, [&](Index i) {
+  for (const Array& part : parts) shape[axis] += shape_of(part)[axis];
+  return indexed(shape, [&](Index i) {
     auto& at = i[static_cast<std::size_t>(axis)];
     for (const Array& part : parts) {
-      if (at < part.shape[axis]) return part(i);
-      at -= part.shape[axis];
+      if (at < shape_of(part)[axis]) return element(part, i);
+      at -= shape_of(part)[axis];
     }
     return 0.0;
   });
 }
 
-Array reordered(const Array& a, const std::vector<int>& order) {
-  Shape shape = a.shape;
-  for (std::size_t k = 0; k < order.size(); ++k) shape[static_cast<int>(k)] = a.shape[order[k]];
-  return Array(shape, [&](const Index& i) {
-    Index from(i.size());
-    for (std::size_t k = 0; k < order.size(); ++k) from[static_cast<std::size_t>(order[k])] = i[k];
-    return a(from);
-  });
-}
+Array reordered(const Array& a, const std::vector<int>& order) { return xt::transpose(a, order); }
 
 template <class F, class R>
 OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant, F f, std::vector<Inputs> cases,
@@ -85,7 +72,7 @@ void add_order_rows(std::vector<OpRow>& rows) {
   add_row(rows, "transpose", "", one([](In in) { return transpose(in[0]); }),
           {{{{3, 5}}}, {{{2, 2, 3}}}, {{{17, 9}}}, {{{1, 1}}}, {{{0, 2}}}},
           {{{{70, 201}}}, {{{1'031, 65}}}, {{{5, 131, 103}}}}, naive([](const Arrays& in) {
-            return in[0].shape.rank() == 2 ? reordered(in[0], {1, 0}) : reordered(in[0], {0, 2, 1});
+            return shape_of(in[0]).rank() == 2 ? reordered(in[0], {1, 0}) : reordered(in[0], {0, 2, 1});
           }))
       .sized = square_matrix();
   add_row(rows, "swap_axes", "", one([](In in) { return swap_axes(in[0], 0, -1); }),
@@ -97,10 +84,10 @@ void add_order_rows(std::vector<OpRow>& rows) {
 // Each index along an axis read from elsewhere.
 template <class F>
 Array moved(const Array& a, int axis, F from) {
-  return Array(a.shape, [&](Index i) {
+  return indexed(shape_of(a), [&](Index i) {
     auto& at = i[static_cast<std::size_t>(axis)];
-    at = from(at, a.shape[axis]);
-    return a(i);
+    at = from(at, shape_of(a)[axis]);
+    return element(a, i);
   });
 }
 
@@ -132,30 +119,31 @@ void add_storage_rows(std::vector<OpRow>& rows) {
             return reshape(in[0], {-1, 2});
           }),
           {{{{3, 4}}}, {{{2, 1, 3}}}, {{{0, 3}}}}, {{{{258, 259}}}}, naive([](const Arrays& in) {
-            return with_shape(in[0], {in[0].size() / 2, 2});
+            return reshaped(in[0], {in[0].size() / 2, 2});
           }))
       .no_single = "two columns";
   add_row(rows, "reshape", "to scalar", one([](In in) { return reshape(in[0], {}); }), {{{{1, 1}}}, {{{}}}}, {},
-          naive([](const Arrays& in) { return with_shape(in[0], {}); }))
+          naive([](const Arrays& in) { return reshaped(in[0], {}); }))
       .no_empty = "one element";
   rows.back().no_large = "one element";
   add_row(rows, "flatten", "", one([](In in) { return flatten(in[0]); }), {{{{2, 3, 2}}}, {{{}}}, {{{0, 3}}}},
-          {{{{257, 259}}}}, naive([](const Arrays& in) { return with_shape(in[0], {in[0].size()}); }));
+          {{{{257, 259}}}},
+          naive([](const Arrays& in) { return reshaped(in[0], {static_cast<std::int64_t>(in[0].size())}); }));
   add_row(rows, "flatten", "last two", one([](In in) { return flatten(in[0], 1, -1); }),
           {{{{2, 3, 2}}}, {{{1, 1, 1}}}, {{{2, 0, 2}}}}, {{{{67, 9, 113}}}}, naive([](const Arrays& in) {
-            return with_shape(in[0], {in[0].shape[0], in[0].shape[1] * in[0].shape[2]});
+            return reshaped(in[0], {shape_of(in[0])[0], shape_of(in[0])[1] * shape_of(in[0])[2]});
           }));
   add_row(rows, "squeeze", "", one([](In in) { return squeeze(in[0], -2); }),
           {{{{3, 1, 2}}}, {{{1, 1}}}, {{{0, 1, 2}}}}, {{{{257, 1, 259}}}}, naive([](const Arrays& in) {
-            Shape shape = in[0].shape;
+            Shape shape = shape_of(in[0]);
             shape.erase(shape.rank() - 2);
-            return with_shape(in[0], shape);
+            return reshaped(in[0], shape);
           }));
   add_row(rows, "unsqueeze", "", one([](In in) { return unsqueeze(in[0], -1); }), {{{{3, 2}}}, {{{}}}, {{{0, 2}}}},
           {{{{257, 259}}}}, naive([](const Arrays& in) {
-            Shape shape = in[0].shape;
+            Shape shape = shape_of(in[0]);
             shape.append(1);
-            return with_shape(in[0], shape);
+            return reshaped(in[0], shape);
           }));
   // The second input has the shape that is wanted.
   const auto to_shape = [](const Shape& from, const Shape& to) { return Inputs{{from}, {to, below(2), u8}}; };
@@ -166,7 +154,9 @@ void add_storage_rows(std::vector<OpRow>& rows) {
            to_shape({2, 1}, {2, 0}), to_shape({0}, {2, 0})},
           {to_shape({60, 1}, large), to_shape({51}, large), to_shape({23, 1, 51}, large), to_shape({}, large),
            to_shape({4'411, 1}, {4'411, 15}), to_shape({1}, {66'001})},
-          naive([](const Arrays& in) { return Array(in[1].shape, [&](const Index& i) { return in[0](i); }); }));
+          naive([](const Arrays& in) {
+            return indexed(shape_of(in[1]), [&](const Index& i) { return element(in[0], i); });
+          }));
 }
 
 void add_part_rows(std::vector<OpRow>& rows) {
@@ -187,7 +177,7 @@ void add_part_rows(std::vector<OpRow>& rows) {
         {{part(5, 3)}, {part(4, 2)}, {part(1, 1)}, {part(0, 2)}}, {{part(5, 13'331)}, {part(65, 1'031)}},
         [=](const Arrays& in) {
           Arrays parts;
-          std::int64_t start = 0, size = in[0].shape[axis];
+          std::int64_t start = 0, size = shape_of(in[0])[axis];
           do {
             parts.push_back(taken(in[0], axis, start, std::min<std::int64_t>(2, size - start)));
             start += 2;
@@ -197,7 +187,7 @@ void add_part_rows(std::vector<OpRow>& rows) {
     add_row(rows, "slice", axis == 0 ? "rows" : "columns", one([=](In in) { return slice(in[0], axis, 1, -1); }),
             {{part(5, 3)}, {part(3, 1)}, {part(1, 1)}, {part(0, 2)}}, {{part(263, 261)}, {part(5, 22'003)}},
             naive([=](const Arrays& in) {
-              return taken(in[0], axis, 1, std::max<std::int64_t>(0, in[0].shape[axis] - 2));
+              return taken(in[0], axis, 1, std::max<std::int64_t>(0, shape_of(in[0])[axis] - 2));
             }))
         .sized = square_matrix();
   }
@@ -212,8 +202,10 @@ void add_part_rows(std::vector<OpRow>& rows) {
             one([=](In in) { return stack(in, axis); }), {{{{2, 3}}, {{2, 3}}}, {{{1}}}, {{{0}}, {{0}}}},
             {{{{131, 257}}, {{131, 257}}, {{131, 257}}}}, naive([=](const Arrays& in) {
               Arrays grown = in;
-              const int at = axis < 0 ? in[0].shape.rank() : axis;
-              for (Array& a : grown) a.shape.insert(at, 1);
+              const int at = axis < 0 ? shape_of(in[0]).rank() : axis;
+              Shape shape = shape_of(in[0]);
+              shape.insert(at, 1);
+              for (Array& a : grown) a = reshaped(a, shape);
               return joined(grown, at);
             }));
   }
@@ -222,7 +214,7 @@ void add_part_rows(std::vector<OpRow>& rows) {
       {{{{22'003, 3}}}, {{{66'001}}}},
       [](const Arrays& in) {
         Arrays parts;
-        const std::int64_t size = in[0].shape[0], each = std::max<std::int64_t>(1, (size + 2) / 3);
+        const std::int64_t size = shape_of(in[0])[0], each = std::max<std::int64_t>(1, (size + 2) / 3);
         std::int64_t start = 0;
         do {
           parts.push_back(taken(in[0], 0, start, std::min(each, size - start)));
@@ -232,24 +224,25 @@ void add_part_rows(std::vector<OpRow>& rows) {
       });
   add_row(rows, "slice", "step", one([](In in) { return slice(in[0], 1, -5, 1000, 2); }),
           {{{{2, 6, 3}}}, {{{1, 1}}}, {{{0, 4}}}}, {{{{47, 7, 257}}}}, naive([](const Arrays& in) {
-            const std::int64_t size = in[0].shape[1], start = std::max<std::int64_t>(0, size - 5);
+            const std::int64_t size = shape_of(in[0])[1], start = std::max<std::int64_t>(0, size - 5);
             return taken(in[0], 1, start, (size - start + 1) / 2, 2);
           }));
   add_row(rows, "slice", "every third", one([](In in) { return slice(in[0], 0, 1, 1'000'000, 3); }),
           {{{{8, 2}}}, {{{3}}}, {{{2, 1}}}, {{{0, 4}}}}, {{{{1'031, 251}}}, {{{200'003}}}},
-          naive([](const Arrays& in) { return taken(in[0], 0, 1, (in[0].shape[0] + 1) / 3, 3); }))
+          naive([](const Arrays& in) { return taken(in[0], 0, 1, (shape_of(in[0])[0] + 1) / 3, 3); }))
       .no_single = "the first is left out";
   const auto padded = [](const Array& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts,
                          double value) {
-    Shape shape = a.shape;
+    const Shape inner = shape_of(a);
+    Shape shape = inner;
     for (int k = 0; k < shape.rank(); ++k)
       shape[k] += amounts[static_cast<std::size_t>(k)].first + amounts[static_cast<std::size_t>(k)].second;
-    return Array(shape, [&](Index i) {
+    return indexed(shape, [&](Index i) {
       for (std::size_t k = 0; k < i.size(); ++k) {
         i[k] -= amounts[k].first;
-        if (i[k] < 0 || i[k] >= a.shape[static_cast<int>(k)]) return value;
+        if (i[k] < 0 || i[k] >= inner[static_cast<int>(k)]) return value;
       }
-      return a(i);
+      return element(a, i);
     });
   };
   add_row(rows, "pad", "", one([](In in) {
@@ -280,12 +273,12 @@ void add_index_rows(std::vector<OpRow>& rows) {
             {chosen({263, 257}, 301), chosen(axis == 0 ? Shape{71, 311} : Shape{3, 71, 311}, 259),
              chosen(axis == 0 ? Shape{66'001, 2} : Shape{2, 66'001}, 40'001)},
             naive([=](const Arrays& in) {
-              Shape shape = in[0].shape;
+              Shape shape = shape_of(in[0]);
               shape[axis] = in[1].size();
-              return Array(shape, [&](Index i) {
+              return indexed(shape, [&](Index i) {
                 auto& at = i[static_cast<std::size_t>(axis)];
-                at = static_cast<std::int64_t>(in[1]({at}));
-                return in[0](i);
+                at = static_cast<std::int64_t>(element(in[1], {at}));
+                return element(in[0], i);
               });
             }))
         .sized = [=](std::int64_t n) {
@@ -293,43 +286,44 @@ void add_index_rows(std::vector<OpRow>& rows) {
       return chosen(shape, shape[axis]);
     };
     const auto at_index = [=](const Array& a, const Array& index) {
-      return Array(index.shape, [&](const Index& i) {
+      return indexed(shape_of(index), [&](const Index& i) {
         Index from = i;
-        from[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(index(i));
-        return a(from);
+        from[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(index, i));
+        return element(a, from);
       });
     };
-    const auto indexed = [=](const Shape& shape, const Shape& index) {
+    const auto with_index = [=](const Shape& shape, const Shape& index) {
       return Inputs{{shape}, {index, below(static_cast<double>(std::max<std::int64_t>(1, shape[axis]))), i64}};
     };
     const auto matrices = [=](std::int64_t n) {
       const Shape shape = square_matrix()(n)[0].shape;
-      return indexed(shape, shape);
+      return with_index(shape, shape);
     };
     const char* const along = axis == 0 ? "along rows" : "along columns";
     add_row(rows, "gather", along, one([=](In in) { return gather(in[0], axis, in[1]); }),
-            {indexed({4, 3}, {4, 3}), indexed({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}),
-             indexed({3, 4, 2}, {2, 3, 1}), indexed({1, 1}, {1, 1}), indexed({3, 2}, {0, 0})},
-            {indexed({263, 257}, {261, 255}), indexed({11, 61, 103}, {10, 60, 101})},
+            {with_index({4, 3}, {4, 3}), with_index({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}),
+             with_index({3, 4, 2}, {2, 3, 1}), with_index({1, 1}, {1, 1}), with_index({3, 2}, {0, 0})},
+            {with_index({263, 257}, {261, 255}), with_index({11, 61, 103}, {10, 60, 101})},
             naive([=](const Arrays& in) { return at_index(in[0], in[1]); }))
         .sized = matrices;
     add_row(rows, "take_along", along, one([=](In in) { return take_along(in[0], axis, in[1]); }),
-            {indexed({4, 3}, {4, 3}), indexed({2, 3, 4}, axis == 0 ? Shape{5, 3, 1} : Shape{2, 5, 4}),
-             indexed({1, 1, 4}, {1, 1, 4}), indexed({1, 1}, {1, 1}),
-             indexed({3, 2}, axis == 0 ? Shape{0, 2} : Shape{3, 0})},
-            {indexed({263, 257}, axis == 0 ? Shape{259, 257} : Shape{263, 259}), indexed({11, 61, 103}, {11, 61, 103})},
+            {with_index({4, 3}, {4, 3}), with_index({2, 3, 4}, axis == 0 ? Shape{5, 3, 1} : Shape{2, 5, 4}),
+             with_index({1, 1, 4}, {1, 1, 4}), with_index({1, 1}, {1, 1}),
+             with_index({3, 2}, axis == 0 ? Shape{0, 2} : Shape{3, 0})},
+            {with_index({263, 257}, axis == 0 ? Shape{259, 257} : Shape{263, 259}),
+             with_index({11, 61, 103}, {11, 61, 103})},
             naive([=](const Arrays& in) {
-              Shape shape = in[1].shape;
+              Shape shape = shape_of(in[1]);
               for (int i = 0; i < shape.rank(); ++i)
-                if (i != axis) shape[i] = std::max(shape[i], in[0].shape[i]);
-              return Array(shape, [&](Index i) {
-                i[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(in[1](i));
-                return in[0](i);
+                if (i != axis) shape[i] = std::max(shape[i], shape_of(in[0])[i]);
+              return indexed(shape, [&](Index i) {
+                i[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
+                return element(in[0], i);
               });
             }))
         .sized = matrices;
     const auto added = [=](const Shape& shape, const Shape& index) {
-      Inputs inputs = indexed(shape, index);
+      Inputs inputs = with_index(shape, index);
       inputs.push_back({index});
       return inputs;
     };
@@ -338,10 +332,10 @@ void add_index_rows(std::vector<OpRow>& rows) {
              added({1, 1}, {1, 1}), added({3, 2}, {0, 0})},
             {added({263, 257}, {261, 255}), added({11, 61, 103}, {10, 60, 101})}, naive([=](const Arrays& in) {
               Array out = in[0];
-              for_each_index(in[1].shape, [&](const Index& i) {
+              for_each_index(shape_of(in[1]), [&](const Index& i) {
                 Index to = i;
-                to[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(in[1](i));
-                out(to) += in[2](i);
+                to[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
+                element(out, to) += element(in[2], i);
               });
               return out;
             }))
@@ -354,12 +348,12 @@ void add_index_rows(std::vector<OpRow>& rows) {
   add_row(rows, "one_hot", "", one([](In in) { return one_hot(in[0], 4); }),
           {{{{3}, below(4), i64}}, {{{2, 3}, below(4), i64}}, {{{}, below(4), i64}}, {{{0}, below(4), i64}}},
           {{{{66'001}, below(4), i64}}}, naive([](const Arrays& in) {
-            Shape shape = in[0].shape;
+            Shape shape = shape_of(in[0]);
             shape.append(4);
-            return Array(shape, [&](Index i) {
+            return indexed(shape, [&](Index i) {
               const std::int64_t c = i.back();
               i.pop_back();
-              return in[0](i) == static_cast<double>(c) ? 1.0 : 0.0;
+              return element(in[0], i) == static_cast<double>(c) ? 1.0 : 0.0;
             });
           }));
   rows.back().differentiable = false;

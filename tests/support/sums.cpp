@@ -30,25 +30,25 @@ std::string difference(const Tensor& got, const Sums& expected) {
   if (!got.defined()) return "undefined";
   if (got.shape() != expected.shape)
     return "shape " + detail::to_text(got.shape()) + ", expected " + detail::to_text(expected.shape);
-  return difference(Array(got).values, expected, sum_tolerance(got.dtype()));
+  return difference(array_of(got).storage(), expected, sum_tolerance(got.dtype()));
 }
 
 Array drawn(const Shape& shape, std::mt19937_64& engine) {
-  Array a(shape);
-  for (double& v : a.values) {
+  Array a = zeros_of(shape);
+  for (double& v : a.storage()) {
     const auto bits = engine();
     v = (0.5 + static_cast<double>(bits >> 12U) * 0x1p-52) * (bits % 2 == 0 ? 1 : -1);
   }
   return a;
 }
 
-Tensor to_tensor(const Array& a, DType dtype) { return tensor(a.values, a.shape, dtype); }
+Tensor to_tensor(const Array& a, DType dtype) { return tensor(a.storage(), shape_of(a), dtype); }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
-  const Array left(a), right(b);
-  return a.dtype() == b.dtype() && left.shape == right.shape &&
-         (left.values.empty() ||
-          std::memcmp(left.values.data(), right.values.data(), left.values.size() * sizeof(double)) == 0);
+  const Array left = array_of(a), right = array_of(b);
+  return a.dtype() == b.dtype() && shape_of(left) == shape_of(right) &&
+         (left.storage().empty() ||
+          std::memcmp(left.storage().data(), right.storage().data(), left.storage().size() * sizeof(double)) == 0);
 }
 
 }  // namespace weft::test

@@ -94,7 +94,8 @@ OpRow row_of(Mistake mistake) {
           .cases = testing::binary_cases(),
           .large = {{{{70'001}}, {{70'001}}}},
           .reference = testing::naive([](const testing::Arrays& in) {
-            return testing::Array(testing::broadcast(in), [&](const testing::Index& i) { return in[0](i) * in[1](i); });
+            return testing::indexed(testing::broadcast(in),
+                                    [&](const testing::Index& i) { return element(in[0], i) * element(in[1], i); });
           }),
           .elementwise = true,
           .integers = true};
