@@ -1,29 +1,13 @@
 #pragma once
 // The ways a convolution pass can be computed; conv.cpp chooses among them. The passes' rules are those of conv.hpp.
-#include <weft/engine/memory.hpp>
 #include <weft/engine/threads.hpp>
 #include <weft/ops/kernels/conv/conv.hpp>
+#include <weft/ops/kernels/loops/scratch.hpp>
 
 #include <algorithm>
 #include <cstddef>
 
 namespace weft::detail {
-
-/// Uninitialised 64-byte aligned working memory.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(allocate_block(bytes_))) {}
-  ~Scratch() { free_block(data_, bytes_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* data() const { return data_; }
-
- private:
-  std::size_t bytes_;
-  T* data_;
-};
 
 /// How many threads share `items` equal items that cost `flops` together: each must have some 20 us of work.
 inline std::int64_t conv_parts(std::int64_t items, double flops) {
