@@ -242,6 +242,15 @@ Tensor take_labelled(const Tensor& a, const Tensor& labels, std::int64_t ignored
   return apply(TakeLabelled{ignored}, a, labels);
 }
 
+Tensor embedding(const Tensor& table, const Tensor& index) {
+  check_index("embedding", index);
+  if (table.rank() != 2) fail("embedding: got a table of shape ", table.shape(), ", needs {count, features}");
+  check_range("embedding", index, table.size(0), "a table of shape ", table.shape());
+  Shape shape = index.shape();
+  shape.append(table.size(1));
+  return reshape(apply(TakeAt<Rows>{0}, table, flatten(index)), shape);
+}
+
 Tensor one_hot(const Tensor& index, std::int64_t classes) {
   check_index("one_hot", index);
   if (classes < 1) fail("one_hot: got ", classes, " classes, needs at least 1");

@@ -18,6 +18,8 @@ Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor&
 /// a[..., labels[...]], `a` being f32 or f64 {labels..., classes}: {labels...}. 0, with no gradient, where a label is
 /// `ignored`; the others lie in [0, classes).
 Tensor take_labelled(const Tensor& a, const Tensor& labels, std::int64_t ignored = -100);
+/// The rows of a table {count, features} at an index of any shape: {index..., features}.
+Tensor embedding(const Tensor& table, const Tensor& index);
 /// i64 with a last axis of `classes`: 1 at the position that `index` gives, else 0.
 Tensor one_hot(const Tensor& index, std::int64_t classes);
 

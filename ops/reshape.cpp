@@ -385,11 +385,8 @@ Tensors chunk(const Tensor& a, std::int64_t n, int axis) {
 
 Tensor slice(const Tensor& a, int axis, std::int64_t start, std::int64_t stop, std::int64_t step) {
   const int along = detail::checked_axis("slice", axis, a.rank());
-  if (step < 1) fail("slice: got step ", step, ", needs at least 1");
-  const std::int64_t size = a.shape()[along];
-  const auto cut = [size](std::int64_t at) { return std::clamp(at < 0 ? at + size : at, std::int64_t{0}, size); };
-  const std::int64_t first = cut(start), last = cut(stop);
-  return apply(Slice{along, first, last > first ? (last - first - 1) / step + 1 : 0, step}, a);
+  const detail::Positions at = detail::positions("slice", start, stop, step, a.shape()[along]);
+  return apply(Slice{along, at.start, at.count, at.step}, a);
 }
 
 Tensor flip(const Tensor& a, const Axes& axes) { return apply(Flip{detail::checked_axes("flip", axes, a.rank())}, a); }
