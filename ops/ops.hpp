@@ -13,5 +13,7 @@
 #include <weft/ops/pool.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/reshape.hpp>
+#include <weft/ops/scan.hpp>
 #include <weft/ops/softmax.hpp>
+#include <weft/ops/sort.hpp>
 #include <weft/ops/unary.hpp>

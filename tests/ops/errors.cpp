@@ -151,6 +151,14 @@ TEST_CASE("shapes that do not fit") {
        },
        {"{2, 3}"}},
       {"sum_to", [&] { (void)sum_to(a, {4}); }, {"{2, 3}", "{4}"}},
+      {"tril", [&] { (void)tril(row); }, {"{3}"}},
+      {"triu", [&] { (void)triu(row); }, {"{3}"}},
+      {"diagonal", [&] { (void)diagonal(row); }, {"{3}"}},
+      {"diag", [&] { (void)diag(images); }, {"{1, 4, 4, 3}"}},
+      {"slice_put", [&] { (void)slice_put(a, 1, 0, 2, row); }, {"{3}", "{2, 2}"}},
+      {"masked_fill", [&] { (void)masked_fill(a, zeros({4}, u8), 0); }, {"{2, 3}", "{4}"}},
+      {"masked_select", [&] { (void)masked_select(a, zeros({4}, u8)); }, {"{2, 3}", "{4}"}},
+      {"embedding", [&] { (void)embedding(row, zeros({2}, i64)); }, {"{3}"}},
       {"mse", [&] { (void)nn::mse(a, b); }, {"{2, 3}", "{4, 5}"}},
       {"mse", [&] { (void)nn::mse(a, row); }, {"{2, 3}", "{3}"}},
       {"l1", [&] { (void)nn::l1(a, b); }, {"{2, 3}"}},
@@ -199,6 +207,16 @@ TEST_CASE("dtypes that do not fit") {
       {"scatter_add", [&] { (void)scatter_add(narrow, 0, narrow, wide); }, {"f32", "f64"}},
       {"one_hot", [&] { (void)one_hot(narrow, 3); }, {"f32", "i64"}},
       {"stddev", [&] { (void)stddev(whole); }, {"i64"}},
+      {"quantile", [&] { (void)quantile(whole, 0.5); }, {"i64"}},
+      {"slice_put", [&] { (void)slice_put(narrow, 0, 0, 1, wide); }, {"f32", "f64"}},
+      {"masked_fill", [&] { (void)masked_fill(narrow, narrow, 0); }, {"f32", "u8"}},
+      {"masked_fill",
+       [&] {
+         (void)masked_fill(whole, ones({2, 2}, u8), 0.5);
+       },
+       {"0.5", "i64"}},
+      {"masked_select", [&] { (void)masked_select(narrow, whole); }, {"i64", "u8"}},
+      {"embedding", [&] { (void)embedding(narrow, narrow); }, {"f32", "i64"}},
       {"norm", [&] { (void)norm(whole); }, {"i64"}},
       {"cross_entropy", [&] { (void)nn::cross_entropy(narrow, ones({2}, u8)); }, {"u8"}},
       {"mse", [&] { (void)nn::mse(narrow, wide); }, {"f32", "f64"}},
@@ -296,6 +314,36 @@ TEST_CASE("axes and indices out of range") {
        },
        {"twice"}},
       {"roll", [&] { (void)roll(a, 1, 2); }, {"2"}},
+      {"repeat", [&] { (void)repeat(a, 2, 2); }, {"2"}},
+      {"repeat", [&] { (void)repeat(a, -1, 0); }, {"-1"}},
+      {"tile",
+       [&] {
+         (void)tile(a, {2, -1});
+       },
+       {"-1"}},
+      {"slice_put", [&] { (void)slice_put(a, 2, 0, 1, a); }, {"2"}},
+      {"slice_put", [&] { (void)slice_put(a, 0, 0, 1, a, 0); }, {"0"}},
+      {"embedding", [&] { (void)embedding(a, labels); }, {"index 3", "{2, 3}"}},
+      {"cumsum", [&] { (void)cumsum(a, 2); }, {"2"}},
+      {"cumprod", [&] { (void)cumprod(a, -3); }, {"-3"}},
+      {"sort", [&] { (void)sort(a, 2); }, {"2"}},
+      {"argsort", [&] { (void)argsort(a, 2); }, {"2"}},
+      {"topk", [&] { (void)topk(a, 1, 2); }, {"2"}},
+      {"topk", [&] { (void)topk(a, 4); }, {"k = 4", "{2, 3}"}},
+      {"topk", [&] { (void)topk(a, -1); }, {"k = -1"}},
+      {"median", [&] { (void)median(a, 2); }, {"2"}},
+      {"median",
+       [&] {
+         (void)median(zeros({2, 0}));
+       },
+       {"{2, 0}"}},
+      {"quantile", [&] { (void)quantile(a, 1.5); }, {"1.5"}},
+      {"quantile", [&] { (void)quantile(a, 0.5, 2); }, {"2"}},
+      {"quantile",
+       [&] {
+         (void)quantile(zeros({0, 2}), 0.5, 0);
+       },
+       {"{0, 2}"}},
       {"norm", [&] { (void)norm(a, {}, false, 0); }, {"p = 0"}},
       {"norm",
        [&] {
@@ -354,6 +402,17 @@ TEST_CASE("negative sizes and sizes beyond memory") {
       {"zeros",
        [&] {
          (void)zeros({huge, huge, huge});
+       },
+       {"too large"}},
+      {"repeat", [&] { (void)repeat(one, INT64_MAX, 0); }, {"too large"}},
+      {"repeat",
+       [&] {
+         (void)repeat(ones({1, 3}), INT64_MAX, 1);
+       },
+       {"2^63"}},
+      {"tile",
+       [&] {
+         (void)tile(one, {huge, huge});
        },
        {"too large"}},
   });

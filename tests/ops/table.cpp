@@ -13,9 +13,9 @@ using weft::test::OpRow;
 
 namespace {
 
-// The functions that a text declares at the start of a line and that give Tensor or Tensors.
+// The functions that a text declares at the start of a line and that give tensors.
 std::set<std::string> declared_ops(const std::string& text) {
-  static const std::regex declaration("^(?:Tensor|Tensors)\\s+(\\w+)\\(", std::regex::multiline);
+  static const std::regex declaration("^(?:Tensor|Tensors|Ordered)\\s+(\\w+)\\(", std::regex::multiline);
   std::set<std::string> names;
   for (std::sregex_iterator at(text.begin(), text.end(), declaration), end; at != end; ++at) names.insert((*at)[1]);
   return names;

@@ -10,6 +10,7 @@ std::vector<OpRow> make_table() {
   add_reduce_rows(rows);
   add_shape_rows(rows);
   add_arrange_rows(rows);
+  add_sort_rows(rows);
   add_network_rows(rows);
   add_loss_rows(rows);
   return rows;

@@ -1,0 +1,143 @@
+#include <weft/engine/detail/parallel.hpp>
+#include <weft/ops/kernels/loops/scratch.hpp>
+#include <weft/ops/kernels/sort/sort.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <type_traits>
+
+namespace weft::detail {
+
+namespace {
+
+// A value and its position as one unsigned number, that compares as the pair does: no two are equal, so that any sort
+// is stable, and comparing takes no branch.
+__extension__ using Wide = unsigned __int128;
+
+template <class T>
+using KeyOf = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+
+// An unsigned number that compares as the value does.
+template <class T>
+KeyOf<T> key_of(T value) {
+  using Key = KeyOf<T>;
+  if constexpr (std::is_same_v<T, std::uint8_t>) {
+    return value;
+  } else {
+    constexpr Key sign = Key{1} << (8 * sizeof(T) - 1);
+    if constexpr (std::is_floating_point_v<T>) {
+      if (value != value) return std::numeric_limits<Key>::max();
+      const Key bits = std::bit_cast<Key>(value + T{0});  // -0 + 0 is 0
+      return (bits & sign) != 0 ? ~bits : bits | sign;
+    } else {
+      return static_cast<Key>(value) ^ sign;
+    }
+  }
+}
+
+template <class Pair>
+inline constexpr int position_bits = 4 * sizeof(Pair);
+
+template <class Pair>
+std::int64_t position_of(Pair pair) {
+  return static_cast<std::int64_t>(pair & ((Pair{1} << position_bits<Pair>)-1));
+}
+
+// Calls arrange(pairs) for each column's, which are in the order of the positions, and takes the positions of `count`
+// pairs from where it says.
+template <class Pair, class T, class Arrange>
+void by_columns(const T* x, std::int64_t* out, Collapsed s, bool descending, std::int64_t count, Arrange arrange) {
+  // Neighbouring columns are read together, as many as make a cache line and stay in the cache.
+  const std::int64_t width = std::clamp<std::int64_t>((1 << 15) / s.axis, 1, std::min<std::int64_t>(s.inner, 16));
+  const std::int64_t strips = (s.inner + width - 1) / width, items = s.outer * strips;
+  const std::int64_t cost =
+      s.axis * width * static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(s.axis)));
+  const std::int64_t parts = std::clamp<std::int64_t>(items / grain_for(cost), 1, num_threads());
+  const Scratch<Pair> scratch(parts * width * s.axis);
+  const KeyOf<T> turned = descending ? ~KeyOf<T>{0} : KeyOf<T>{0};
+  parallel_for(parts, 1, [=, pairs = scratch.data()](std::int64_t part, std::int64_t last) {
+    Pair* const mine = pairs + part * width * s.axis;
+    for (std::int64_t k = items * part / parts; k < items * last / parts; ++k) {
+      const std::int64_t o = k / strips, first = k % strips * width, columns = std::min(width, s.inner - first);
+      const T* from = x + o * s.axis * s.inner + first;
+      for (std::int64_t a = 0; a < s.axis; ++a)
+        for (std::int64_t c = 0; c < columns; ++c)
+          mine[c * s.axis + a] = Pair{key_of(from[a * s.inner + c]) ^ turned} << position_bits<Pair> | Pair(a);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const Pair* found = arrange(mine + c * s.axis);
+        for (std::int64_t j = 0; j < count; ++j) out[(o * count + j) * s.inner + first + c] = position_of(found[j]);
+      }
+    }
+  });
+}
+
+// With pairs as narrow as the values and the axis allow.
+template <class T, class Use>
+void with_pairs(Collapsed s, std::int64_t count, Use use) {
+  if (s.outer == 0 || s.inner == 0 || count == 0) return;
+  if constexpr (sizeof(T) < 8) {
+    if (s.axis <= std::numeric_limits<std::uint32_t>::max()) return use(std::uint64_t{});
+  }
+  use(Wide{});
+}
+
+}  // namespace
+
+template <class T>
+void order_positions(const T* x, std::int64_t* out, Collapsed s, bool descending) {
+  with_pairs<T>(s, s.axis, [=](auto pair) {
+    by_columns<decltype(pair)>(x, out, s, descending, s.axis, [n = s.axis](auto* pairs) {
+      std::sort(pairs, pairs + n);
+      return pairs;
+    });
+  });
+}
+
+template <class T>
+void first_positions(const T* x, std::int64_t* out, Collapsed s, std::int64_t count, bool descending) {
+  with_pairs<T>(s, count, [=](auto pair) {
+    by_columns<decltype(pair)>(x, out, s, descending, count, [n = s.axis, count](auto* pairs) {
+      if (count * 64 <= n) {  // a heap of few: most of the others are only looked at
+        std::partial_sort(pairs, pairs + count, pairs + n);
+      } else {
+        std::nth_element(pairs, pairs + count - 1, pairs + n);
+        std::sort(pairs, pairs + count);
+      }
+      return pairs;
+    });
+  });
+}
+
+template <class T>
+void ranked_positions(const T* x, std::int64_t* out, Collapsed s, std::int64_t rank, std::int64_t count) {
+  with_pairs<T>(s, count, [=](auto pair) {
+    using Pair = decltype(pair);
+    by_columns<Pair>(x, out, s, false, count, [=, n = s.axis](Pair* pairs) {
+      if constexpr (std::is_floating_point_v<T>) {
+        constexpr Pair nan = Pair{std::numeric_limits<KeyOf<T>>::max()};
+        Pair* const found = std::find_if(pairs, pairs + n, [](Pair p) { return p >> position_bits<Pair> == nan; });
+        if (found != pairs + n) {
+          const Pair first = *found;
+          pairs[0] = pairs[count - 1] = first;
+          return pairs;
+        }
+      }
+      std::nth_element(pairs, pairs + rank, pairs + n);
+      if (count == 2) std::iter_swap(pairs + rank + 1, std::min_element(pairs + rank + 1, pairs + n));
+      return pairs + rank;
+    });
+  });
+}
+
+#define WEFT_INSTANTIATE(T)                                                              \
+  template void order_positions(const T*, std::int64_t*, Collapsed, bool);               \
+  template void first_positions(const T*, std::int64_t*, Collapsed, std::int64_t, bool); \
+  template void ranked_positions(const T*, std::int64_t*, Collapsed, std::int64_t, std::int64_t);
+WEFT_INSTANTIATE(float)
+WEFT_INSTANTIATE(double)
+WEFT_INSTANTIATE(std::int64_t)
+WEFT_INSTANTIATE(std::uint8_t)
+#undef WEFT_INSTANTIATE
+
+}  // namespace weft::detail
