@@ -17,6 +17,7 @@
 #include <weft/nn/layers/batch_norm.hpp>
 #include <weft/nn/layers/conv.hpp>
 #include <weft/nn/layers/dropout.hpp>
+#include <weft/nn/layers/embedding.hpp>
 #include <weft/nn/layers/flatten.hpp>
 #include <weft/nn/layers/layer_norm.hpp>
 #include <weft/nn/layers/linear.hpp>
