@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
+#include <numeric>
 #include <type_traits>
 
 namespace weft::detail {
@@ -44,20 +46,41 @@ std::int64_t position_of(Pair pair) {
   return static_cast<std::int64_t>(pair & ((Pair{1} << position_bits<Pair>)-1));
 }
 
-// Calls arrange(pairs) for each column's, which are in the order of the positions, and takes the positions of `count`
-// pairs from where it says.
+// Sorts by one byte of the key after the other, the lowest first; each pass keeps the order of what is alike in its
+// byte (Knuth, The Art of Computer Programming 3, 5.2.5). Gives `pairs` or `spare`, whichever holds the result.
+template <class Pair>
+Pair* sort_by_bytes(Pair* pairs, Pair* spare, std::int64_t n) {
+  constexpr int bytes = position_bits<Pair> / 8;  // of the key: as many bits as of the position
+  const auto byte_of = [](Pair pair, int b) {
+    return static_cast<std::uint8_t>(pair >> (position_bits<Pair> + 8 * b));
+  };
+  std::int64_t places[bytes][256] = {};
+  for (std::int64_t i = 0; i < n; ++i)
+    for (int b = 0; b < bytes; ++b) ++places[b][byte_of(pairs[i], b)];
+  for (int b = 0; b < bytes; ++b) {
+    if (places[b][byte_of(pairs[0], b)] == n) continue;  // all alike
+    std::exclusive_scan(std::begin(places[b]), std::end(places[b]), std::begin(places[b]), std::int64_t{0});
+    for (std::int64_t i = 0; i < n; ++i) spare[places[b][byte_of(pairs[i], b)]++] = pairs[i];
+    std::swap(pairs, spare);
+  }
+  return pairs;
+}
+
+// Calls arrange(pairs, spare) for each column's, which are in the order of the positions, and takes the positions of
+// `count` pairs from where it says. There is room for as many at `spare`.
 template <class Pair, class T, class Arrange>
 void by_columns(const T* x, std::int64_t* out, Collapsed s, bool descending, std::int64_t count, Arrange arrange) {
-  // Neighbouring columns are read together, as many as make a cache line and stay in the cache.
-  const std::int64_t width = std::clamp<std::int64_t>((1 << 15) / s.axis, 1, std::min<std::int64_t>(s.inner, 16));
+  // Neighbouring columns are read together: a few cache lines of each row, as long as the pairs stay near.
+  const std::int64_t width = std::clamp<std::int64_t>((1 << 17) / s.axis, 1, std::min<std::int64_t>(s.inner, 64));
   const std::int64_t strips = (s.inner + width - 1) / width, items = s.outer * strips;
   const std::int64_t cost =
       s.axis * width * static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(s.axis)));
   const std::int64_t parts = std::clamp<std::int64_t>(items / grain_for(cost), 1, num_threads());
-  const Scratch<Pair> scratch(parts * width * s.axis);
+  const std::int64_t room = (width + 1) * s.axis;
+  const Scratch<Pair> scratch(parts * room);
   const KeyOf<T> turned = descending ? ~KeyOf<T>{0} : KeyOf<T>{0};
   parallel_for(parts, 1, [=, pairs = scratch.data()](std::int64_t part, std::int64_t last) {
-    Pair* const mine = pairs + part * width * s.axis;
+    Pair* const mine = pairs + part * room;
     for (std::int64_t k = items * part / parts; k < items * last / parts; ++k) {
       const std::int64_t o = k / strips, first = k % strips * width, columns = std::min(width, s.inner - first);
       const T* from = x + o * s.axis * s.inner + first;
@@ -65,7 +88,7 @@ void by_columns(const T* x, std::int64_t* out, Collapsed s, bool descending, std
         for (std::int64_t c = 0; c < columns; ++c)
           mine[c * s.axis + a] = Pair{key_of(from[a * s.inner + c]) ^ turned} << position_bits<Pair> | Pair(a);
       for (std::int64_t c = 0; c < columns; ++c) {
-        const Pair* found = arrange(mine + c * s.axis);
+        const Pair* found = arrange(mine + c * s.axis, mine + width * s.axis);
         for (std::int64_t j = 0; j < count; ++j) out[(o * count + j) * s.inner + first + c] = position_of(found[j]);
       }
     }
@@ -87,8 +110,9 @@ void with_pairs(Collapsed s, std::int64_t count, Use use) {
 template <class T>
 void order_positions(const T* x, std::int64_t* out, Collapsed s, bool descending) {
   with_pairs<T>(s, s.axis, [=](auto pair) {
-    by_columns<decltype(pair)>(x, out, s, descending, s.axis, [n = s.axis](auto* pairs) {
-      std::sort(pairs, pairs + n);
+    by_columns<decltype(pair)>(x, out, s, descending, s.axis, [n = s.axis](auto* pairs, auto* spare) {
+      if (n > 64) return sort_by_bytes(pairs, spare, n);
+      std::sort(pairs, pairs + n);  // counting bytes would take longer
       return pairs;
     });
   });
@@ -97,7 +121,7 @@ void order_positions(const T* x, std::int64_t* out, Collapsed s, bool descending
 template <class T>
 void first_positions(const T* x, std::int64_t* out, Collapsed s, std::int64_t count, bool descending) {
   with_pairs<T>(s, count, [=](auto pair) {
-    by_columns<decltype(pair)>(x, out, s, descending, count, [n = s.axis, count](auto* pairs) {
+    by_columns<decltype(pair)>(x, out, s, descending, count, [n = s.axis, count](auto* pairs, auto*) {
       if (count * 64 <= n) {  // a heap of few: most of the others are only looked at
         std::partial_sort(pairs, pairs + count, pairs + n);
       } else {
@@ -113,7 +137,7 @@ template <class T>
 void ranked_positions(const T* x, std::int64_t* out, Collapsed s, std::int64_t rank, std::int64_t count) {
   with_pairs<T>(s, count, [=](auto pair) {
     using Pair = decltype(pair);
-    by_columns<Pair>(x, out, s, false, count, [=, n = s.axis](Pair* pairs) {
+    by_columns<Pair>(x, out, s, false, count, [=, n = s.axis](Pair* pairs, Pair*) {
       if constexpr (std::is_floating_point_v<T>) {
         constexpr Pair nan = Pair{std::numeric_limits<KeyOf<T>>::max()};
         Pair* const found = std::find_if(pairs, pairs + n, [](Pair p) { return p >> position_bits<Pair> == nan; });
