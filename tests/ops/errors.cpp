@@ -1,5 +1,6 @@
 // Bad input: one line that names the op, what it got and what it needs; and nothing changes.
 #include <doctest/doctest.h>
+#include <tests/support/mistakes.hpp>
 
 #include <functional>
 #include <limits>
@@ -11,33 +12,9 @@
 #include <weft/ops/ops.hpp>
 
 using namespace weft;
+using weft::test::check_all;
 
 namespace {
-
-struct Mistake {
-  std::string op;                           // how the message starts
-  std::function<void()> f;                  // what is done wrongly
-  std::vector<std::string> mentioned = {};  // what the message names
-};
-
-void check_all(const std::vector<Mistake>& mistakes) {
-  for (const Mistake& mistake : mistakes) {
-    const MemoryStats before = memory_stats();
-    std::string message;
-    try {
-      mistake.f();
-    } catch (const Error& error) {
-      message = error.what();
-    }
-    INFO(mistake.op, ": \"", message, "\"");
-    CHECK(message.rfind(mistake.op + ":", 0) == 0);
-    CHECK(message.find('\n') == std::string::npos);
-    for (const std::string& text : mistake.mentioned) CHECK(message.find(text) != std::string::npos);
-    const MemoryStats after = memory_stats();
-    CHECK(after.nodes == before.nodes);
-    CHECK(after.storages == before.storages);
-  }
-}
 
 constexpr std::int64_t huge = std::int64_t{1} << 31;
 
