@@ -12,6 +12,7 @@
 #include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>
 #include <weft/ops/reduce.hpp>
+#include <weft/ops/resample.hpp>
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/scan.hpp>
 #include <weft/ops/softmax.hpp>

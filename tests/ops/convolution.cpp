@@ -1,5 +1,5 @@
 // conv2d beside plain loops: all ways a pass is computed, the edges of their tiles and blocks, and a sweep over
-// sizes in which no two axes are alike.
+// sizes in which no two axes are alike; there conv_transpose2d, conv1d and conv_transpose1d too.
 #include <doctest/doctest.h>
 #include <tests/support/bilinear.hpp>
 
@@ -126,6 +126,61 @@ std::string check(const ConvShape& s, int order = 2) {
     wrong += check_paths<double>(s, x, w, g, expected) + check_paths<float>(s, x, w, g, expected);
   }
   return wrong;
+}
+
+// The transposed convolution of an output's shape, by the same loops: the roles of x and y are exchanged.
+std::string check_transposed(const ConvShape& s) {
+  std::mt19937_64 engine(4);
+  const Array x = drawn(output(s), engine), w = drawn(weight(s), engine), g = drawn(input(s), engine);
+  const auto left = [](std::int64_t size, std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
+                       std::int64_t dil) { return size + 2 * pad - dil * (kernel - 1) - 1 - (out - 1) * stride; };
+  const ConvTransposeOptions options{.stride = {s.stride_h, s.stride_w},
+                                     .padding = {s.pad_h, s.pad_w},
+                                     .output_padding = {left(s.h, x.shape[1], s.kh, s.stride_h, s.pad_h, s.dil_h),
+                                                        left(s.w, x.shape[2], s.kw, s.stride_w, s.pad_w, s.dil_w)},
+                                     .dilation = {s.dil_h, s.dil_w},
+                                     .groups = s.groups};
+  const auto op = [&](const Tensor& a, const Tensor& b) { return conv_transpose2d(a, b, options); };
+  const auto plain = [&s](const Array& a, const Array& b, const Array& c) {
+    Products sums = convolved(s, c, b, a);
+    std::swap(sums.y, sums.a);
+    return sums;
+  };
+  return test::check_bilinear(op, plain, x, w, g);
+}
+
+// The same of sequences: s has a height of 1 and no step along it.
+std::string check_sequences(const ConvShape& s) {
+  std::mt19937_64 engine(5);
+  const auto flat = [](auto a, int axis) {
+    a.shape.erase(axis);
+    return a;
+  };
+  const auto image = [](Array a, int axis) {
+    a.shape.insert(axis, 1);
+    return a;
+  };
+  const auto plain = [&](const Array& a, const Array& b, const Array& c) {
+    const Products sums = convolved(s, image(a, 1), image(b, 0), image(c, 1));
+    return Products{flat(sums.y, 1), flat(sums.a, 1), flat(sums.b, 0)};
+  };
+  const auto plain_transposed = [&](const Array& a, const Array& b, const Array& c) {
+    Products sums = plain(c, b, a);
+    std::swap(sums.y, sums.a);
+    return sums;
+  };
+  const auto op = [&](const Tensor& a, const Tensor& b) {
+    return conv1d(a, b, {.stride = s.stride_w, .padding = s.pad_w, .dilation = s.dil_w, .groups = s.groups});
+  };
+  const std::int64_t left = s.w + 2 * s.pad_w - s.dil_w * (s.kw - 1) - 1 - (output(s)[2] - 1) * s.stride_w;
+  const auto transposed = [&](const Tensor& a, const Tensor& b) {
+    return conv_transpose1d(
+        a, b,
+        {.stride = s.stride_w, .padding = s.pad_w, .output_padding = left, .dilation = s.dil_w, .groups = s.groups});
+  };
+  const Array x = flat(drawn(input(s), engine), 1), w = flat(drawn(weight(s), engine), 0),
+              g = flat(drawn(output(s), engine), 1);
+  return test::check_bilinear(op, plain, x, w, g) + test::check_bilinear(transposed, plain_transposed, g, w, x);
 }
 
 struct Case {
@@ -327,6 +382,10 @@ TEST_CASE("a sweep over sizes") {
     ++tried;
     INFO(text(s));
     CHECK(check(s) == "");
+    CHECK(check_transposed(s) == "");
+    s.h = s.kh = s.stride_h = s.dil_h = 1;
+    s.pad_h = 0;
+    CHECK(check_sequences(s) == "");
   }
 }
 

@@ -12,6 +12,7 @@ std::vector<OpRow> make_table() {
   add_arrange_rows(rows);
   add_sort_rows(rows);
   add_network_rows(rows);
+  add_image_rows(rows);
   add_loss_rows(rows);
   return rows;
 }

@@ -23,6 +23,7 @@ void add_shape_rows(std::vector<OpRow>& rows);
 void add_arrange_rows(std::vector<OpRow>& rows);
 void add_sort_rows(std::vector<OpRow>& rows);
 void add_network_rows(std::vector<OpRow>& rows);
+void add_image_rows(std::vector<OpRow>& rows);
 void add_loss_rows(std::vector<OpRow>& rows);
 
 }  // namespace weft::test
