@@ -2,6 +2,8 @@
 // Normalisation.
 #include <weft/engine/tensor.hpp>
 
+#include <optional>
+
 namespace weft {
 
 /// By what batch_norm normalises.
@@ -20,5 +22,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 
 /// Over the last axis (Ba, Kiros and Hinton, arXiv 1607.06450); weight and bias have its size or are undefined.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+
+/// Over all axes but the first, the batch, within each group of channels, the last axis (Wu and He, arXiv 1803.08494):
+/// x {batch, ..., channels}; weight and bias are {channels} or undefined. `groups` divides the channels.
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+
+/// x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang and Sennrich, arXiv 1910.07467); weight has its size or
+/// is undefined. eps is by default the dtype's distance from 1 to the next number, as in PyTorch.
+Tensor rms_norm(const Tensor& x, const Tensor& weight = {}, std::optional<double> eps = {});
 
 }  // namespace weft

@@ -107,6 +107,32 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                   .f32_tolerance = 1e-4});
 }
 
+// x normalised in groups of channels, each image by itself, by plain loops; times in[1] plus in[2].
+Array grouped(const Arrays& in, std::int64_t groups) {
+  const Array& x = in[0];
+  const std::int64_t width = x.shape[-1] / groups;
+  Array mean({x.shape[0], groups}), square = mean, out(x.shape);
+  const auto at = [&](const Index& i) { return Index{i[0], i.back() / width}; };
+  const double count = static_cast<double>(x.size()) / static_cast<double>(std::max<std::int64_t>(1, mean.size()));
+  for_each_index(x.shape, [&](const Index& i) { mean(at(i)) += x(i) / count; });
+  for_each_index(x.shape, [&](const Index& i) { square(at(i)) += std::pow(x(i) - mean(at(i)), 2) / count; });
+  for_each_index(x.shape, [&](const Index& i) {
+    out(i) = (x(i) - mean(at(i))) / std::sqrt(square(at(i)) + 1e-5);
+    if (in.size() > 1) out(i) = out(i) * in[1]({i.back()}) + in[2]({i.back()});
+  });
+  return out;
+}
+
+Array divided_by_rms(const Arrays& in) {
+  const Array size = reduced(in[0], -1, true, [](const std::vector<double>& v) {
+    double total = 0;
+    for (const double a : v) total += a * a;
+    return std::sqrt(total / static_cast<double>(v.size()) + 0.01);
+  });
+  return Array(in[0].shape,
+               [&](const Index& i) { return in[0](i) / size(i) * (in.size() > 1 ? in[1]({i.back()}) : 1); });
+}
+
 // x normalised over `axes` (mean and variance along them), times in[1] plus in[2] over the last axis.
 Array normalised(const Arrays& in, const Axes& axes) {
   const Array& x = in[0];
@@ -177,6 +203,46 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                       return (in[0](i) - mean) / std::sqrt(2 + 1e-5) * in[1]({i.back()}) + in[2]({i.back()});
                     });
                   })});
+
+  rows.push_back({.name = "group_norm",
+                  .function = one([](In in) { return group_norm(in[0], 2, in[1], in[2]); }),
+                  .cases = {affine({2, 3, 4}), affine({2, 2, 2, 6}), affine({3, 8}), affine({0, 2, 4})},
+                  .large = {affine({3, 41, 37, 22}), affine({2, 5, 4'100}), affine({901, 3, 26})},
+                  .reference = naive([](const Arrays& in) { return grouped(in, 2); }),
+                  .f32_tolerance = 1e-3,
+                  .no_single = "two groups",
+                  .sized = [=](std::int64_t n) {
+                    return affine({std::max<std::int64_t>(1, n / 16384), 16, 16, 64});
+                  }});
+  rows.push_back({.name = "group_norm",
+                  .variant = "one group, plain",
+                  .function = one([](In in) { return group_norm(in[0], 1, Tensor(), Tensor()); }),
+                  .cases = {{{{2, 3, 3}}}, {{{1, 1}}}, {{{0, 2, 3}}}},
+                  .large = {{{{2, 1'031, 33}}}},
+                  .reference = naive([](const Arrays& in) { return grouped(in, 1); }),
+                  .f32_tolerance = 1e-3});
+  rows.push_back({.name = "group_norm",
+                  .variant = "channel by channel",
+                  .function = one([](In in) { return group_norm(in[0], in[0].size(-1), in[1], in[2]); }),
+                  .cases = {affine({2, 3, 4}), affine({1, 1, 1}), affine({0, 2, 3})},
+                  .large = {affine({7, 1'031, 11})},
+                  .reference = naive([](const Arrays& in) { return grouped(in, in[0].shape[-1]); }),
+                  .f32_tolerance = 1e-3});
+  const auto scaled = [](const Shape& x) { return Inputs{{x}, {{x[x.rank() - 1]}}}; };
+  rows.push_back({.name = "rms_norm",
+                  .function = one([](In in) { return rms_norm(in[0], in[1], 0.01); }),
+                  .cases = {scaled({3, 5}), scaled({2, 2, 4}), scaled({37}), scaled({1}), scaled({0, 3})},
+                  .large = {scaled({6'001, 23}), scaled({17, 8'209})},
+                  .reference = naive(divided_by_rms),
+                  .sized = [=](std::int64_t n) {
+                    return scaled({std::max<std::int64_t>(2, n / 64), 64});
+                  }});
+  rows.push_back({.name = "rms_norm",
+                  .variant = "plain",
+                  .function = one([](In in) { return rms_norm(in[0], Tensor(), 0.01); }),
+                  .cases = {{{{3, 5}}}, {{{1}}}, {{{0, 3}}}},
+                  .large = {{{{3'001, 23}}}},
+                  .reference = naive(divided_by_rms)});
 
   const auto dropped = [](In in) {
     manual_seed(7);

@@ -17,8 +17,8 @@ void layer_norm(const T* x, const T* weight, const T* bias, double eps, T* y, T*
     for (std::int64_t r = begin; r < end; ++r) {
       const T* row = x + r * width;
       T* to = y + r * width;
-      mean[r] = static_cast<T>(row_sum<T>(width, [=](auto v) { return v.load(row); }) / n);
-      const Vector<T> about(mean[r]);
+      if (mean != nullptr) mean[r] = static_cast<T>(row_sum<T>(width, [=](auto v) { return v.load(row); }) / n);
+      const Vector<T> about(mean == nullptr ? T{0} : mean[r]);
       const double squares = row_sum<T>(width, [=](auto v) {
         const Vector<T> d = v.load(row) - about;
         return d * d;
@@ -49,9 +49,9 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
   const auto input_gradient = [=](std::int64_t r) {
     const T *row = x + r * width, *drow = dy + r * width;
     T* to = dx + r * width;
-    const Vector<T> about(mean[r]), scale(rstd[r]);
+    const Vector<T> about(mean == nullptr ? T{0} : mean[r]), scale(rstd[r]);
     const auto weighted = [=](auto v) { return weight == nullptr ? v.load(drow) : v.load(drow) * v.load(weight); };
-    const double sum = row_sum<T>(width, weighted);
+    const double sum = mean == nullptr ? 0 : row_sum<T>(width, weighted);
     const double dot = row_sum<T>(width, [=](auto v) { return weighted(v) * ((v.load(row) - about) * scale); });
     const Vector<T> even(static_cast<T>(sum / n)), slope(static_cast<T>(dot / n));
     for_vectors<T>(width,
@@ -78,7 +78,7 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
         std::fill(block_sums.begin(), block_sums.end(), T{0});
         for (std::int64_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) {
           const T *row = x + r * width, *drow = dy + r * width;
-          const Vector<T> about(mean[r]), scale(rstd[r]);
+          const Vector<T> about(mean == nullptr ? T{0} : mean[r]), scale(rstd[r]);
           for_vectors<T>(width, [=](auto v) {
             const Vector<T> d = v.load(drow);
             v.store(sum_weight, v.load(sum_weight) + d * ((v.load(row) - about) * scale));
