@@ -2,6 +2,7 @@
 // Every op.
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/arrange.hpp>
+#include <weft/ops/attention.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/conv.hpp>
 #include <weft/ops/dropout.hpp>

@@ -13,6 +13,7 @@ std::vector<OpRow> make_table() {
   add_sort_rows(rows);
   add_network_rows(rows);
   add_image_rows(rows);
+  add_attention_rows(rows);
   add_loss_rows(rows);
   return rows;
 }

@@ -24,6 +24,7 @@ void add_arrange_rows(std::vector<OpRow>& rows);
 void add_sort_rows(std::vector<OpRow>& rows);
 void add_network_rows(std::vector<OpRow>& rows);
 void add_image_rows(std::vector<OpRow>& rows);
+void add_attention_rows(std::vector<OpRow>& rows);
 void add_loss_rows(std::vector<OpRow>& rows);
 
 }  // namespace weft::test
