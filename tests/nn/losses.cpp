@@ -1,5 +1,6 @@
 // Losses where the op table does not look: defaults, options together, labels that all are ignored, extremes.
 #include <doctest/doctest.h>
+#include <tests/support/mistakes.hpp>
 #include <tests/support/statistics.hpp>
 #include <weft/weft.hpp>
 
@@ -135,4 +136,97 @@ TEST_CASE("bce_with_logits of large logits, value and gradient") {
   CHECK(near(loss, {0, 40, std::log(2.0), 40, 0, 900, 900}));
   sum(loss).backward();
   CHECK(near(x.grad(), {0, -1, 0, 1, 0, -1, 1}));
+}
+
+TEST_CASE("huber and smooth_l1 at their kinks, and for other deltas") {
+  Tensor x = parameter(tensor({-3, -1, -0.5, 0, 0.5, 1, 3}, {7}, f64)), zero = zeros({7}, f64);
+  CHECK(near(nn::huber(x, zero, Reduction::none), {2.5, 0.5, 0.125, 0, 0.125, 0.5, 2.5}));
+  CHECK(near(nn::huber(x, zero, {.reduction = Reduction::none, .delta = 2}), {4, 0.5, 0.125, 0, 0.125, 0.5, 4}));
+  CHECK(near(nn::smooth_l1(x, zero, {.reduction = Reduction::none, .beta = 2}), {2, 0.25, 0.0625, 0, 0.0625, 0.25, 2}));
+  CHECK(near(nn::smooth_l1(x, zero, {.reduction = Reduction::none, .beta = 0}), {3, 1, 0.5, 0, 0.5, 1, 3}));
+  CHECK(near(nn::huber(x, zero).item(), 6.25 / 7));
+  nn::huber(x, zero, Reduction::sum).backward();
+  CHECK(near(x.grad(), {-1, -1, -0.5, 0, 0.5, 1, 1}));
+  x.zero_grad();
+  nn::smooth_l1(zero, x, {.reduction = Reduction::sum, .beta = 0.5}).backward();
+  CHECK(near(x.grad(), {-1, -1, -1, 0, 1, 1, 1}));
+}
+
+TEST_CASE("hinge is 0 from the margin on") {
+  const Tensor x = parameter(tensor({-2, 0, 0.5, 1, 2, -2, 0, 1}, {8}, f64));
+  const Tensor t = tensor({1, 1, 1, 1, 1, -1, -1, -1}, {8}, f64);
+  CHECK(near(nn::hinge(x, t, Reduction::none), {3, 1, 0.5, 0, 0, 0, 1, 2}));
+  nn::hinge(x, t, Reduction::sum).backward();
+  CHECK(near(x.grad(), {-1, -1, -1, 0, 0, 0, 1, 1}));
+}
+
+TEST_CASE("bce of certain probabilities, value and gradient, as PyTorch has it") {
+  const Tensor p = parameter(tensor({0, 0, 1, 1, 0.25, 0.25}, {6}, f64));
+  const Tensor t = tensor({0, 1, 0, 1, 0.5, 1}, {6}, f64);
+  const double half = -std::log(0.25) / 2 - std::log(0.75) / 2;
+  CHECK(near(nn::bce(p, t, Reduction::none), {0, 100, 100, 0, half, -std::log(0.25)}));
+  nn::bce(p, t, Reduction::sum).backward();
+  CHECK(near(p.grad(), {0, -1e12, 1e12, 0, -0.25 / 0.1875, -4}));
+  CHECK(std::isnan(nn::bce(tensor({1.5}), tensor({0.5})).item()));
+  CHECK(std::isnan(nn::bce(tensor({-0.5}), tensor({0.5})).item()));
+  const Tensor logits = randn({50}, f64), targets = rand({50}, f64);
+  CHECK(near(nn::bce(sigmoid(logits), targets).item(), nn::bce_with_logits(logits, targets).item()));
+}
+
+TEST_CASE("kl_div of distributions, with zeros, given as they are or as logarithms") {
+  const Tensor a = tensor({0.5, 0.25, 0.25, 0}, {4}, f64), b = tensor({0.125, 0.5, 0.125, 0.25}, {4}, f64);
+  const double expected = 0.5 * std::log(4.0) + 0.25 * std::log(0.5) + 0.25 * std::log(2.0);
+  CHECK(near(nn::kl_div(log(b), a, Reduction::sum).item(), expected));
+  CHECK(near(nn::kl_div(log(b), a).item(), expected / 4));
+  CHECK(near(nn::kl_div(log(b), a, Reduction::none).at({3}), 0));
+  const Tensor c = slice(b, 0, 0, 3);
+  CHECK(near(nn::kl_div(log(c), log(slice(a, 0, 0, 3)), {.reduction = Reduction::sum, .log_target = true}).item(),
+             expected));
+  CHECK(near(nn::kl_div(log(b), b, Reduction::sum).item(), 0));
+}
+
+TEST_CASE("gaussian_nll is minus the logarithm of the density") {
+  const Tensor x = tensor({1, -2, 0.5}, {3}, f64), t = tensor({0, 1, 0.5}, {3}, f64);
+  const Tensor v = parameter(tensor({1, 4, 0}, {3}, f64));
+  const double small = std::log(1e-6) / 2, whole = std::log(2 * std::acos(-1.0)) / 2;
+  CHECK(near(nn::gaussian_nll(x, t, v, Reduction::none), {0.5, std::log(4.0) / 2 + 9.0 / 8, small}));
+  CHECK(near(nn::gaussian_nll(x, t, v, {.reduction = Reduction::none, .full = true}),
+             {0.5 + whole, std::log(4.0) / 2 + 9.0 / 8 + whole, small + whole}));
+  CHECK(near(nn::gaussian_nll(x, t, v, {.eps = 2}).item(),
+             (0.5 * (std::log(2.0) + 0.5) + std::log(4.0) / 2 + 9.0 / 8 + std::log(2.0) / 2) / 3));
+  nn::gaussian_nll(x, t, v, Reduction::sum).backward();
+  CHECK(near(v.grad(), {0, 0.5 * (0.25 - 9.0 / 16), 5e5}));
+}
+
+TEST_CASE("cosine_similarity of zeros, opposites, single values and rows beside columns") {
+  const Tensor a = parameter(tensor({3, 4, 0, 0, 1, 0}, {3, 2}, f64)), b = tensor({4, 3, 1, 2, -2, 0}, {3, 2}, f64);
+  const Tensor y = nn::cosine_similarity(a, b);
+  CHECK(near(y, {24.0 / 25, 0, -1}));
+  const Values g = values_of(grad({sum(y)}, {a})[0]);
+  CHECK(near(g[2], 1e8 / std::sqrt(5.0)));  // the direction of the other, divided by eps
+  CHECK(near(g[4], 0));
+  CHECK(near(nn::cosine_similarity(a, tensor({-1.0}, {1}, f64)), {-7 / (5 * std::sqrt(2.0)), 0, -1 / std::sqrt(2.0)}));
+  CHECK(near(nn::cosine_similarity(reshape(a, {3, 1, 2}), b).at({0, 2}), -0.6));
+  CHECK(nn::cosine_similarity(reshape(a, {3, 1, 2}), b).shape() == Shape{3, 3});
+  CHECK(nn::cosine_similarity(a, b, 0).shape() == Shape{2});
+  CHECK(near(nn::cosine_similarity(a, b, -1, 10.0), {0.24, 0, -0.02}));
+}
+
+TEST_CASE("losses refuse what does not fit") {
+  const Tensor a = parameter(zeros({2, 3})), b = zeros({3, 2}), wide = zeros({2, 3}, f64);
+  check_all({
+      {"huber", [&] { (void)nn::huber(a, b); }, {"{2, 3}", "{3, 2}"}},
+      {"huber", [&] { (void)nn::huber(a, a, {.delta = 0}); }, {"delta 0"}},
+      {"smooth_l1", [&] { (void)nn::smooth_l1(a, wide); }, {"f32", "f64"}},
+      {"smooth_l1", [&] { (void)nn::smooth_l1(a, a, {.beta = -1}); }, {"beta -1"}},
+      {"hinge", [&] { (void)nn::hinge(a, b); }, {"{3, 2}"}},
+      {"bce", [&] { (void)nn::bce(a, b); }, {"{3, 2}"}},
+      {"kl_div", [&] { (void)nn::kl_div(a, b); }, {"{3, 2}"}},
+      {"gaussian_nll", [&] { (void)nn::gaussian_nll(a, a, b); }, {"{3, 2}"}},
+      {"gaussian_nll", [&] { (void)nn::gaussian_nll(a, a, a - 1.0); }, {"below 0"}},
+      {"gaussian_nll", [&] { (void)nn::gaussian_nll(a, a, a, {.eps = 0}); }, {"eps 0"}},
+      {"cosine_similarity", [&] { (void)nn::cosine_similarity(a, b); }, {"{2, 3}", "{3, 2}"}},
+      {"cosine_similarity", [&] { (void)nn::cosine_similarity(a, wide); }, {"f32", "f64"}},
+      {"cosine_similarity", [&] { (void)nn::cosine_similarity(a, a, 2); }, {"2"}},
+  });
 }

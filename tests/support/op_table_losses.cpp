@@ -3,6 +3,7 @@
 
 #include <tests/support/op_table.hpp>
 #include <weft/nn/losses.hpp>
+#include <weft/ops/loss.hpp>
 
 namespace weft::test {
 namespace {
@@ -16,14 +17,16 @@ struct Weighted {
 // Reduces f(index) over all indices of a shape.
 template <class F>
 Array collected(const Shape& shape, Reduction reduction, F f) {
-  if (reduction == Reduction::none) return indexed(shape, [&](const Index& i) { return f(i).loss; });
+  if (reduction == Reduction::none) return Array(shape, [&](const Index& i) { return f(i).loss; });
   double loss = 0, weight = 0;
   for_each_index(shape, [&](const Index& i) {
     const Weighted one = f(i);
     loss += one.loss;
     weight += one.weight;
   });
-  return Array(reduction == Reduction::mean ? loss / weight : loss);
+  Array out(Shape{});
+  out.values[0] = reduction == Reduction::mean ? loss / weight : loss;
+  return out;
 }
 
 struct Kind {
@@ -33,13 +36,13 @@ struct Kind {
 const Kind kinds[] = {{Reduction::mean, "mean"}, {Reduction::sum, "sum"}, {Reduction::none, "none"}};
 
 std::vector<double> log_softmax_at(const Array& logits, const Index& row) {
-  const std::int64_t classes = shape_of(logits)[shape_of(logits).rank() - 1];
+  const std::int64_t classes = logits.shape[logits.shape.rank() - 1];
   std::vector<double> logs;
   double total = 0;
   for (std::int64_t c = 0; c < classes; ++c) {
     Index at = row;
     at.push_back(c);
-    logs.push_back(element(logits, at));
+    logs.push_back(logits(at));
     total += std::exp(logs.back());
   }
   for (double& x : logs) x -= std::log(total);
@@ -52,28 +55,171 @@ Inputs labelled(const Shape& rows, std::int64_t classes) {
   return {{logits}, {rows, below(static_cast<double>(classes)), i64}};
 }
 
-// A loss of two tensors of one shape, element by element.
+// A loss of tensors of one shape, element by element, of values from a domain each.
 template <class F, class R>
-void add_pointwise(std::vector<OpRow>& rows, const char* name, F f, R reference, const Domain& a, const Domain& b) {
+void add_pointwise(std::vector<OpRow>& rows, const char* name, const std::string& option, F f, R reference,
+                   const std::vector<Domain>& domains) {
   for (const Kind& kind : kinds) {
     const Reduction reduction = kind.reduction;
-    const auto both = [=](const Shape& shape) { return Inputs{{shape, a}, {shape, b}}; };
+    const auto all = [=](const Shape& shape) {
+      Inputs inputs;
+      for (const Domain& domain : domains) inputs.push_back({shape, domain});
+      return inputs;
+    };
     OpRow row;
     row.name = name;
-    row.variant = kind.text;
-    row.function = one([=](const Tensors& in) { return f(in[0], in[1], reduction); });
-    row.cases = {both({3, 4}), both({2, 1, 3}), both({}), both({1})};
-    row.large = {both({66'001}), both({131, 1, 513})};
+    row.variant = kind.text + option;
+    row.function = one([=](const Tensors& in) { return f(in, reduction); });
+    row.cases = {all({3, 4}), all({2, 1, 3}), all({}), all({1})};
+    row.large = {all({66'001}), all({131, 1, 513})};
     if (reduction == Reduction::mean)
       row.no_empty = "there is no mean of nothing";
     else
-      row.cases.push_back(both({0, 2}));
+      row.cases.push_back(all({0, 2}));
     row.reference = naive([=](const Arrays& in) {
-      return collected(shape_of(in[0]), reduction, [&](const Index& i) {
-        return Weighted{reference(element(in[0], i), element(in[1], i)), 1};
+      return collected(in[0].shape, reduction, [&](const Index& i) {
+        std::vector<double> values;
+        for (const Array& a : in) values.push_back(a(i));
+        return Weighted{reference(values), 1};
       });
     });
-    if (reduction == Reduction::mean) row.sized = vectors(2, b);
+    if (reduction == Reduction::mean) row.sized = [=](std::int64_t n) { return all({n}); };
+    rows.push_back(row);
+  }
+}
+
+// What such losses are made of: broadcast.
+template <class F, class R>
+void add_elements(std::vector<OpRow>& rows, const char* name, F f, R reference, const Domain& a, const Domain& b) {
+  rows.push_back({.name = name,
+                  .function = one([=](const Tensors& in) { return f(in[0], in[1]); }),
+                  .cases = binary_cases(a, b),
+                  .large = binary_large(a, b),
+                  .reference = naive([=](const Arrays& in) {
+                    return Array(broadcast(in), [&](const Index& i) {
+                      return reference(std::vector<double>{in[0](i), in[1](i)});
+                    });
+                  })});
+}
+
+using Values = const std::vector<double>&;
+
+double huber_of(double d, double delta) { return std::abs(d) > delta ? delta * (std::abs(d) - delta / 2) : d * d / 2; }
+double bce_of(Values v) {
+  return -v[1] * std::max(std::log(v[0]), -100.0) - (1 - v[1]) * std::max(std::log(1 - v[0]), -100.0) + 0 * v[0];
+}
+double kl_of(Values v) { return v[1] * (std::log(v[1]) - v[0]); }
+double kl_of_logs(Values v) { return std::exp(v[1]) * (v[1] - v[0]); }
+double hinge_of(Values v) { return std::isnan(v[0]) ? v[0] : std::max(0.0, 1 - v[0] * v[1]); }
+double gaussian_of(Values v) { return (std::log(v[2]) + (v[0] - v[1]) * (v[0] - v[1]) / v[2]) / 2; }
+
+void add_pointwise_rows(std::vector<OpRow>& rows) {
+  using In = const Tensors&;
+  const Domain signs = mostly(-1, 1, 0.5), negative = {Domain::uniform, -3, -0.2};
+  add_pointwise(
+      rows, "mse", "", [](In in, Reduction r) { return nn::mse(in[0], in[1], r); },
+      [](Values v) { return (v[0] - v[1]) * (v[0] - v[1]); }, {any, any});
+  add_pointwise(
+      rows, "l1", "", [](In in, Reduction r) { return nn::l1(in[0], in[1], r); },
+      [](Values v) { return std::abs(v[0] - v[1]); }, {apart, apart});
+  add_pointwise(
+      rows, "huber", "", [](In in, Reduction r) { return nn::huber(in[0], in[1], r); },
+      [](Values v) { return huber_of(v[0] - v[1], 1); }, {apart, apart});
+  add_pointwise(
+      rows, "huber", ", delta",
+      [](In in, Reduction r) { return nn::huber(in[0], in[1], {.reduction = r, .delta = 0.25}); },
+      [](Values v) { return huber_of(v[0] - v[1], 0.25); }, {apart, apart});
+  add_pointwise(
+      rows, "smooth_l1", "", [](In in, Reduction r) { return nn::smooth_l1(in[0], in[1], r); },
+      [](Values v) { return huber_of(v[0] - v[1], 1); }, {apart, apart});
+  add_pointwise(
+      rows, "smooth_l1", ", beta",
+      [](In in, Reduction r) { return nn::smooth_l1(in[0], in[1], {.reduction = r, .beta = 0.25}); },
+      [](Values v) { return huber_of(v[0] - v[1], 0.25) / 0.25; }, {apart, apart});
+  add_pointwise(
+      rows, "smooth_l1", ", beta 0",
+      [](In in, Reduction r) { return nn::smooth_l1(in[0], in[1], {.reduction = r, .beta = 0}); },
+      [](Values v) { return std::abs(v[0] - v[1]); }, {apart, apart});
+  add_pointwise(
+      rows, "bce_with_logits", "", [](In in, Reduction r) { return nn::bce_with_logits(in[0], in[1], r); },
+      [](Values v) { return std::max(v[0], 0.0) - v[0] * v[1] + std::log1p(std::exp(-std::abs(v[0]))); },
+      {any, fraction});
+  for (OpRow& row : rows)
+    if (row.name == "bce_with_logits") row.non_finite = false;
+  add_pointwise(rows, "bce", "", [](In in, Reduction r) { return nn::bce(in[0], in[1], r); }, bce_of,
+                {fraction, fraction});
+  add_pointwise(rows, "kl_div", "", [](In in, Reduction r) { return nn::kl_div(in[0], in[1], r); }, kl_of,
+                {negative, fraction});
+  add_pointwise(rows, "kl_div", ", logarithms",
+                [](In in, Reduction r) { return nn::kl_div(in[0], in[1], {.reduction = r, .log_target = true}); },
+                kl_of_logs, {negative, negative});
+  add_pointwise(rows, "hinge", "", [](In in, Reduction r) { return nn::hinge(in[0], in[1], r); }, hinge_of,
+                {apart, signs});
+  add_pointwise(rows, "gaussian_nll", "", [](In in, Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], r); },
+                gaussian_of, {any, any, positive});
+  add_pointwise(
+      rows, "gaussian_nll", ", full",
+      [](In in, Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], {.reduction = r, .full = true}); },
+      [](Values v) { return gaussian_of(v) + std::log(2 * std::acos(-1.0)) / 2; }, {any, any, positive});
+
+  using T = const Tensor&;
+  add_elements(
+      rows, "huber_difference", [](T a, T b) { return huber_difference(a, b, 0.25); },
+      [](Values v) { return huber_of(v[0] - v[1], 0.25); }, apart, apart);
+  add_elements(
+      rows, "bernoulli_cross_entropy", [](T a, T b) { return bernoulli_cross_entropy(a, b); }, bce_of, fraction,
+      fraction);
+  add_elements(
+      rows, "relative_entropy", [](T a, T b) { return relative_entropy(a, b); }, kl_of, negative, fraction);
+  add_elements(
+      rows, "relative_entropy_of_logs", [](T a, T b) { return relative_entropy_of_logs(a, b); }, kl_of_logs, negative,
+      negative);
+  add_elements(
+      rows, "hinge_margin", [](T a, T b) { return hinge_margin(a, b); }, hinge_of, apart, signs);
+  rows.back().f32_tolerance = 1e-4;  // sums of scores in the thousands
+  const auto normal = [](const Shape& a, const Shape& b, const Shape& c) { return Inputs{{a}, {b}, {c, positive}}; };
+  rows.push_back(
+      {.name = "gaussian_surprise",
+       .function = one([](In in) { return gaussian_surprise(in[0], in[1], in[2]); }),
+       .cases = {normal({3, 4}, {4}, {3, 1}), normal({2, 1, 3}, {2, 3}, {}), normal({1}, {1}, {1}),
+                 normal({0, 2}, {2}, {1})},
+       .large = {normal({66'001}, {66'001}, {1}), normal({131, 513}, {513}, {131, 1})},
+       .reference = naive([](const Arrays& in) {
+         return Array(broadcast(in), [&](const Index& i) { return gaussian_of({in[0](i), in[1](i), in[2](i)}); });
+       })});
+}
+
+void add_similarity_rows(std::vector<OpRow>& rows) {
+  for (const int axis : {-1, 0}) {
+    OpRow row;
+    row.name = "cosine_similarity";
+    row.variant = axis == 0 ? "along the first axis" : "";
+    row.function = one([=](const Tensors& in) { return nn::cosine_similarity(in[0], in[1], axis); });
+    // Along one value only the sign would be left.
+    row.cases = {{{{3, 4}}, {{3, 4}}}, {{{5}}, {{5}}}, {{{1}}, {{1}}}, {{{2, 0, 3}}, {{2, 0, 3}}}};
+    row.cases.push_back(axis == 0 ? Inputs{{{3, 1, 2}}, {{3, 4, 1}}} : Inputs{{{2, 1, 3}}, {{4, 3}}});
+    row.cases.push_back(axis == 0 ? Inputs{{{2, 3}}, {{2, 1}}} : Inputs{{{2, 3, 2}}, {{2}}});
+    row.large = {{{{1'307, 53}}, {{1'307, 53}}}, {{{7, 1, 4'801}}, {{7, 2, 4'801}}}};
+    row.reference = naive([=](const Arrays& in) {
+      const Shape shape = broadcast(in);
+      const auto sum = [&](auto term) {
+        return reduced(Array(shape, term), axis, false, [](const std::vector<double>& v) {
+          double total = 0;
+          for (const double x : v) total += x;
+          return total;
+        });
+      };
+      const Array ab = sum([&](const Index& i) { return in[0](i) * in[1](i); });
+      const Array aa = sum([&](const Index& i) { return in[0](i) * in[0](i); });
+      const Array bb = sum([&](const Index& i) { return in[1](i) * in[1](i); });
+      return Array(ab.shape, [&](const Index& i) { return ab(i) / std::sqrt(aa(i) * bb(i)); });
+    });
+    row.f32_tolerance = 1e-4;
+    if (axis == -1)
+      row.sized = [](std::int64_t n) {
+        const Input rows_of_64 = {{std::max<std::int64_t>(1, n / 64), 64}};
+        return Inputs{rows_of_64, rows_of_64};
+      };
     rows.push_back(row);
   }
 }
@@ -81,22 +227,8 @@ void add_pointwise(std::vector<OpRow>& rows, const char* name, F f, R reference,
 }  // namespace
 
 void add_loss_rows(std::vector<OpRow>& rows) {
-  using T = const Tensor&;
-  add_pointwise(
-      rows, "mse", [](T a, T b, Reduction r) { return nn::mse(a, b, r); },
-      [](double a, double b) { return (a - b) * (a - b); }, any, any);
-  add_pointwise(
-      rows, "l1", [](T a, T b, Reduction r) { return nn::l1(a, b, r); },
-      [](double a, double b) { return std::abs(a - b); }, apart, apart);
-  add_pointwise(
-      rows, "bce_with_logits", [](T a, T b, Reduction r) { return nn::bce_with_logits(a, b, r); },
-      [](double x, double t) {
-        return std::max(x, 0.0) - x * t + std::log1p(std::exp(-std::abs(x))) + (std::isnan(x) ? x : 0);
-      },
-      any, fraction);
-  for (OpRow& row : rows)
-    if (row.name == "bce_with_logits") row.non_finite = false;
-
+  add_pointwise_rows(rows);
+  add_similarity_rows(rows);
   for (const Kind& kind : kinds) {
     const Reduction reduction = kind.reduction;
     for (const double smoothing : {0.0, 0.2}) {
@@ -112,8 +244,8 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
       if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
       row.reference = naive([=](const Arrays& in) {
-        return collected(shape_of(in[1]), reduction, [&](const Index& i) {
-          const auto label = static_cast<std::size_t>(element(in[1], i));
+        return collected(in[1].shape, reduction, [&](const Index& i) {
+          const auto label = static_cast<std::size_t>(in[1](i));
           if (label == 2) return Weighted{0, 0};
           const std::vector<double> logs = log_softmax_at(in[0], i);
           double loss = -(1 - smoothing) * logs[label];
@@ -133,7 +265,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       row.large = {soft({22'003, 3}), soft({7, 19, 501})};
       if (reduction != Reduction::mean) row.cases.push_back(soft({0, 3}));
       row.reference = naive([=](const Arrays& in) {
-        Shape outer = shape_of(in[0]);
+        Shape outer = in[0].shape;
         outer.erase(outer.rank() - 1);
         return collected(outer, reduction, [&](const Index& i) {
           const std::vector<double> logs = log_softmax_at(in[0], i);
@@ -141,7 +273,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
           for (std::size_t c = 0; c < logs.size(); ++c) {
             Index at = i;
             at.push_back(static_cast<std::int64_t>(c));
-            loss -= ((1 - smoothing) * element(in[1], at) + smoothing / static_cast<double>(logs.size())) * logs[c];
+            loss -= ((1 - smoothing) * in[1](at) + smoothing / static_cast<double>(logs.size())) * logs[c];
           }
           return Weighted{loss, 1};
         });
@@ -158,10 +290,10 @@ void add_loss_rows(std::vector<OpRow>& rows) {
     if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
     if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
     row.reference = naive([=](const Arrays& in) {
-      return collected(shape_of(in[1]), reduction, [&](const Index& i) {
+      return collected(in[1].shape, reduction, [&](const Index& i) {
         Index at = i;
-        at.push_back(static_cast<std::int64_t>(element(in[1], i)));
-        return at.back() == 3 ? Weighted{0, 0} : Weighted{-element(in[0], at), 1};
+        at.push_back(static_cast<std::int64_t>(in[1](i)));
+        return at.back() == 3 ? Weighted{0, 0} : Weighted{-in[0](at), 1};
       });
     });
     row.non_finite = false;
