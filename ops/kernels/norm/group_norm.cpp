@@ -23,85 +23,94 @@ void group_norm(const T* x, const T* weight, const T* bias, double eps, T* y, T*
   const std::int64_t width = s.channels / s.groups, size = s.pixels * s.channels;
   const std::int64_t repeat = column_repeat<T>(s.pixels, s.channels);
   const auto pixels = static_cast<double>(s.pixels), count = static_cast<double>(s.pixels * width);
+  const ColumnValues<T> offset(s.channels, repeat, [=](std::int64_t c) { return bias == nullptr ? T{0} : bias[c]; });
   parallel_for(s.images, images_grain(s), [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> moments(static_cast<std::size_t>(2 * s.channels));
     double *means = moments.data(), *squares = means + s.channels;
     for (std::int64_t i = begin; i < end; ++i) {
       column_deviations(x + i * size, s.pixels, s.channels, means, squares);
-      T *about = mean + i * s.groups, *scale = rstd + i * s.groups;
+      // What was of a channel becomes the group's, and the factor.
       for (std::int64_t g = 0; g < s.groups; ++g) {
-        const double *m = means + g * width, *q = squares + g * width;
+        double *m = means + g * width, *q = squares + g * width;
         double middle = 0, total = 0;
-        for (std::int64_t c = 0; c < width; ++c) middle += m[c] / static_cast<double>(width);
+        for (std::int64_t c = 0; c < width; ++c) middle += m[c];
+        middle /= static_cast<double>(width);
         for (std::int64_t c = 0; c < width; ++c) total += q[c] + pixels * (m[c] - middle) * (m[c] - middle);
-        about[g] = static_cast<T>(middle);
-        scale[g] = static_cast<T>(1 / std::sqrt(total / count + eps));
+        const double scale = 1 / std::sqrt(total / count + eps);
+        mean[i * s.groups + g] = static_cast<T>(middle);
+        rstd[i * s.groups + g] = static_cast<T>(scale);
+        for (std::int64_t c = 0; c < width; ++c) {
+          m[c] = middle;
+          q[c] = weight == nullptr ? scale : scale * static_cast<double>(weight[g * width + c]);
+        }
       }
-      const ColumnValues<T> m(s.channels, repeat, [=](std::int64_t c) { return about[c / width]; });
-      const ColumnValues<T> k(s.channels, repeat, [=](std::int64_t c) {
-        return weight == nullptr ? scale[c / width] : scale[c / width] * weight[c];
+      const ColumnValues<T> about(s.channels, repeat, [=](std::int64_t c) { return means[c]; });
+      const ColumnValues<T> slope(s.channels, repeat, [=](std::int64_t c) { return squares[c]; });
+      const T *from = x + i * size, *m = about, *k = slope, *b = offset;
+      T* to = y + i * size;
+      map_columns<T>(s.pixels, s.channels, repeat, [=](auto v, std::int64_t row) {
+        v.store(to + row, xsimd::fma(v.load(from + row) - v.load(m), v.load(k), v.load(b)));
       });
-      const ColumnValues<T> b(s.channels, repeat, [=](std::int64_t c) { return bias == nullptr ? T{0} : bias[c]; });
-      map_columns<T>(s.pixels, s.channels, repeat,
-                     [from = x + i * size, to = y + i * size, about = static_cast<const T*>(m),
-                      slope = static_cast<const T*>(k), shift = static_cast<const T*>(b)](auto v, std::int64_t row) {
-                       v.store(to + row, xsimd::fma(v.load(from + row) - v.load(about), v.load(slope), v.load(shift)));
-                     });
     }
   });
 }
 
-// dx = rstd (weight dy - even - (x - mean) slope), with even and slope the means of weight dy and of weight dy times
-// the normalised x, over the group.
+// dx = rstd (weight dy - even - (x - mean) slope), with even the mean of weight dy, and slope that of weight dy times
+// the normalised x, times rstd, over the group.
 template <class T>
 void group_norm_backward(const T* x, const T* dy, const T* weight, const T* mean, const T* rstd, T* dx, T* dweight,
                          T* dbias, const GroupShape& s) {
-  if (dweight != nullptr) std::fill_n(dweight, s.channels, T{0});
-  if (dbias != nullptr) std::fill_n(dbias, s.channels, T{0});
   const std::int64_t width = s.channels / s.groups, size = s.pixels * s.channels;
   const std::int64_t repeat = column_repeat<T>(s.pixels, s.channels);
   const auto count = static_cast<double>(s.pixels * width);
-  const auto gain = [=](std::int64_t c) { return weight == nullptr ? 1.0 : static_cast<double>(weight[c]); };
   // For each image the sums of dy, then of dy times the normalised x, down the columns.
   std::vector<double> sums(static_cast<std::size_t>(s.images * 2 * s.channels));
   parallel_for(s.images, images_grain(s), [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> factors(static_cast<std::size_t>(4 * s.channels));
+    double *middles = factors.data(), *scales = middles + s.channels, *evens = scales + s.channels,
+           *tilts = evens + s.channels;
     for (std::int64_t i = begin; i < end; ++i) {
-      const T *from = x + i * size, *slope = dy + i * size, *about = mean + i * s.groups, *scale = rstd + i * s.groups;
+      const T *from = x + i * size, *slope = dy + i * size;
       double *sum = sums.data() + i * 2 * s.channels, *dot = sum + s.channels;
-      const ColumnValues<T> middle(s.channels, repeat, [=](std::int64_t c) { return about[c / width]; });
-      const T* m = middle;
+      for (std::int64_t g = 0; g < s.groups; ++g)
+        std::fill_n(middles + g * width, width, static_cast<double>(mean[i * s.groups + g]));
+      const ColumnValues<T> about(s.channels, repeat, [=](std::int64_t c) { return middles[c]; });
+      const T* m = about;
       sum_columns<T, 2>(s.pixels, s.channels, repeat, {sum, dot}, [=](auto v, std::int64_t row, std::int64_t column) {
         const Vector<T> d = v.load(slope + row);
         return Vectors<T, 2>{d, d * (v.load(from + row) - v.load(m + column))};
       });
-      std::vector<double> even(static_cast<std::size_t>(s.groups)), tilt(even);
-      for (std::int64_t c = 0; c < s.channels; ++c) {
-        const auto g = static_cast<std::size_t>(c / width);
-        dot[c] *= static_cast<double>(scale[g]);
-        even[g] += gain(c) * sum[c] / count;
-        tilt[g] += gain(c) * dot[c] / count;
+      for (std::int64_t g = 0; g < s.groups; ++g) {
+        const auto scale = static_cast<double>(rstd[i * s.groups + g]);
+        double even = 0, tilt = 0;
+        for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
+          const double gain = weight == nullptr ? 1.0 : static_cast<double>(weight[c]);
+          dot[c] *= scale;
+          even += gain * sum[c] / count;
+          tilt += gain * dot[c] / count;
+          scales[c] = scale * gain;
+        }
+        std::fill_n(evens + g * width, width, scale * even);
+        std::fill_n(tilts + g * width, width, scale * scale * tilt);
       }
       if (dx == nullptr) continue;
-      const auto by_group = [=](std::int64_t c) { return static_cast<double>(scale[c / width]); };
-      const ColumnValues<T> k(s.channels, repeat, [&](std::int64_t c) { return by_group(c) * gain(c); });
-      const ColumnValues<T> e(s.channels, repeat,
-                              [&](std::int64_t c) { return by_group(c) * even[static_cast<std::size_t>(c / width)]; });
-      const ColumnValues<T> t(s.channels, repeat, [&](std::int64_t c) {
-        return by_group(c) * by_group(c) * tilt[static_cast<std::size_t>(c / width)];
+      const ColumnValues<T> factor(s.channels, repeat, [=](std::int64_t c) { return scales[c]; });
+      const ColumnValues<T> off(s.channels, repeat, [=](std::int64_t c) { return evens[c]; });
+      const ColumnValues<T> lean(s.channels, repeat, [=](std::int64_t c) { return tilts[c]; });
+      const T *k = factor, *e = off, *t = lean;
+      T* to = dx + i * size;
+      map_columns<T>(s.pixels, s.channels, repeat, [=](auto v, std::int64_t row) {
+        const Vector<T> d = xsimd::fms(v.load(slope + row), v.load(k), v.load(e));
+        v.store(to + row, xsimd::fnma(v.load(from + row) - v.load(m), v.load(t), d));
       });
-      map_columns<T>(s.pixels, s.channels, repeat,
-                     [from, slope, m, to = dx + i * size, factor = static_cast<const T*>(k),
-                      off = static_cast<const T*>(e), lean = static_cast<const T*>(t)](auto v, std::int64_t row) {
-                       const Vector<T> d = xsimd::fms(v.load(slope + row), v.load(factor), v.load(off));
-                       v.store(to + row, xsimd::fnma(v.load(from + row) - v.load(m), v.load(lean), d));
-                     });
     }
   });
   for (std::int64_t c = 0; c < s.channels; ++c) {
     double total = 0, dots = 0;
     for (std::int64_t i = 0; i < s.images; ++i) {
-      total += sums[static_cast<std::size_t>((2 * i) * s.channels + c)];
-      dots += sums[static_cast<std::size_t>((2 * i + 1) * s.channels + c)];
+      const double* sum = sums.data() + i * 2 * s.channels;
+      total += sum[c];
+      dots += sum[s.channels + c];
     }
     if (dweight != nullptr) dweight[c] = static_cast<T>(dots);
     if (dbias != nullptr) dbias[c] = static_cast<T>(total);

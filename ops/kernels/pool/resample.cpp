@@ -17,6 +17,7 @@ template <class T>
 struct Sized {
   std::int64_t at;  // in elements
   T weight;
+  bool operator==(const Sized&) const = default;
 };
 
 // Positions as offsets, weights as T.
@@ -38,6 +39,7 @@ bool is_copy(const Sized<T>* tap, std::int64_t count) {
 // y = the sum of x + at, weighted, over n elements.
 template <class T>
 void weighted_sum(const T* x, const Sized<T>* taps, std::int64_t count, T* y, std::int64_t n) {
+  if (is_copy(taps, count)) return for_vectors<T>(n, [from = x + taps->at, y](auto v) { v.store(y, v.load(from)); });
   for_vectors<T>(n, [&](auto v) {
     Vector<T> sum(T{0});
     for (std::int64_t t = 0; t < count; ++t) sum = xsimd::fma(v.load(x + taps[t].at), Vector<T>(taps[t].weight), sum);
@@ -45,13 +47,35 @@ void weighted_sum(const T* x, const Sized<T>* taps, std::int64_t count, T* y, st
   });
 }
 
-// The same where n is too small for vectors to pay.
+// One row of the result from one of the input's width. With few channels, known here, in numbers instead of vectors,
+// most of whose lanes would be idle.
+template <std::int64_t Channels, class T>
+void short_pixels(const T* x, const Sized<T>* tap, const Taps& columns, T* y) {
+  const Sized<T>* const first = tap;
+  for (std::int64_t w = 0; w < columns.output(); ++w, y += Channels) {
+    const Sized<T>* const end = first + (columns.end(w) - columns.begin(0));
+    T sum[Channels] = {};
+    if (end - tap == 1 && tap->weight == T{1}) {
+      for (std::int64_t c = 0; c < Channels; ++c) sum[c] = x[tap->at + c];
+      ++tap;
+    }
+    for (; tap < end; ++tap)
+      for (std::int64_t c = 0; c < Channels; ++c) sum[c] += x[tap->at + c] * tap->weight;
+    for (std::int64_t c = 0; c < Channels; ++c) y[c] = sum[c];
+  }
+}
 template <class T>
-void short_weighted_sum(const T* x, const Sized<T>* taps, std::int64_t count, T* y, std::int64_t n) {
-  for (std::int64_t c = 0; c < n; ++c) {
-    T sum{0};
-    for (std::int64_t t = 0; t < count; ++t) sum += x[taps[t].at + c] * taps[t].weight;
-    y[c] = sum;
+void pixels(const T* x, const Sized<T>* taps, const Taps& columns, T* y, std::int64_t channels) {
+  switch (channels) {
+    case 1: return short_pixels<1>(x, taps, columns, y);
+    case 2: return short_pixels<2>(x, taps, columns, y);
+    case 3: return short_pixels<3>(x, taps, columns, y);
+    default:
+      for (std::int64_t w = 0; w < columns.output(); ++w, y += channels) {
+        const std::int64_t count = columns.end(w) - columns.begin(w);
+        weighted_sum(x, taps, count, y, channels);
+        taps += count;
+      }
   }
 }
 
@@ -97,6 +121,13 @@ void resample(const T* x, T* y, std::int64_t batch, std::int64_t channels, const
         const std::int64_t h = line % out_h;
         const Sized<T>* const vertical = down.data() + (rows.begin(h) - rows.begin(0));
         const std::int64_t count = rows.end(h) - rows.begin(h);
+        const std::int64_t previous = h == 0 ? 0 : rows.begin(h) - rows.begin(h - 1);
+        T* const to = y + line * out_width;
+        if (h > 0 && line > lines * part / parts &&
+            std::equal(vertical, vertical + count, vertical - previous, vertical)) {
+          std::copy_n(to - out_width, out_width, to);  // as the row before, which nearest neighbours often are
+          continue;
+        }
         const T* from = x + line / out_h * in_h * in_width;
         if (is_copy(vertical, count)) {
           from += vertical->at;
@@ -104,19 +135,7 @@ void resample(const T* x, T* y, std::int64_t batch, std::int64_t channels, const
           weighted_sum(from, vertical, count, sum, in_width);
           from = sum;
         }
-        T* to = y + line * out_width;
-        const Sized<T>* tap = across.data();
-        for (std::int64_t w = 0; w < out_w; ++w, to += channels) {
-          const std::int64_t taps = columns.end(w) - columns.begin(w);
-          if (is_copy(tap, taps)) {
-            std::copy_n(from + tap->at, channels, to);
-          } else if (channels * 2 < lanes<T>) {
-            short_weighted_sum(from, tap, taps, to, channels);
-          } else {
-            weighted_sum(from, tap, taps, to, channels);
-          }
-          tap += taps;
-        }
+        pixels(from, across.data(), columns, to, channels);
       }
     }
   });
