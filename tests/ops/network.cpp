@@ -10,6 +10,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/gradcheck.hpp>
+#include <weft/engine/memory.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/ops/ops.hpp>
 
@@ -259,4 +260,14 @@ TEST_CASE("large scores do not overflow") {
                  v = tensor({1, 2, 3}, {3, 1}, dtype);
     CHECK(same(scaled_dot_product_attention(q, k, v), full({2, 1}, 2, dtype)));
   }
+}
+
+TEST_CASE("attention over long sequences holds no matrix of scores, forward or backward") {
+  manual_seed(7);
+  constexpr std::int64_t length = 3000;  // 36 MB of scores
+  const Tensor q = parameter(randn({length, 4})), k = parameter(randn({length, 4})), v = parameter(randn({length, 4}));
+  const std::int64_t before = memory_stats().bytes;
+  reset_peak_bytes();
+  (void)grad({sum(scaled_dot_product_attention(q, k, v, {}, {.causal = true}))}, {q, k, v});
+  CHECK(memory_stats().peak_bytes - before < 4'000'000);
 }

@@ -99,5 +99,9 @@ TEST_CASE("Bilinear is a form of both inputs for each output") {
   const auto result =
       gradcheck([&](const Tensors& in) { return layer.forward(in[0], in[1]); }, {a, b}, {.order = 2, .fast = true});
   CHECK_MESSAGE(result.ok, result.message);
+  struct Net : nn::Module {
+    nn::Child<nn::Bilinear> form{this, "form", 3, 4, 2};
+  } net;
+  CHECK(net.form(ones({5, 3}), ones({5, 4})).shape() == Shape{5, 2});
   CHECK(message_of([&] { (void)layer.forward(b, a); }).find("Bilinear: got {5, 2, 4}") == 0);
 }
