@@ -33,15 +33,37 @@ struct Register {
   friend Mask equal(Register a, Register b) { return a.v == b.v; }
   friend Register where(Mask mask, Register a, Register b) { return xsimd::select(mask, a.v, b.v); }
 
+  friend Register zeros_like(Register) { return 0.0; }
+
   friend Register sqrt(Register a) { return xsimd::sqrt(a.v); }
   friend Register exp(Register a) { return exponential(a.v); }
+  friend Register exp2(Register a) { return exponential_2(a.v); }
+  friend Register expm1(Register a) { return exponential_m1(a.v); }
   friend Register log(Register a) { return logarithm(a.v); }
+  friend Register log2(Register a) { return logarithm_2(a.v); }
+  friend Register log10(Register a) { return logarithm_10(a.v); }
   friend Register log1p(Register a) { return logarithm_1p(a.v); }
   friend Register sin(Register a) { return wave<false>(a.v); }
   friend Register cos(Register a) { return wave<true>(a.v); }
+  friend Register tan(Register a) { return tangent(a.v); }
+  friend Register asin(Register a) { return xsimd::asin(a.v); }
+  friend Register acos(Register a) { return xsimd::acos(a.v); }
+  friend Register atan(Register a) { return xsimd::atan(a.v); }
+  friend Register atan2(Register a, Register b) { return angle_of(a.v, b.v); }
+  friend Register sinh(Register a) { return hyperbolic_sine(a.v); }
+  friend Register cosh(Register a) { return hyperbolic_cosine(a.v); }
   friend Register tanh(Register a) { return xsimd::tanh(a.v); }
+  friend Register asinh(Register a) { return inverse_hyperbolic_sine(a.v); }
+  friend Register acosh(Register a) { return inverse_hyperbolic_cosine(a.v); }
+  friend Register atanh(Register a) { return xsimd::atanh(a.v); }
   friend Register erf(Register a) { return error_function(a.v); }
+  friend Register erfc(Register a) { return error_function_rest(a.v); }
   friend Register abs(Register a) { return xsimd::abs(a.v); }
+  // With the sign put back where the result is 0: without SSE4.1 xsimd loses it.
+  friend Register floor(Register a) { return xsimd::floor(a.v) | xsimd::bitofsign(a.v); }
+  friend Register ceil(Register a) { return xsimd::ceil(a.v) | xsimd::bitofsign(a.v); }
+  friend Register trunc(Register a) { return xsimd::trunc(a.v) | xsimd::bitofsign(a.v); }
+  friend Register round(Register a) { return xsimd::nearbyint(a.v) | xsimd::bitofsign(a.v); }  // half to even
   friend Register sigmoid(Register a) { return Register(1.0) / (Register(1.0) + exp(-a)); }
   [[gnu::noinline]] friend Register pow(Register a, Register b) {  // long, and in many formulas
     constexpr std::size_t n = Vector<T>::size;
