@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/index.hpp>

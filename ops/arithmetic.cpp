@@ -3,7 +3,7 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/number.hpp>
 #include <weft/ops/compare.hpp>
-#include <weft/ops/detail/formulas.hpp>
+#include <weft/ops/detail/formulas/arithmetic.hpp>
 #include <weft/ops/unary.hpp>
 
 namespace weft {

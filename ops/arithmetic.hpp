@@ -76,6 +76,10 @@ Tensor pow(const Tensor& a, double exponent);
 Tensor pow(double a, const Tensor& exponent);
 Expr pow(const Expr& a, const Expr& b);
 Expr pow(const Expr& a, double exponent);
+/// a + t (b - a), a where t is 0 and b where it is 1; the three are broadcast.
+Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& t);
+Tensor lerp(const Tensor& a, const Tensor& b, double t);
+Expr lerp(const Expr& a, const Expr& b, const Expr& t);
 /// The larger (smaller) of two; nan if either is, and then both take the gradient; where they are equal each takes
 /// half.
 Tensor maximum(const Tensor& a, const Tensor& b);

@@ -5,7 +5,7 @@
 #include <weft/engine/detail/number.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
-#include <weft/ops/detail/formulas.hpp>
+#include <weft/ops/detail/formulas/choice.hpp>
 #include <weft/ops/unary.hpp>
 
 namespace weft {

@@ -5,7 +5,7 @@
 
 #include <weft/engine/create.hpp>
 #include <weft/ops/arithmetic.hpp>
-#include <weft/ops/detail/formulas.hpp>
+#include <weft/ops/detail/formulas/comparison.hpp>
 #include <weft/ops/unary.hpp>
 
 namespace weft {

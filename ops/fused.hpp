@@ -1,5 +1,6 @@
 #pragma once
 // Elementwise functions of the user's own, in one pass over memory and with derivatives that nobody writes.
+#include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/unary.hpp>

@@ -1,5 +1,6 @@
 #pragma once
 // Every op.
+#include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/arrange.hpp>
 #include <weft/ops/attention.hpp>

@@ -10,6 +10,9 @@
 // Tensors (recorded, for gradients of gradients) and on Exprs (programs of fused(), and what the tape must save).
 // `apply(Tanh{}, x)` is the op on a Tensor and a step of a program on an Expr.
 //
+// Those of the ops stand in formulas/. Who instantiates one includes the headers that declare the functions which it
+// uses.
+//
 // What else a formula may say:
 //   double low, high;                               fields, and then  Fields describe() const
 //   static constexpr bool integers = true;          it has a value for i64 and u8 too

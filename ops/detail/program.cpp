@@ -56,6 +56,11 @@ Program& program_of(std::span<const Expr> values) {
   return *at->program();
 }
 
+Expr zeros_like(const Expr& value) {
+  Program& program = program_of(std::array{value});
+  return {program, program.place_of(0.0)};
+}
+
 Tensor as_mask(const Tensor& numbers) { return not_equal(numbers, 0.0); }
 
 }  // namespace weft::detail

@@ -64,6 +64,9 @@ class Program {
 /// plain C++ arithmetic.
 Program& program_of(std::span<const Expr> values);
 
+/// The constant 0 in the value's program.
+Expr zeros_like(const Expr& value);
+
 /// u8: 1 where a number is not 0.
 Tensor as_mask(const Tensor& numbers);
 

@@ -8,6 +8,7 @@
 #include <weft/engine/graph.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/engine/random.hpp>
+#include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/reduce.hpp>

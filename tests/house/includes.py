@@ -22,7 +22,7 @@ def is_internal(name):
 
 def room_of(name):
     """The folder; what is in detail/ furnishes the room above it."""
-    return re.sub("/detail$", "", name.rpartition("/")[0])
+    return re.sub("/detail(/.*)?$", "", name.rpartition("/")[0])
 
 
 def includes_of(lines):

@@ -28,6 +28,8 @@ TEST_CASE("shapes that do not fit") {
       {"mul", [&] { (void)(a * b); }, {"{2, 3}", "{4, 5}"}},
       {"pow", [&] { (void)pow(a, b); }, {"{2, 3}"}},
       {"maximum", [&] { (void)maximum(a, b); }, {"{4, 5}"}},
+      {"atan2", [&] { (void)atan2(a, b); }, {"{2, 3}", "{4, 5}"}},
+      {"lerp", [&] { (void)lerp(a, a, b); }, {"{4, 5}"}},
       {"less", [&] { (void)(a < b); }, {"{2, 3}", "{4, 5}"}},
       {"allclose", [&] { (void)allclose(a, b); }, {"{2, 3}", "{4, 5}"}},
       {"matmul", [&] { (void)matmul(a, b); }, {"{2, 3}", "{4, 5}"}},
@@ -152,6 +154,10 @@ TEST_CASE("dtypes that do not fit") {
       {"div", [&] { (void)(whole / whole); }, {"i64"}},
       {"equal", [&] { (void)equal(narrow, whole); }, {"f32", "i64"}},
       {"exp", [&] { (void)exp(whole); }, {"i64"}},
+      {"atan2", [&] { (void)atan2(whole, whole); }, {"i64"}},
+      {"lerp", [&] { (void)lerp(narrow, wide, 0.5); }, {"f32", "f64"}},
+      {"lerp", [&] { (void)lerp(narrow, narrow, wide); }, {"f32", "f64"}},
+      {"selu", [&] { (void)selu(whole); }, {"i64"}},
       {"mean", [&] { (void)mean(whole); }, {"i64"}},
       {"softmax", [&] { (void)softmax(whole); }, {"i64"}},
       {"matmul", [&] { (void)matmul(narrow, wide); }, {"f32", "f64"}},
@@ -335,6 +341,8 @@ TEST_CASE("axes and indices out of range") {
       {"cross_entropy", [&] { (void)nn::cross_entropy(a, labels); }, {"3"}},
       {"nll", [&] { (void)nn::nll(a, labels); }, {"3"}},
       {"clamp", [&] { (void)clamp(a, 1, 0); }, {"1", "0"}},
+      {"hardtanh", [&] { (void)hardtanh(a, 1, 0); }, {"1", "0"}},
+      {"celu", [&] { (void)celu(a, 0); }, {"alpha 0"}},
   });
 }
 

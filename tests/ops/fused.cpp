@@ -6,9 +6,11 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/engine/threads.hpp>
+#include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
-#include <weft/ops/detail/formulas.hpp>
+#include <weft/ops/detail/formulas/arithmetic.hpp>
+#include <weft/ops/detail/formulas/choice.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/unary.hpp>
@@ -108,6 +110,43 @@ std::vector<Row> unary_rows() {
       })};
 }
 
+std::vector<Row> more_unary_rows() {
+  constexpr auto any = Domain::any, positive = Domain::positive;
+  return {row<1>("rsqrt", positive, [](auto a) { return rsqrt(a); }),
+          row<1>("reciprocal", positive, [](auto a) { return reciprocal(a); }),
+          row<1>("log2", positive, [](auto a) { return log2(a); }),
+          row<1>("log10", positive, [](auto a) { return log10(a); }),
+          row<1>("exp2", any, [](auto a) { return exp2(a); }),
+          row<1>("expm1", any, [](auto a) { return expm1(a); }),
+          row<1>("erfc", any, [](auto a) { return erfc(a); }),
+          row<1>("atan", any, [](auto a) { return atan(a); }),
+          row<1>("sinh", any, [](auto a) { return sinh(a); }),
+          row<1>("cosh", any, [](auto a) { return cosh(a); }),
+          row<1>("asinh", any, [](auto a) { return asinh(a); }),
+          row<1>("relu6", any, [](auto a) { return relu6(a); }),
+          row<1>("leaky_relu", any, [](auto a) { return leaky_relu(a); }),
+          row<1>("elu", any, [](auto a) { return elu(a); }),
+          row<1>("selu", any, [](auto a) { return selu(a); }),
+          row<1>("celu", any, [](auto a) { return celu(a); }),
+          row<1>("log_sigmoid", any, [](auto a) { return log_sigmoid(a); }),
+          row<1>("softsign", any, [](auto a) { return softsign(a); }),
+          row<1>("silu", any, [](auto a) { return silu(a); }),
+          row<1>("mish", any, [](auto a) { return mish(a); }),
+          row<1>("tan", any, [](auto a) { return tan(0.5 * a); }),
+          row<1>("asin", any, [](auto a) { return asin(0.4 * a); }),
+          row<1>("acos", any, [](auto a) { return acos(0.4 * a); }),
+          row<1>("atanh", any, [](auto a) { return atanh(0.4 * a); }),
+          row<1>("acosh", positive, [](auto a) { return acosh(a + 1.0); }),
+          row<1>("leaky_relu with a slope", any, [](auto a) { return leaky_relu(a, 0.3); }),
+          row<1>("elu with alpha", any, [](auto a) { return elu(a, 0.7); }),
+          row<1>("celu with alpha", any, [](auto a) { return celu(a, 0.7); }),
+          row<1>("hardtanh", any, [](auto a) { return hardtanh(a) * hardtanh(a, -0.4, 0.3); }),
+          row<1>("hardsigmoid", any, [](auto a) { return hardsigmoid(2.0 * a); }),
+          row<1>("hardswish", any, [](auto a) { return hardswish(2.0 * a); }),
+          row<1>("steps", any, [](auto a) { return floor(a) * a + ceil(2.0 * a) - trunc(-a) + round(a * a) * a; }),
+          row<1>("sign", any, [](auto a) { return sign(-a) * a + sign(sign(a)); })};
+}
+
 std::vector<Row> other_rows() {
   constexpr auto any = Domain::any, positive = Domain::positive;
   return {
@@ -118,6 +157,9 @@ std::vector<Row> other_rows() {
       row<2>("pow", positive, [](auto a, auto b) { return pow(a, b); }),
       row<2>("maximum", any, [](auto a, auto b) { return maximum(a, b) * a; }),
       row<2>("minimum", any, [](auto a, auto b) { return minimum(a, b) * b; }),
+      row<2>("atan2", positive, [](auto a, auto b) { return atan2(a, -b); }),
+      row<3>("lerp", any, [](auto a, auto b, auto t) { return lerp(a, b, t) * a; }),
+      row<2>("lerp by a number", any, [](auto a, auto b) { return lerp(a, b, 0.3) - lerp(b, a, 0.7) * a; }),
       row<2>("squared difference", any, [](auto a, auto b) { return squared_difference(a, b) * a; }),
       row<2>("at most, at least", any, [](auto a, auto b) { return where(a <= b, a, b * b) + where(a >= b, b, a); }),
       row<2>("logic", any,
@@ -231,6 +273,8 @@ void compare_all(const std::vector<Row>& rows) {
 
 TEST_CASE("functions of one value") { compare_all(unary_rows()); }
 
+TEST_CASE("more functions of one value") { compare_all(more_unary_rows()); }
+
 TEST_CASE("functions of several values") { compare_all(other_rows()); }
 
 TEST_CASE("operands are broadcast, and their gradients summed") {
@@ -251,7 +295,7 @@ TEST_CASE("special values come out as the ops give them") {
       right.push_back(b);
     }
   const Shape shape{static_cast<std::int64_t>(left.size())};
-  for (const std::vector<Row>& rows : {unary_rows(), other_rows()})
+  for (const std::vector<Row>& rows : {unary_rows(), more_unary_rows(), other_rows()})
     for (const Row& row : rows) {
       if (row.inputs > 2 || row.name == "an argument ignored" || row.name == "a constant")
         continue;  // their references multiply by zero

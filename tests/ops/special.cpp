@@ -66,10 +66,20 @@ bool agrees(double got, double want, const Precision& p, double steps, double no
 // How far an op's formula, which is PyTorch's, strays where its terms cancel or overflow before the result does.
 double noise_of(const OpRow& row, double x, const Precision& p) {
   if (row.name == "gelu") return 4 * p.step * std::min(std::abs(x), 1e3);
-  if (row.name == "sigmoid" || row.name == "softplus") return p.least_normal;  // 1 / (1 + infinity)
-  if (row.name == "tanh" || row.name == "fused") return 4 * p.step;            // 1 - y y
-  if (row.name == "erf") return 80 * p.step * std::min(std::abs(x), 1.0);      // xsimd's, in f64
+  if (row.name == "sigmoid" || row.name == "softplus" || row.name == "log_sigmoid")
+    return p.least_normal;                                                                     // 1 / (1 + infinity)
+  if (row.name == "silu" || row.name == "mish") return 1e3 * p.least_normal;                   // the same times x
+  if (row.name == "tanh" || row.name == "fused" || row.name == "softsign") return 4 * p.step;  // 1 - y y; so in PyTorch
+  if (row.name == "hardsigmoid") return 1e-8;  // PyTorch's sixth is an f32
   return 0;
+}
+
+// Whether PyTorch's figure for a gradient says nothing.
+bool is_open(const OpRow& row, double x, double figure) {
+  if (row.name == "softsign") return std::isinf(x);  // nan, as the value; the slope is 0
+  if (row.name == "acosh") return x == -1;           // the sign of infinity outside of the domain
+  if (row.name == "sinh" || row.name == "cosh") return std::isinf(figure) && std::isfinite(std::cosh(x));
+  return false;
 }
 
 // Units in the last place: pow is good for so few only where the processor multiplies and adds with one rounding.
@@ -153,6 +163,32 @@ TEST_CASE("values at special points are the C library's") {
   });
 }
 
+TEST_CASE("functions keep their digits all along") {
+  for (const OpRow& row : test::op_table()) {
+    if (!row.elementwise || row.cases[0].size() > 1) continue;
+    for (const Precision& p : precisions) {
+      INFO(row.title(), " in ", name_of(p.dtype));
+      Values at;
+      for (const double end : {1e-3, 1.2, 30.0, 800.0})
+        for (int i = -400; i <= 400; ++i) at.push_back(rounded(end * (i + 0.37) / 400, p.dtype));
+      const Tensor x = operands({at}, p.dtype)[0];
+      const Values got = Array(row.function({x})[0]).values, want = row.reference({Array(x)})[0].values;
+      for (std::size_t i = 0; i < at.size(); ++i)
+        if (!agrees(got[i], want[i], p, digits_lost(row, 5), noise_of(row, at[i], p)))
+          FAIL_CHECK("at ", at[i], ": ", got[i], ", not ", want[i]);
+    }
+  }
+}
+
+TEST_CASE("lerp is exact at both ends and beyond them") {
+  const Tensor a = tensor({1e20, -3, 0.1}, {3}), b = tensor({1, 5, 0.7}, {3});
+  CHECK(Array(lerp(a, b, 0.0)).values == Array(a).values);
+  CHECK(Array(lerp(a, b, 1.0)).values == Array(b).values);
+  CHECK(Array(lerp(a, b, tensor({1, 0, 1}, {3}))).values == Values{1, -3, rounded(0.7, f32)});
+  CHECK(lerp(a, b, 2.0).at({1}) == 13);
+  CHECK(lerp(a, b, tensor({-1, -1, -1}, {3})).at({1}) == -11);
+}
+
 TEST_CASE("gradients at special points are PyTorch's, recorded or not") {
   for_rows([](const OpRow& row, const Precision& p, const std::vector<Values>& points) {
     if (!row.differentiable) return;
@@ -164,6 +200,7 @@ TEST_CASE("gradients at special points are PyTorch's, recorded or not") {
       const std::vector<Values> got = one_by_one(row, points, p.dtype, record);
       for (std::size_t k = 0; k < want.size(); ++k)
         for (std::size_t i = 0; i < want[k].size(); ++i) {
+          if (is_open(row, points[0][i], want[k][i])) continue;
           INFO(at_point(points, i), ", operand ", k, record ? ", recorded: " : ": ", got[k + 1][i], ", not ",
                want[k][i]);
           CHECK(agrees(got[k + 1][i], want[k][i], p, digits_lost(row, 16), noise_of(row, points[0][i], p)));

@@ -6,6 +6,8 @@ namespace {
 std::vector<OpRow> make_table() {
   std::vector<OpRow> rows;
   add_elementwise_rows(rows);
+  add_unary_rows(rows);
+  add_activation_rows(rows);
   add_compare_rows(rows);
   add_reduce_rows(rows);
   add_shape_rows(rows);

@@ -17,6 +17,8 @@ using testing::has_empty, testing::make_inputs, testing::naive, testing::one, te
 const std::vector<OpRow>& op_table();
 
 void add_elementwise_rows(std::vector<OpRow>& rows);
+void add_unary_rows(std::vector<OpRow>& rows);
+void add_activation_rows(std::vector<OpRow>& rows);
 void add_compare_rows(std::vector<OpRow>& rows);
 void add_reduce_rows(std::vector<OpRow>& rows);
 void add_shape_rows(std::vector<OpRow>& rows);

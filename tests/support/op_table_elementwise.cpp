@@ -1,70 +1,13 @@
-// Rows of the ops that work element by element.
+// Rows of arithmetic, choices and comparisons.
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
-#include <tests/support/op_table.hpp>
+#include <tests/support/elementwise_rows.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
-#include <weft/ops/unary.hpp>
 
 namespace weft::test {
 namespace {
-
-template <class F>
-auto each(F f) {
-  return naive([f](const Arrays& in) {
-    return indexed(broadcast(in), [&](const Index& i) {
-      if constexpr (requires { f(0.0); })
-        return static_cast<double>(f(element(in[0], i)));
-      else if constexpr (requires { f(0.0, 0.0); })
-        return static_cast<double>(f(element(in[0], i), element(in[1], i)));
-      else
-        return static_cast<double>(f(element(in[0], i), element(in[1], i), element(in[2], i)));
-    });
-  });
-}
-
-struct Rows {
-  std::vector<OpRow>& rows;
-
-  template <class F, class R>
-  OpRow& unary(const char* name, F f, R reference, const Domain& domain = any) {
-    rows.push_back({.name = name,
-                    .function = one([f](const Tensors& in) { return f(in[0]); }),
-                    .cases = unary_cases(domain),
-                    .large = unary_large(domain),
-                    .reference = each(reference),
-                    .elementwise = true,
-                    .sized = vectors(1, domain)});
-    return rows.back();
-  }
-  template <class F, class R>
-  OpRow& binary(const char* name, F f, R reference, const Domain& a = any, const Domain& b = any) {
-    rows.push_back({.name = name,
-                    .function = one([f](const Tensors& in) { return f(in[0], in[1]); }),
-                    .cases = binary_cases(a, b),
-                    .large = binary_large(a, b),
-                    .reference = each(reference),
-                    .elementwise = true,
-                    .sized = vectors(2, a)});
-    return rows.back();
-  }
-};
-
-OpRow& with_integers(OpRow& row) {
-  row.integers = true;
-  return row;
-}
-OpRow& variant(OpRow& row, const char* text) {
-  row.variant = text;
-  row.sized = {};
-  return row;
-}
-OpRow& no_gradient(OpRow& row) {
-  row.differentiable = false;
-  return row;
-}
 
 double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b); }
 double smaller(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b); }
@@ -133,47 +76,30 @@ void add_elementwise_rows(std::vector<OpRow>& rows) {
       "clamp", [](T a) { return clamp(a, -0.5, 0.6); },
       [](double x) { return std::isnan(x) ? x : std::clamp(x, -0.5, 0.6); }, apart);
 
-  to.unary(
-        "square", [](T a) { return square(a); }, [](double x) { return x * x; })
-      .integers = true;
-  to.unary(
-      "sqrt", [](T a) { return sqrt(a); }, [](double x) { return std::sqrt(x); }, positive);
-  to.unary(
-      "exp", [](T a) { return exp(a); }, [](double x) { return std::exp(x); });
-  to.unary(
-      "log", [](T a) { return log(a); }, [](double x) { return std::log(x); }, positive);
-  to.unary(
-      "log1p", [](T a) { return log1p(a); }, [](double x) { return std::log1p(x); }, positive);
-  to.unary(
-      "sin", [](T a) { return sin(a); }, [](double x) { return std::sin(x); });
-  to.unary(
-      "cos", [](T a) { return cos(a); }, [](double x) { return std::cos(x); });
-  to.unary(
-      "tanh", [](T a) { return tanh(a); }, [](double x) { return std::tanh(x); });
-  to.unary(
-      "sigmoid", [](T a) { return sigmoid(a); }, [](double x) { return 1 / (1 + std::exp(-x)); });
-  to.unary(
-      "erf", [](T a) { return erf(a); }, [](double x) { return std::erf(x); });
-  to.unary(
-        "abs", [](T a) { return abs(a); }, [](double x) { return std::abs(x); }, apart)
-      .integers = true;
-  to.unary(
-        "relu", [](T a) { return relu(a); }, [](double x) { return x < 0 ? 0 : x; }, apart)
-      .integers = true;
-  to.unary(
-      "softplus", [](T a) { return softplus(a); },
-      [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))) + (std::isnan(x) ? x : 0); });
-  // Minus infinity times a probability of zero is nan, as in PyTorch: no special values for gelu.
-  to.unary(
-        "gelu", [](T a) { return gelu(a); }, [](double x) { return x / 2 * (1 + std::erf(x / std::numbers::sqrt2)); })
-      .non_finite = false;
-  variant(to.unary(
-              "gelu", [](T a) { return gelu(a, GeluForm::tanh); },
-              [](double x) {
-                return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
-              }),
-          "tanh")
-      .non_finite = false;
+  const auto blend = [](double a, double b, double t) {
+    return std::abs(t) < 0.5 ? a + t * (b - a) : b - (b - a) * (1 - t);
+  };
+  for (const double t : {0.3, 0.8})
+    variant(to.binary(
+                "lerp", [t](T a, T b) { return lerp(a, b, t); }, [=](double a, double b) { return blend(a, b, t); }),
+            t == 0.3 ? "0.3" : "0.8")
+        .elementwise = false;  // b - a overflows
+  const Domain part = {Domain::uniform, -0.4, 1.4};
+  rows.push_back({.name = "lerp",
+                  .function = one([](const Tensors& in) { return lerp(in[0], in[1], in[2]); }),
+                  .cases = {{{{3, 4}}, {{3, 4}}, {{3, 4}, part}},
+                            {{{4}}, {{3, 1}}, {{}, part}},
+                            {{{2, 1, 1}}, {{3, 1}}, {{1, 5}, part}},
+                            {{{1}}, {{1}}, {{1}, part}},
+                            {{{0, 2}}, {{2}}, {{1, 1}, part}}},
+                  .large = {{{{66'001}}, {{66'001}}, {{66'001}, part}},
+                            {{{4'411, 15}}, {{4'411, 1}}, {{15}, part}},
+                            {{{131, 1}}, {{513}}, {{131, 513}, part}},
+                            {{{3, 1, 47}}, {{5, 47}}, {{1}, part}}},
+                  .reference = each(blend),
+                  .sized = [part](std::int64_t n) {
+                    return Inputs{{{n}}, {{n}}, {{n}, part}};
+                  }});
 }
 
 void add_compare_rows(std::vector<OpRow>& rows) {

@@ -39,6 +39,11 @@ struct Number {
   friend bool operator>=(Number a, Number b) { return a.v >= b.v; }
   friend bool equal(Number a, Number b) { return a.v == b.v; }
   friend Number abs(Number a) { return a.v < T{0} ? -a : a; }
+  friend Number floor(Number a) requires std::is_integral_v<T> { return a; }
+  friend Number ceil(Number a) requires std::is_integral_v<T> { return a; }
+  friend Number round(Number a) requires std::is_integral_v<T> { return a; }
+  friend Number trunc(Number a) requires std::is_integral_v<T> { return a; }
+  friend Number zeros_like(Number) { return T{0}; }
   friend Number where(bool mask, Number a, Number b) { return mask ? a : b; }
 };
 
