@@ -2,7 +2,7 @@
 
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
-#include <weft/ops/detail/loss_formulas.hpp>
+#include <weft/ops/detail/formulas/loss.hpp>
 #include <weft/ops/unary.hpp>
 
 namespace weft {

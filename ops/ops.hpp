@@ -9,8 +9,8 @@
 #include <weft/ops/dropout.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/index.hpp>
-#include <weft/ops/mask.hpp>
 #include <weft/ops/loss.hpp>
+#include <weft/ops/mask.hpp>
 #include <weft/ops/matmul.hpp>
 #include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>

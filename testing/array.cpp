@@ -25,6 +25,12 @@ Shape shape_of(const Array& a) { return Shape(std::vector<std::size_t>(a.shape()
 
 Array zeros_of(const Shape& shape) { return Array(std::vector<std::size_t>(shape.begin(), shape.end()), 0.0); }
 
+Array array_of(const std::vector<double>& values, const Shape& shape) {
+  Array a = zeros_of(shape);
+  std::copy(values.begin(), values.end(), a.begin());
+  return a;
+}
+
 Array reshaped(Array a, const Shape& shape) {
   a.reshape(std::vector<std::size_t>(shape.begin(), shape.end()));
   return a;

@@ -22,6 +22,8 @@ Arrays arrays_of(const Tensors& tensors);
 Shape shape_of(const Array& a);
 /// Zeros.
 Array zeros_of(const Shape& shape);
+/// These values, row-major.
+Array array_of(const std::vector<double>& values, const Shape& shape);
 /// The same values in another shape of as many.
 Array reshaped(Array a, const Shape& shape);
 

@@ -12,7 +12,6 @@
 #include <weft/ops/ops.hpp>
 
 using namespace weft;
-using weft::test::Array;
 using Values = std::vector<double>;
 
 namespace {
@@ -20,7 +19,7 @@ namespace {
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN(),
                  infinity = std::numeric_limits<double>::infinity();
 
-Values of(const Tensor& t) { return Array(t).values; }
+Values of(const Tensor& t) { return test::values_of(t); }
 
 // The gradient of the sum of f's result.
 template <class F>
@@ -99,10 +98,12 @@ TEST_CASE("long rows among many are sorted on any number of threads") {
   manual_seed(3);
   const Tensor x = randn({7, 20'011});
   const Ordered along = sort(x, 1), across = sort(transpose(x), 0);
-  CHECK(test::difference(Array(transpose(across.values)), Array(along.values), 0) == "");
-  CHECK(test::difference(Array(transpose(across.indices)), Array(along.indices), 0) == "");
-  CHECK(test::difference(Array(topk(x, 300).values), Array(slice(sort(x, 1, true).values, 1, 0, 300)), 0) == "");
-  CHECK(test::difference(Array(topk(x, 9'000).values), Array(slice(sort(x, 1, true).values, 1, 0, 9'000)), 0) == "");
+  CHECK(test::difference(test::array_of(transpose(across.values)), test::array_of(along.values), 0) == "");
+  CHECK(test::difference(test::array_of(transpose(across.indices)), test::array_of(along.indices), 0) == "");
+  CHECK(test::difference(test::array_of(topk(x, 300).values), test::array_of(slice(sort(x, 1, true).values, 1, 0, 300)),
+                         0) == "");
+  CHECK(test::difference(test::array_of(topk(x, 9'000).values),
+                         test::array_of(slice(sort(x, 1, true).values, 1, 0, 9'000)), 0) == "");
 }
 
 TEST_CASE("what is put, filled or repeated stands apart from what was there") {

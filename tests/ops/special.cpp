@@ -99,20 +99,15 @@ Tensors operands(const std::vector<Values>& values, DType dtype) {
   return made;
 }
 
-Values values_of(const Tensor& t) {
-  const Array a = test::array_of(t);
-  return {a.begin(), a.end()};
-}
-
 // The values of an op, then the gradient of their sum along each operand if it has one.
 std::vector<Values> results(const OpRow& row, const Tensors& in, bool gradients, bool record = false) {
   Tensors leaves;
   for (const Tensor& t : in) leaves.push_back(gradients ? parameter(t) : t);
   const Tensor out = row.function(leaves)[0];
-  std::vector<Values> all = {values_of(out)};
+  std::vector<Values> all = {test::values_of(out)};
   if (gradients)
     for (const Tensor& g : grad({out}, leaves, {.grad_outputs = {ones_like(out)}, .create_graph = record}))
-      all.push_back(values_of(g));
+      all.push_back(test::values_of(g));
   return all;
 }
 
@@ -172,19 +167,20 @@ TEST_CASE("functions keep their digits all along") {
       for (const double end : {1e-3, 1.2, 30.0, 800.0})
         for (int i = -400; i <= 400; ++i) at.push_back(rounded(end * (i + 0.37) / 400, p.dtype));
       const Tensor x = operands({at}, p.dtype)[0];
-      const Values got = Array(row.function({x})[0]).values, want = row.reference({Array(x)})[0].values;
+      const Values got = test::values_of(row.function({x})[0]);
+      const Array want = row.reference({test::array_of(x)})[0];
       for (std::size_t i = 0; i < at.size(); ++i)
-        if (!agrees(got[i], want[i], p, digits_lost(row, 5), noise_of(row, at[i], p)))
-          FAIL_CHECK("at ", at[i], ": ", got[i], ", not ", want[i]);
+        if (!agrees(got[i], want(i), p, digits_lost(row, 5), noise_of(row, at[i], p)))
+          FAIL_CHECK("at ", at[i], ": ", got[i], ", not ", want(i));
     }
   }
 }
 
 TEST_CASE("lerp is exact at both ends and beyond them") {
   const Tensor a = tensor({1e20, -3, 0.1}, {3}), b = tensor({1, 5, 0.7}, {3});
-  CHECK(Array(lerp(a, b, 0.0)).values == Array(a).values);
-  CHECK(Array(lerp(a, b, 1.0)).values == Array(b).values);
-  CHECK(Array(lerp(a, b, tensor({1, 0, 1}, {3}))).values == Values{1, -3, rounded(0.7, f32)});
+  CHECK(test::values_of(lerp(a, b, 0.0)) == test::values_of(a));
+  CHECK(test::values_of(lerp(a, b, 1.0)) == test::values_of(b));
+  CHECK(test::values_of(lerp(a, b, tensor({1, 0, 1}, {3}))) == Values{1, -3, rounded(0.7, f32)});
   CHECK(lerp(a, b, 2.0).at({1}) == 13);
   CHECK(lerp(a, b, tensor({-1, -1, -1}, {3})).at({1}) == -11);
 }
@@ -277,7 +273,7 @@ TEST_CASE("extremes carry a nan from any place") {
 TEST_CASE("gradients of extremes at ties and nans") {
   const auto slope = [](const std::function<Tensor(const Tensor&)>& f, const Values& at) {
     const Tensor x = parameter(operands({at}, f64)[0]);
-    return values_of(grad(sum(f(x)), {x})[0]);
+    return test::values_of(grad(sum(f(x)), {x})[0]);
   };
   const auto all = [](const Tensor& x) { return max(x); };
   const auto least = [](const Tensor& x) { return min(x); };
@@ -338,10 +334,10 @@ TEST_CASE("where takes nothing from the branch not taken") {
     const Tensor mask = tensor({1, 0, 1}, {3}, u8);
     const Tensor a = parameter(tensor({1.0, bad, 2.0}, {3}, f64)), b = parameter(tensor({bad, 5.0, bad}, {3}, f64));
     const Tensor y = where(mask, a, b);
-    CHECK(values_of(y) == Values{1, 5, 2});
+    CHECK(test::values_of(y) == Values{1, 5, 2});
     const Tensors slopes = grad(sum(square(y)), {a, b});
-    CHECK(values_of(slopes[0]) == Values{2, 0, 4});
-    CHECK(values_of(slopes[1]) == Values{0, 10, 0});
+    CHECK(test::values_of(slopes[0]) == Values{2, 0, 4});
+    CHECK(test::values_of(slopes[1]) == Values{0, 10, 0});
   }
 }
 

@@ -8,4 +8,10 @@ using testing::Array, testing::Arrays, testing::Index, testing::array_of, testin
     testing::axis_flags, testing::broadcast, testing::difference, testing::for_each_index, testing::indexed,
     testing::reduced, testing::reshaped, testing::shape_of, testing::zeros_of;
 
+/// A tensor's values as doubles, row-major.
+inline std::vector<double> values_of(const Tensor& t) {
+  const Array a = array_of(t);
+  return {a.begin(), a.end()};
+}
+
 }  // namespace weft::test

@@ -8,13 +8,13 @@ namespace weft::test {
 template <class F>
 auto each(F f) {
   return naive([f](const Arrays& in) {
-    return Array(broadcast(in), [&](const Index& i) {
+    return indexed(broadcast(in), [&](const Index& i) {
       if constexpr (requires { f(0.0); })
-        return static_cast<double>(f(in[0](i)));
+        return static_cast<double>(f(element(in[0], i)));
       else if constexpr (requires { f(0.0, 0.0); })
-        return static_cast<double>(f(in[0](i), in[1](i)));
+        return static_cast<double>(f(element(in[0], i), element(in[1], i)));
       else
-        return static_cast<double>(f(in[0](i), in[1](i), in[2](i)));
+        return static_cast<double>(f(element(in[0], i), element(in[1], i), element(in[2], i)));
     });
   });
 }

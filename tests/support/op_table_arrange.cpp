@@ -31,36 +31,36 @@ void add_repeat_rows(std::vector<OpRow>& rows) {
     add_row(rows, "repeat", axis == 0 ? "rows" : "last axis", one([=](In in) { return repeat(in[0], 3, axis); }),
             {{{{2, 3}}}, {{{2, 1, 2}}}, {{{4}}}, {{{1, 1}}}, {{{0, 2}}}, {{{2, 0}}}},
             {{{{257, 259}}}, {{{3, 22'003}}}, {{{66'001}}}}, naive([=](const Arrays& in) {
-              const int along = axis < 0 ? in[0].shape.rank() - 1 : axis;
-              Shape shape = in[0].shape;
+              const int along = axis < 0 ? shape_of(in[0]).rank() - 1 : axis;
+              Shape shape = shape_of(in[0]);
               shape[along] *= 3;
-              return Array(shape, [&](Index i) {
+              return indexed(shape, [&](Index i) {
                 i[static_cast<std::size_t>(along)] /= 3;
-                return in[0](i);
+                return element(in[0], i);
               });
             }))
         .sized = square_matrix();
   }
   add_row(rows, "repeat", "never", one([](In in) { return repeat(in[0], 0, 0); }), {{{{2, 3}}}, {{{1}}}, {{{0, 2}}}},
           {}, naive([](const Arrays& in) {
-            Shape shape = in[0].shape;
+            Shape shape = shape_of(in[0]);
             shape[0] = 0;
-            return Array(shape);
+            return zeros_of(shape);
           }))
       .no_large = "nothing comes out";
   const auto tiled = [&](const char* variant, const Shape& counts, std::vector<Inputs> cases,
                          std::vector<Inputs> large) -> OpRow& {
     return add_row(rows, "tile", variant, one([=](In in) { return tile(in[0], counts); }), std::move(cases),
                    std::move(large), naive([=](const Arrays& in) {
-                     Array a = in[0];
-                     Shape times = counts;
-                     while (a.shape.rank() < times.rank()) a.shape.insert(0, 1);
-                     while (times.rank() < a.shape.rank()) times.insert(0, 1);
-                     Shape shape = a.shape;
+                     Shape times = counts, shape = shape_of(in[0]);
+                     while (shape.rank() < times.rank()) shape.insert(0, 1);
+                     while (times.rank() < shape.rank()) times.insert(0, 1);
+                     const Array a = reshaped(in[0], shape);
+                     const Shape once = shape;
                      for (int k = 0; k < shape.rank(); ++k) shape[k] *= times[k];
-                     return Array(shape, [&](Index i) {
-                       for (std::size_t k = 0; k < i.size(); ++k) i[k] %= a.shape[static_cast<int>(k)];
-                       return a(i);
+                     return indexed(shape, [&](Index i) {
+                       for (std::size_t k = 0; k < i.size(); ++k) i[k] %= once[static_cast<int>(k)];
+                       return element(a, i);
                      });
                    }));
   };
@@ -77,9 +77,9 @@ void add_diagonal_rows(std::vector<OpRow>& rows) {
       add_row(rows, lower ? "tril" : "triu", "", one([=](In in) { return lower ? tril(in[0], k) : triu(in[0], k); }),
               {{{{3, 4}}}, {{{5, 3}}}, {{{2, 2, 2, 3}}}, {{{1, 1}}}, {{{0, 2}}}, {{{2, 3, 0}}}},
               {{{{257, 513}}}, {{{3, 211, 113}}}}, naive([=](const Arrays& in) {
-                return Array(in[0].shape, [&](const Index& i) {
+                return indexed(shape_of(in[0]), [&](const Index& i) {
                   const std::int64_t above = i.back() - i[i.size() - 2];
-                  return (lower ? above <= k : above >= k) ? in[0](i) : 0.0;
+                  return (lower ? above <= k : above >= k) ? element(in[0], i) : 0.0;
                 });
               }))
           .variant = "k " + std::to_string(k);
@@ -87,12 +87,12 @@ void add_diagonal_rows(std::vector<OpRow>& rows) {
     }
   }
   const auto diagonals = naive([](const Arrays& in) {
-    Shape shape = in[0].shape;
+    Shape shape = shape_of(in[0]);
     shape.erase(shape.rank() - 1);
-    shape[-1] = std::min(shape[-1], in[0].shape[-1]);
-    return Array(shape, [&](Index i) {
+    shape[-1] = std::min(shape[-1], shape_of(in[0])[-1]);
+    return indexed(shape, [&](Index i) {
       i.push_back(i.back());
-      return in[0](i);
+      return element(in[0], i);
     });
   });
   add_row(rows, "diagonal", "", one([](In in) { return diagonal(in[0]); }),
@@ -101,11 +101,11 @@ void add_diagonal_rows(std::vector<OpRow>& rows) {
       .sized = square_matrix();
   add_row(rows, "diag", "of a matrix", one([](In in) { return diag(in[0]); }),
           {{{{3, 4}}}, {{{4, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{257, 259}}}}, diagonals);
-  add_row(
-      rows, "diag", "of a vector", one([](In in) { return diag(in[0]); }), {{{{4}}}, {{{1}}}, {{{0}}}}, {{{{301}}}},
-      naive([](const Arrays& in) {
-        return Array({in[0].size(), in[0].size()}, [&](const Index& i) { return i[0] == i[1] ? in[0]({i[0]}) : 0.0; });
-      }))
+  add_row(rows, "diag", "of a vector", one([](In in) { return diag(in[0]); }), {{{{4}}}, {{{1}}}, {{{0}}}}, {{{{301}}}},
+          naive([](const Arrays& in) {
+            return indexed({in[0].size(), in[0].size()},
+                           [&](const Index& i) { return i[0] == i[1] ? element(in[0], {i[0]}) : 0.0; });
+          }))
       .no_large = "its matrix is large";
 }
 
@@ -131,14 +131,14 @@ void add_slice_put_rows(std::vector<OpRow>& rows) {
             one([=](In in) { return slice_put(in[0], p.axis, p.start, p.stop, in[1], p.step); }),
             {put({4, 5}), put({2, 3, 2}), {{{5, 4}}, {{}}}, {{{3, 7}}, {{1, 1}}}, put({1, 1}), put({0, 2})},
             {put({263, 259}), put({5, 22'003})}, naive([=](const Arrays& in) {
-              const std::int64_t size = in[0].shape[p.axis],
+              const std::int64_t size = shape_of(in[0])[p.axis],
                                  first = std::max<std::int64_t>(0, p.start < 0 ? p.start + size : p.start);
-              return Array(in[0].shape, [&](Index i) {
+              return indexed(shape_of(in[0]), [&](Index i) {
                 auto& at = i[static_cast<std::size_t>(p.axis)];
                 const std::int64_t past = at - first;
-                if (past < 0 || past % p.step != 0 || past / p.step >= count(size)) return in[0](i);
+                if (past < 0 || past % p.step != 0 || past / p.step >= count(size)) return element(in[0], i);
                 at = past / p.step;
-                return in[1](i);
+                return element(in[1], i);
               });
             }))
         .sized = [=](std::int64_t n) { return put(square_matrix()(std::max<std::int64_t>(n, 25))[0].shape); };
@@ -158,18 +158,17 @@ void add_mask_rows(std::vector<OpRow>& rows) {
   const auto sized = [=](std::int64_t n) { return masked({n}, {n}); };
   add_row(rows, "masked_fill", "", one([](In in) { return masked_fill(in[0], in[1], 5); }), cases, large,
           naive([](const Arrays& in) {
-            return Array(broadcast(in), [&](const Index& i) { return in[1](i) != 0 ? 5.0 : in[0](i); });
+            return indexed(broadcast(in),
+                           [&](const Index& i) { return element(in[1], i) != 0 ? 5.0 : element(in[0], i); });
           }))
       .sized = sized;
   add_row(rows, "masked_select", "", one([](In in) { return masked_select(in[0], in[1]); }), cases, large,
           naive([](const Arrays& in) {
-            Array chosen;
-            chosen.values.clear();
+            std::vector<double> chosen;
             for_each_index(broadcast(in), [&](const Index& i) {
-              if (in[1](i) != 0) chosen.values.push_back(in[0](i));
+              if (element(in[1], i) != 0) chosen.push_back(element(in[0], i));
             });
-            chosen.shape = {chosen.size()};
-            return chosen;
+            return array_of(chosen, {chosen.size()});
           }))
       .sized = sized;
   const Domain some = mostly(0, 2, 0.3);
@@ -177,17 +176,15 @@ void add_mask_rows(std::vector<OpRow>& rows) {
           {{{{3, 4}, some}}, {{{2, 3, 2}, some}}, {{{7}, some}}, {{{}}}, {{{}, mostly(0, 0, 0)}}, {{{1}}}, {{{0, 3}}}},
           {{{{66'001}, some}}, {{{257, 259}, mostly(1, 0, 0.01)}}, {{{13, 37, 11, 17}, some}}},
           naive([](const Arrays& in) {
-            const Shape& shape = in[0].shape;
-            Array places;
-            places.values.clear();
+            const Shape shape = shape_of(in[0]);
+            std::vector<double> places;
             std::int64_t count = 0;
             for_each_index(shape, [&](const Index& i) {
-              if (in[0](i) == 0) return;
+              if (element(in[0], i) == 0) return;
               ++count;
-              for (std::size_t k = 0; k < i.size(); ++k) places.values.push_back(static_cast<double>(i[k]));
+              for (std::size_t k = 0; k < i.size(); ++k) places.push_back(static_cast<double>(i[k]));
             });
-            places.shape = {count, shape.rank()};
-            return places;
+            return array_of(places, {count, shape.rank()});
           }))
       .sized = square_matrix(some);
   rows.back().differentiable = false;
@@ -202,12 +199,12 @@ void add_embedding_rows(std::vector<OpRow>& rows) {
            rows_of({3, 2}, {0, 2}), rows_of({0, 2}, {0}), rows_of({3, 0}, {2})},
           {rows_of({1'001, 67}, {31, 37}), rows_of({17, 3}, {22'003}), rows_of({22'003, 3}, {131})},
           naive([](const Arrays& in) {
-            Shape shape = in[1].shape;
-            shape.append(in[0].shape[1]);
-            return Array(shape, [&](Index i) {
+            Shape shape = shape_of(in[1]);
+            shape.append(shape_of(in[0])[1]);
+            return indexed(shape, [&](Index i) {
               const std::int64_t feature = i.back();
               i.pop_back();
-              return in[0]({static_cast<std::int64_t>(in[1](i)), feature});
+              return element(in[0], {static_cast<std::int64_t>(element(in[1], i)), feature});
             });
           }))
       .sized = [=](std::int64_t n) {

@@ -13,17 +13,17 @@ using In = const Tensors&;
 // Query by query. in: q, k, v and perhaps a mask, of which `added` says whether it is added to the scores.
 Array attended(const Arrays& in, bool added, const AttentionOptions& options) {
   const Array &q = in[0], &k = in[1], &v = in[2];
-  const std::int64_t features = q.shape[-1], keys = k.shape[-2];
+  const std::int64_t features = shape_of(q)[-1], keys = shape_of(k)[-2];
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(features)));
-  Shape shape = q.shape;
+  Shape shape = shape_of(q);
   for (const Array& a : in) {
-    Shape lead = a.shape;
+    Shape lead = shape_of(a);
     while (lead.rank() < 2) lead.insert(0, 1);
     lead[-1] = lead[-2] = 1;
     shape = detail::broadcast_shapes("test", shape, lead);
   }
-  shape[-1] = v.shape[-1];
-  Array y(shape);
+  shape[-1] = shape_of(v)[-1];
+  Array y = zeros_of(shape);
   Shape outer = shape;
   outer[-1] = 1;
   for_each_index(outer, [&](const Index& i) {
@@ -39,9 +39,10 @@ Array attended(const Arrays& in, bool added, const AttentionOptions& options) {
     for (std::int64_t key = 0; key < keys; ++key) {
       if (options.causal && key > query) continue;
       double score = 0;
-      for (std::int64_t f = 0; f < features; ++f) score += q(place(query, f)) * k(place(key, f)) * scale;
+      for (std::int64_t f = 0; f < features; ++f)
+        score += element(q, place(query, f)) * element(k, place(key, f)) * scale;
       if (in.size() > 3) {
-        const double mask = in[3](place(query, key));
+        const double mask = element(in[3], place(query, key));
         if (!added && mask == 0) continue;
         if (added) score += mask;
       }
@@ -53,10 +54,10 @@ Array attended(const Arrays& in, bool added, const AttentionOptions& options) {
     const double top = *std::max_element(scores.begin(), scores.end());
     double total = 0;
     for (double& s : scores) total += s = std::exp(s - top);
-    for (std::int64_t c = 0; c < v.shape[-1]; ++c) {
+    for (std::int64_t c = 0; c < shape_of(v)[-1]; ++c) {
       double sum = 0;
-      for (std::size_t s = 0; s < seen.size(); ++s) sum += scores[s] / total * v(place(seen[s], c));
-      y(place(query, c)) = sum;
+      for (std::size_t s = 0; s < seen.size(); ++s) sum += scores[s] / total * element(v, place(seen[s], c));
+      element(y, place(query, c)) = sum;
     }
   });
   return y;

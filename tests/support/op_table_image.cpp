@@ -17,17 +17,18 @@ Array convolved(const Array& x, const Array& w, const ConvOptions& o) {
                            std::int64_t dilation) {
     return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
   };
-  const std::int64_t inner = w.shape[2], out_per_group = w.shape[3] / o.groups;
-  const Shape shape = {x.shape[0],
-                       out_size(x.shape[1], w.shape[0], o.stride.height, o.padding.height, o.dilation.height),
-                       out_size(x.shape[2], w.shape[1], o.stride.width, o.padding.width, o.dilation.width), w.shape[3]};
-  return Array(shape, [&](const Index& i) {
+  const Shape image = shape_of(x), kernel = shape_of(w);
+  const std::int64_t inner = kernel[2], out_per_group = kernel[3] / o.groups;
+  const Shape shape = {image[0], out_size(image[1], kernel[0], o.stride.height, o.padding.height, o.dilation.height),
+                       out_size(image[2], kernel[1], o.stride.width, o.padding.width, o.dilation.width), kernel[3]};
+  return indexed(shape, [&](const Index& i) {
     double total = 0;
-    for_each_index({w.shape[0], w.shape[1], inner}, [&](const Index& k) {
+    for_each_index({kernel[0], kernel[1], inner}, [&](const Index& k) {
       const std::int64_t row = i[1] * o.stride.height - o.padding.height + k[0] * o.dilation.height;
       const std::int64_t column = i[2] * o.stride.width - o.padding.width + k[1] * o.dilation.width;
-      if (row < 0 || row >= x.shape[1] || column < 0 || column >= x.shape[2]) return;
-      total += x({i[0], row, column, i[3] / out_per_group * inner + k[2]}) * w({k[0], k[1], k[2], i[3]});
+      if (row < 0 || row >= image[1] || column < 0 || column >= image[2]) return;
+      total +=
+          element(x, {i[0], row, column, i[3] / out_per_group * inner + k[2]}) * element(w, {k[0], k[1], k[2], i[3]});
     });
     return total;
   });
@@ -88,11 +89,11 @@ void add_conv_rows(std::vector<OpRow>& rows) {
 
 // An operand of conv1d as one of conv2d, and a result back.
 Array with_height(Array a, int axis) {
-  a.shape.insert(axis, 1);
+  shape_of(a).insert(axis, 1);
   return a;
 }
 Array without_height(Array a) {
-  a.shape.erase(1);
+  shape_of(a).erase(1);
   return a;
 }
 
@@ -102,17 +103,21 @@ Array transposed(const Array& x, const Array& w, const ConvTransposeOptions& o) 
                        std::int64_t dilation, std::int64_t extra) {
     return (in - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1;
   };
-  const std::int64_t outer = w.shape[2], in_per_group = w.shape[3] / o.groups;
-  Array y({x.shape[0],
-           size(x.shape[1], w.shape[0], o.stride.height, o.padding.height, o.dilation.height, o.output_padding.height),
-           size(x.shape[2], w.shape[1], o.stride.width, o.padding.width, o.dilation.width, o.output_padding.width),
-           outer * o.groups});
-  for_each_index(x.shape, [&](const Index& i) {
-    for_each_index({w.shape[0], w.shape[1], outer}, [&](const Index& k) {
+  const Shape image = shape_of(x), kernel = shape_of(w);
+  const std::int64_t outer = kernel[2], in_per_group = kernel[3] / o.groups;
+  const Shape shape = {
+      image[0],
+      size(image[1], kernel[0], o.stride.height, o.padding.height, o.dilation.height, o.output_padding.height),
+      size(image[2], kernel[1], o.stride.width, o.padding.width, o.dilation.width, o.output_padding.width),
+      outer * o.groups};
+  Array y = zeros_of(shape);
+  for_each_index(shape_of(x), [&](const Index& i) {
+    for_each_index({kernel[0], kernel[1], outer}, [&](const Index& k) {
       const std::int64_t row = i[1] * o.stride.height - o.padding.height + k[0] * o.dilation.height;
       const std::int64_t column = i[2] * o.stride.width - o.padding.width + k[1] * o.dilation.width;
-      if (row < 0 || row >= y.shape[1] || column < 0 || column >= y.shape[2]) return;
-      y({i[0], row, column, i[3] / in_per_group * outer + k[2]}) += x(i) * w({k[0], k[1], k[2], i[3]});
+      if (row < 0 || row >= shape[1] || column < 0 || column >= shape[2]) return;
+      element(y, {i[0], row, column, i[3] / in_per_group * outer + k[2]}) +=
+          element(x, i) * element(w, {k[0], k[1], k[2], i[3]});
     });
   });
   return y;
@@ -211,15 +216,15 @@ void add_sequence_rows(std::vector<OpRow>& rows) {
 
 Array pooled(const Array& x, const PoolOptions& o, bool maximum) {
   const Pair stride = o.stride.value_or(o.kernel);
-  const Shape shape = {x.shape[0], (x.shape[1] + 2 * o.padding.height - o.kernel.height) / stride.height + 1,
-                       (x.shape[2] + 2 * o.padding.width - o.kernel.width) / stride.width + 1, x.shape[3]};
-  return Array(shape, [&](const Index& i) {
+  const Shape shape = {shape_of(x)[0], (shape_of(x)[1] + 2 * o.padding.height - o.kernel.height) / stride.height + 1,
+                       (shape_of(x)[2] + 2 * o.padding.width - o.kernel.width) / stride.width + 1, shape_of(x)[3]};
+  return indexed(shape, [&](const Index& i) {
     double top = -INFINITY, total = 0;
     for_each_index({o.kernel.height, o.kernel.width}, [&](const Index& k) {
       const std::int64_t row = i[1] * stride.height - o.padding.height + k[0];
       const std::int64_t column = i[2] * stride.width - o.padding.width + k[1];
-      if (row < 0 || row >= x.shape[1] || column < 0 || column >= x.shape[2]) return;
-      const double value = x({i[0], row, column, i[3]});
+      if (row < 0 || row >= shape_of(x)[1] || column < 0 || column >= shape_of(x)[2]) return;
+      const double value = element(x, {i[0], row, column, i[3]});
       total += value;
       top = std::isnan(value) || std::isnan(top) ? NAN : std::max(top, value);
     });
@@ -272,16 +277,16 @@ Array adaptively_pooled(const Array& x, Pair size) {
   const auto edge = [](std::int64_t i, std::int64_t in, std::int64_t out) {
     return static_cast<double>(i) * static_cast<double>(in) / static_cast<double>(out);
   };
-  return Array({x.shape[0], size.height, size.width, x.shape[3]}, [&](const Index& i) {
+  return indexed({shape_of(x)[0], size.height, size.width, shape_of(x)[3]}, [&](const Index& i) {
     double total = 0, count = 0;
-    for_each_index({x.shape[1], x.shape[2]}, [&](const Index& k) {
+    for_each_index({shape_of(x)[1], shape_of(x)[2]}, [&](const Index& k) {
       const auto row = static_cast<double>(k[0]), column = static_cast<double>(k[1]);
-      if (row < std::floor(edge(i[1], x.shape[1], size.height)) ||
-          row >= std::ceil(edge(i[1] + 1, x.shape[1], size.height)) ||
-          column < std::floor(edge(i[2], x.shape[2], size.width)) ||
-          column >= std::ceil(edge(i[2] + 1, x.shape[2], size.width)))
+      if (row < std::floor(edge(i[1], shape_of(x)[1], size.height)) ||
+          row >= std::ceil(edge(i[1] + 1, shape_of(x)[1], size.height)) ||
+          column < std::floor(edge(i[2], shape_of(x)[2], size.width)) ||
+          column >= std::ceil(edge(i[2] + 1, shape_of(x)[2], size.width)))
         return;
-      total += x({i[0], k[0], k[1], i[3]});
+      total += element(x, {i[0], k[0], k[1], i[3]});
       ++count;
     });
     return total / count;
@@ -305,14 +310,14 @@ Array resampled(const Array& x, Axis rows, Axis columns, UpsampleMode mode, bool
     at = std::clamp(at, 0.0, last);
     return std::max(0.0, 1 - std::abs(at - static_cast<double>(i)));
   };
-  return Array({x.shape[0], rows.out, columns.out, x.shape[3]}, [&](const Index& i) {
+  return indexed({shape_of(x)[0], rows.out, columns.out, shape_of(x)[3]}, [&](const Index& i) {
     double total = 0;
-    for (std::int64_t h = 0; h < x.shape[1]; ++h) {
-      const double down = weight(h, i[1], x.shape[1], rows);
+    for (std::int64_t h = 0; h < shape_of(x)[1]; ++h) {
+      const double down = weight(h, i[1], shape_of(x)[1], rows);
       if (down == 0) continue;
-      for (std::int64_t w = 0; w < x.shape[2]; ++w) {
-        const double across = weight(w, i[2], x.shape[2], columns);
-        if (across != 0) total += down * across * x({i[0], h, w, i[3]});
+      for (std::int64_t w = 0; w < shape_of(x)[2]; ++w) {
+        const double across = weight(w, i[2], shape_of(x)[2], columns);
+        if (across != 0) total += down * across * element(x, {i[0], h, w, i[3]});
       }
     }
     return total;
@@ -340,7 +345,7 @@ void add_resample_rows(std::vector<OpRow>& rows) {
                     .cases = {{{{2, 3, 4, 3}}}, {{{1, 1, 1, 1}}}, {{{0, 2, 2, 3}}}},
                     .large = {{{{3, 31, 29, 25}}}, {{{2, 7, 8, 603}}}, {{{3, 149, 151, 1}}}, {{{2, 103, 107, 3}}}},
                     .reference = naive([=](const Arrays& in) {
-                      const auto [down, across] = axes(in[0].shape);
+                      const auto [down, across] = axes(shape_of(in[0]));
                       return resampled(in[0], down, across, options.mode, options.align_corners);
                     })});
   };
@@ -378,7 +383,7 @@ void add_resample_rows(std::vector<OpRow>& rows) {
                   .large = {{{{3, 4'801, 5}}}},
                   .reference = naive([=](const Arrays& in) {
                     const Array x = with_height(in[0], 1);
-                    return without_height(resampled(x, {1, 1}, by(1, 4)(x.shape).second, bilinear, false));
+                    return without_height(resampled(x, {1, 1}, by(1, 4)(shape_of(x)).second, bilinear, false));
                   })});
 }
 

@@ -1,5 +1,6 @@
 // Rows of the losses.
 #include <cmath>
+#include <xtensor/xmath.hpp>
 
 #include <tests/support/op_table.hpp>
 #include <weft/nn/losses.hpp>
@@ -17,16 +18,14 @@ struct Weighted {
 // Reduces f(index) over all indices of a shape.
 template <class F>
 Array collected(const Shape& shape, Reduction reduction, F f) {
-  if (reduction == Reduction::none) return Array(shape, [&](const Index& i) { return f(i).loss; });
+  if (reduction == Reduction::none) return indexed(shape, [&](const Index& i) { return f(i).loss; });
   double loss = 0, weight = 0;
   for_each_index(shape, [&](const Index& i) {
     const Weighted one = f(i);
     loss += one.loss;
     weight += one.weight;
   });
-  Array out(Shape{});
-  out.values[0] = reduction == Reduction::mean ? loss / weight : loss;
-  return out;
+  return Array(reduction == Reduction::mean ? loss / weight : loss);
 }
 
 struct Kind {
@@ -36,13 +35,13 @@ struct Kind {
 const Kind kinds[] = {{Reduction::mean, "mean"}, {Reduction::sum, "sum"}, {Reduction::none, "none"}};
 
 std::vector<double> log_softmax_at(const Array& logits, const Index& row) {
-  const std::int64_t classes = logits.shape[logits.shape.rank() - 1];
+  const std::int64_t classes = shape_of(logits)[shape_of(logits).rank() - 1];
   std::vector<double> logs;
   double total = 0;
   for (std::int64_t c = 0; c < classes; ++c) {
     Index at = row;
     at.push_back(c);
-    logs.push_back(logits(at));
+    logs.push_back(element(logits, at));
     total += std::exp(logs.back());
   }
   for (double& x : logs) x -= std::log(total);
@@ -77,9 +76,9 @@ void add_pointwise(std::vector<OpRow>& rows, const char* name, const std::string
     else
       row.cases.push_back(all({0, 2}));
     row.reference = naive([=](const Arrays& in) {
-      return collected(in[0].shape, reduction, [&](const Index& i) {
+      return collected(shape_of(in[0]), reduction, [&](const Index& i) {
         std::vector<double> values;
-        for (const Array& a : in) values.push_back(a(i));
+        for (const Array& a : in) values.push_back(element(a, i));
         return Weighted{reference(values), 1};
       });
     });
@@ -96,8 +95,8 @@ void add_elements(std::vector<OpRow>& rows, const char* name, F f, R reference, 
                   .cases = binary_cases(a, b),
                   .large = binary_large(a, b),
                   .reference = naive([=](const Arrays& in) {
-                    return Array(broadcast(in), [&](const Index& i) {
-                      return reference(std::vector<double>{in[0](i), in[1](i)});
+                    return indexed(broadcast(in), [&](const Index& i) {
+                      return reference(std::vector<double>{element(in[0], i), element(in[1], i)});
                     });
                   })});
 }
@@ -178,15 +177,16 @@ void add_pointwise_rows(std::vector<OpRow>& rows) {
       rows, "hinge_margin", [](T a, T b) { return hinge_margin(a, b); }, hinge_of, apart, signs);
   rows.back().f32_tolerance = 1e-4;  // sums of scores in the thousands
   const auto normal = [](const Shape& a, const Shape& b, const Shape& c) { return Inputs{{a}, {b}, {c, positive}}; };
-  rows.push_back(
-      {.name = "gaussian_surprise",
-       .function = one([](In in) { return gaussian_surprise(in[0], in[1], in[2]); }),
-       .cases = {normal({3, 4}, {4}, {3, 1}), normal({2, 1, 3}, {2, 3}, {}), normal({1}, {1}, {1}),
-                 normal({0, 2}, {2}, {1})},
-       .large = {normal({66'001}, {66'001}, {1}), normal({131, 513}, {513}, {131, 1})},
-       .reference = naive([](const Arrays& in) {
-         return Array(broadcast(in), [&](const Index& i) { return gaussian_of({in[0](i), in[1](i), in[2](i)}); });
-       })});
+  rows.push_back({.name = "gaussian_surprise",
+                  .function = one([](In in) { return gaussian_surprise(in[0], in[1], in[2]); }),
+                  .cases = {normal({3, 4}, {4}, {3, 1}), normal({2, 1, 3}, {2, 3}, {}), normal({1}, {1}, {1}),
+                            normal({0, 2}, {2}, {1})},
+                  .large = {normal({66'001}, {66'001}, {1}), normal({131, 513}, {513}, {131, 1})},
+                  .reference = naive([](const Arrays& in) {
+                    return indexed(broadcast(in), [&](const Index& i) {
+                      return gaussian_of({element(in[0], i), element(in[1], i), element(in[2], i)});
+                    });
+                  })});
 }
 
 void add_similarity_rows(std::vector<OpRow>& rows) {
@@ -203,16 +203,16 @@ void add_similarity_rows(std::vector<OpRow>& rows) {
     row.reference = naive([=](const Arrays& in) {
       const Shape shape = broadcast(in);
       const auto sum = [&](auto term) {
-        return reduced(Array(shape, term), axis, false, [](const std::vector<double>& v) {
+        return reduced(indexed(shape, term), axis, false, [](const std::vector<double>& v) {
           double total = 0;
           for (const double x : v) total += x;
           return total;
         });
       };
-      const Array ab = sum([&](const Index& i) { return in[0](i) * in[1](i); });
-      const Array aa = sum([&](const Index& i) { return in[0](i) * in[0](i); });
-      const Array bb = sum([&](const Index& i) { return in[1](i) * in[1](i); });
-      return Array(ab.shape, [&](const Index& i) { return ab(i) / std::sqrt(aa(i) * bb(i)); });
+      const Array ab = sum([&](const Index& i) { return element(in[0], i) * element(in[1], i); });
+      const Array aa = sum([&](const Index& i) { return element(in[0], i) * element(in[0], i); });
+      const Array bb = sum([&](const Index& i) { return element(in[1], i) * element(in[1], i); });
+      return Array(ab / xt::sqrt(aa * bb));
     });
     row.f32_tolerance = 1e-4;
     if (axis == -1)
@@ -244,8 +244,8 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
       if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
       row.reference = naive([=](const Arrays& in) {
-        return collected(in[1].shape, reduction, [&](const Index& i) {
-          const auto label = static_cast<std::size_t>(in[1](i));
+        return collected(shape_of(in[1]), reduction, [&](const Index& i) {
+          const auto label = static_cast<std::size_t>(element(in[1], i));
           if (label == 2) return Weighted{0, 0};
           const std::vector<double> logs = log_softmax_at(in[0], i);
           double loss = -(1 - smoothing) * logs[label];
@@ -265,7 +265,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       row.large = {soft({22'003, 3}), soft({7, 19, 501})};
       if (reduction != Reduction::mean) row.cases.push_back(soft({0, 3}));
       row.reference = naive([=](const Arrays& in) {
-        Shape outer = in[0].shape;
+        Shape outer = shape_of(in[0]);
         outer.erase(outer.rank() - 1);
         return collected(outer, reduction, [&](const Index& i) {
           const std::vector<double> logs = log_softmax_at(in[0], i);
@@ -273,7 +273,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
           for (std::size_t c = 0; c < logs.size(); ++c) {
             Index at = i;
             at.push_back(static_cast<std::int64_t>(c));
-            loss -= ((1 - smoothing) * in[1](at) + smoothing / static_cast<double>(logs.size())) * logs[c];
+            loss -= ((1 - smoothing) * element(in[1], at) + smoothing / static_cast<double>(logs.size())) * logs[c];
           }
           return Weighted{loss, 1};
         });
@@ -290,10 +290,10 @@ void add_loss_rows(std::vector<OpRow>& rows) {
     if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
     if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
     row.reference = naive([=](const Arrays& in) {
-      return collected(in[1].shape, reduction, [&](const Index& i) {
+      return collected(shape_of(in[1]), reduction, [&](const Index& i) {
         Index at = i;
-        at.push_back(static_cast<std::int64_t>(in[1](i)));
-        return at.back() == 3 ? Weighted{0, 0} : Weighted{-in[0](at), 1};
+        at.push_back(static_cast<std::int64_t>(element(in[1], i)));
+        return at.back() == 3 ? Weighted{0, 0} : Weighted{-element(in[0], at), 1};
       });
     });
     row.non_finite = false;

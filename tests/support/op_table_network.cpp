@@ -16,29 +16,30 @@ namespace {
 using In = const Tensors&;
 
 Array product(Array a, Array b) {
-  const bool row = a.shape.rank() == 1, column = b.shape.rank() == 1;
-  if (row) a.shape.insert(0, 1);
-  if (column) b.shape.append(1);
-  const int ra = a.shape.rank(), rb = b.shape.rank();
-  const std::int64_t inner = a.shape[ra - 1];
-  Shape left = a.shape, right = b.shape;
+  Shape left = shape_of(a), right = shape_of(b);
+  const bool row = left.rank() == 1, column = right.rank() == 1;
+  if (row) left.insert(0, 1);
+  if (column) right.append(1);
+  a = reshaped(a, left), b = reshaped(b, right);
+  const int ra = left.rank(), rb = right.rank();
+  const std::int64_t rows = left[ra - 2], inner = left[ra - 1], columns = right[rb - 1];
   left.erase(ra - 1), left.erase(ra - 2), right.erase(rb - 1), right.erase(rb - 2);
   Shape shape = detail::broadcast_shapes("test", left, right);
-  shape.append(a.shape[ra - 2]);
-  shape.append(b.shape[rb - 1]);
-  Array out(shape, [&](const Index& i) {
+  shape.append(rows);
+  shape.append(columns);
+  Array out = indexed(shape, [&](const Index& i) {
     double total = 0;
     for (std::int64_t k = 0; k < inner; ++k) {
       Index at = i, bt = i;
       at[i.size() - 1] = k;
       bt[i.size() - 2] = k;
-      total += a(at) * b(bt);
+      total += element(a, at) * element(b, bt);
     }
     return total;
   });
-  if (row) out.shape.erase(out.shape.rank() - 2);
-  if (column) out.shape.erase(out.shape.rank() - 1);
-  return out;
+  if (row) shape.erase(shape.rank() - 2);
+  if (column) shape.erase(shape.rank() - 1);
+  return reshaped(out, shape);
 }
 
 void add_matmul_rows(std::vector<OpRow>& rows) {
@@ -77,7 +78,8 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                   .flops = [](std::int64_t n) { return 2 * std::pow(static_cast<double>(n), 1.5); }});
   const auto with_bias = naive([](const Arrays& in) {
     Array out = product(in[0], in[1]);
-    for_each_index(out.shape, [&](const Index& i) { out(i) += in.size() > 2 ? in[2]({i.back()}) : 0; });
+    for_each_index(shape_of(out),
+                   [&](const Index& i) { element(out, i) += in.size() > 2 ? element(in[2], {i.back()}) : 0; });
     return out;
   });
   rows.push_back({.name = "linear",
@@ -110,15 +112,19 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
 // x normalised in groups of channels, each image by itself, by plain loops; times in[1] plus in[2].
 Array grouped(const Arrays& in, std::int64_t groups) {
   const Array& x = in[0];
-  const std::int64_t width = x.shape[-1] / groups;
-  Array mean({x.shape[0], groups}), square = mean, out(x.shape);
+  const std::int64_t width = shape_of(x)[-1] / groups;
+  const Shape shape = shape_of(x);
+  Array mean = zeros_of({shape[0], groups}), square = mean, out = x;
   const auto at = [&](const Index& i) { return Index{i[0], i.back() / width}; };
   const double count = static_cast<double>(x.size()) / static_cast<double>(std::max<std::int64_t>(1, mean.size()));
-  for_each_index(x.shape, [&](const Index& i) { mean(at(i)) += x(i) / count; });
-  for_each_index(x.shape, [&](const Index& i) { square(at(i)) += std::pow(x(i) - mean(at(i)), 2) / count; });
-  for_each_index(x.shape, [&](const Index& i) {
-    out(i) = (x(i) - mean(at(i))) / std::sqrt(square(at(i)) + 1e-5);
-    if (in.size() > 1) out(i) = out(i) * in[1]({i.back()}) + in[2]({i.back()});
+  for_each_index(shape_of(x), [&](const Index& i) { element(mean, at(i)) += element(x, i) / count; });
+  for_each_index(shape, [&](const Index& i) {
+    element(square, at(i)) += std::pow(element(x, i) - element(mean, at(i)), 2) / count;
+  });
+  for_each_index(shape_of(x), [&](const Index& i) {
+    double& y = element(out, i);
+    y = (element(x, i) - element(mean, at(i))) / std::sqrt(element(square, at(i)) + 1e-5);
+    if (in.size() > 1) y = y * element(in[1], {i.back()}) + element(in[2], {i.back()});
   });
   return out;
 }
@@ -129,8 +135,9 @@ Array divided_by_rms(const Arrays& in) {
     for (const double a : v) total += a * a;
     return std::sqrt(total / static_cast<double>(v.size()) + 0.01);
   });
-  return Array(in[0].shape,
-               [&](const Index& i) { return in[0](i) / size(i) * (in.size() > 1 ? in[1]({i.back()}) : 1); });
+  return indexed(shape_of(in[0]), [&](const Index& i) {
+    return element(in[0], i) / element(size, i) * (in.size() > 1 ? element(in[1], {i.back()}) : 1);
+  });
 }
 
 // x normalised over `axes` (mean and variance along them), times in[1] plus in[2] over the last axis.
@@ -148,9 +155,9 @@ Array normalised(const Arrays& in, const Axes& axes) {
     for (const double a : v) squares.push_back((a - middle) * (a - middle));
     return average(squares);
   });
-  return Array(x.shape, [&](const Index& i) {
-    const double y = (x(i) - mean(i)) / std::sqrt(var(i) + 1e-5);
-    return in.size() > 1 ? y * in[1]({i.back()}) + in[2]({i.back()}) : y;
+  return indexed(shape_of(x), [&](const Index& i) {
+    const double y = (element(x, i) - element(mean, i)) / std::sqrt(element(var, i) + 1e-5);
+    return in.size() > 1 ? y * element(in[1], {i.back()}) + element(in[2], {i.back()}) : y;
   });
 }
 
@@ -180,7 +187,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .large = {affine({11'503, 19}), affine({5, 7, 4'099}), affine({3, 17, 15, 130})},
                   .reference = naive([](const Arrays& in) {
                     Axes axes;
-                    for (int k = 0; k + 1 < in[0].shape.rank(); ++k) axes.append(k);
+                    for (int k = 0; k + 1 < shape_of(in[0]).rank(); ++k) axes.append(k);
                     return normalised(in, axes);
                   }),
                   .f32_tolerance = 1e-3,
@@ -199,8 +206,9 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .large = {affine({11'503, 19}), affine({5, 7, 4'099})},
                   .reference = naive([](const Arrays& in) {
                     const auto mean = static_cast<double>(0.3);
-                    return Array(in[0].shape, [&](const Index& i) {
-                      return (in[0](i) - mean) / std::sqrt(2 + 1e-5) * in[1]({i.back()}) + in[2]({i.back()});
+                    return indexed(shape_of(in[0]), [&](const Index& i) {
+                      return (element(in[0], i) - mean) / std::sqrt(2 + 1e-5) * element(in[1], {i.back()}) +
+                             element(in[2], {i.back()});
                     });
                   })});
 
@@ -226,7 +234,7 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .function = one([](In in) { return group_norm(in[0], in[0].size(-1), in[1], in[2]); }),
                   .cases = {affine({2, 3, 4}), affine({1, 1, 1}), affine({0, 2, 3})},
                   .large = {affine({7, 1'031, 11})},
-                  .reference = naive([](const Arrays& in) { return grouped(in, in[0].shape[-1]); }),
+                  .reference = naive([](const Arrays& in) { return grouped(in, shape_of(in[0])[-1]); }),
                   .f32_tolerance = 1e-3});
   const auto scaled = [](const Shape& x) { return Inputs{{x}, {{x[x.rank() - 1]}}}; };
   rows.push_back({.name = "rms_norm",
@@ -254,8 +262,9 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .large = {{{{13, 10'303}}}},
                   // The draws are the op's own: each element is kept and divided by 0.6, or 0.
                   .reference = naive([=](const Arrays& in) {
-                    const Array kept(dropped({ones(in[0].shape, f64)}));
-                    return Array(in[0].shape, [&](const Index& i) { return kept(i) == 0 ? 0 : in[0](i) / 0.6; });
+                    const Array kept = array_of(dropped({ones(shape_of(in[0]), f64)}));
+                    return indexed(shape_of(in[0]),
+                                   [&](const Index& i) { return element(kept, i) == 0 ? 0 : element(in[0], i) / 0.6; });
                   }),
                   .non_finite = false,
                   .sized = vectors(1)});
@@ -273,8 +282,8 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .cases = binary_cases(),
                   .large = binary_large(),
                   .reference = naive([](const Arrays& in) {
-                    return Array(broadcast(in), [&](const Index& i) {
-                      const double a = in[0](i), c = in[1](i);
+                    return indexed(broadcast(in), [&](const Index& i) {
+                      const double a = element(in[0], i), c = element(in[1], i);
                       return a / (1 + std::exp(-c)) + 0.5 * std::tanh(a * c);
                     });
                   }),

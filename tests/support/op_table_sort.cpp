@@ -31,32 +31,32 @@ OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
 // Each line of values along an axis turned into another, of any one length.
 template <class F>
 Array by_lines(const Array& a, int axis, F f) {
-  Array lines = a;  // for its shape
-  lines.shape[axis] = 1;
+  Shape lines = shape_of(a);
+  lines[axis] = 1;
   Array out;
   bool first = true;
-  for_each_index(lines.shape, [&](Index at) {
+  for_each_index(lines, [&](Index at) {
     Values line;
-    for (std::int64_t k = 0; k < a.shape[axis]; ++k) {
+    for (std::int64_t k = 0; k < shape_of(a)[axis]; ++k) {
       at[static_cast<std::size_t>(axis)] = k;
-      line.push_back(a(at));
+      line.push_back(element(a, at));
     }
     const Values result = f(line);
     if (first) {
-      Shape shape = a.shape;
+      Shape shape = shape_of(a);
       shape[axis] = static_cast<std::int64_t>(result.size());
-      out = Array(shape);
+      out = zeros_of(shape);
       first = false;
     }
     for (std::size_t k = 0; k < result.size(); ++k) {
       at[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(k);
-      out(at) = result[k];
+      element(out, at) = result[k];
     }
   });
   if (!first) return out;
-  Shape shape = a.shape;  // no lines
+  Shape shape = shape_of(a);  // no lines
   shape[axis] = static_cast<std::int64_t>(f(Values(static_cast<std::size_t>(shape[axis]))).size());
-  return Array(shape);
+  return zeros_of(shape);
 }
 
 // The positions of a line's values in order: nan above all, of equal ones the first first.
@@ -71,7 +71,7 @@ std::vector<std::size_t> in_order(const Values& line, bool descending) {
 }
 
 Array chosen_in_order(const Array& a, int axis, bool descending, std::int64_t count, bool positions) {
-  return by_lines(a, axis < 0 ? a.shape.rank() - 1 : axis, [=](const Values& line) {
+  return by_lines(a, axis < 0 ? shape_of(a).rank() - 1 : axis, [=](const Values& line) {
     Values found;
     const std::vector<std::size_t> order = in_order(line, descending);
     for (std::size_t k = 0; k < (count < 0 ? order.size() : static_cast<std::size_t>(count)); ++k)
@@ -127,7 +127,7 @@ void add_position_rows(std::vector<OpRow>& rows) {
   // As many as half of a line.
   add_row(rows, "topk", "many", one([](In in) { return topk(in[0], in[0].size(-1) / 2 + 1).values; }),
           {{{{3, 5}, apart}}, {{{1, 1}, apart}}, {{{0, 2}}}}, large,
-          naive([](const Arrays& in) { return chosen_in_order(in[0], -1, true, in[0].shape[-1] / 2 + 1, false); }));
+          naive([](const Arrays& in) { return chosen_in_order(in[0], -1, true, shape_of(in[0])[-1] / 2 + 1, false); }));
 }
 
 void add_ranked_rows(std::vector<OpRow>& rows) {

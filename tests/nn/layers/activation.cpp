@@ -18,8 +18,6 @@ Row row(const char* name, F function, Options... options) {
   return {name, nn::make<M>(options...), function};
 }
 
-std::vector<double> values(const Tensor& t) { return test::Array(t).values; }
-
 }  // namespace
 
 TEST_CASE("activation modules are their functions") {
@@ -59,7 +57,7 @@ TEST_CASE("activation modules are their functions") {
   const Tensor x = reshape(linspace(-7.13, 7.2, 30, f64), {5, 6});
   for (const Row& a : rows) {
     INFO(a.name);
-    CHECK(values((*a.module)(x)) == values(a.function(x)));
+    CHECK(test::values_of((*a.module)(x)) == test::values_of(a.function(x)));
     CHECK(a.module->parameters().empty());
   }
 }
