@@ -9,6 +9,7 @@
 #include <weft/ops/compare.hpp>
 #include <weft/ops/kernels/reduce/reduce.hpp>
 #include <weft/ops/reshape.hpp>
+#include <weft/ops/scan.hpp>
 #include <weft/ops/unary.hpp>
 
 namespace weft {
@@ -130,32 +131,22 @@ struct Prod {
     });
   }
 
-  // The product as a tree: the left half times the right half until one column is left, and back. No division, so that
-  // zeros need no care, and every step is an op with derivatives of its own.
+  // The product of the others is one of those before and those behind. No division, so that zeros need no care.
   Tensor backward(Context& ctx, const Tensor& g) const {
     const Tensor a = ctx.saved(0);
-    const std::int64_t count = over.count(a.shape());
-    if (count <= 1) return spread(g, over, a.shape());
-    Axes order;  // the axes that stay, then those that go
-    for (const bool goes : {false, true})
-      for (int i = 0; i < a.rank(); ++i)
+    Axes order;  // the axes that go beside one another, where the first of them was
+    int first = 0;
+    while (first < a.rank() && !over.axes.has[first]) order.append(first++);
+    for (const bool goes : {true, false})
+      for (int i = first; i < a.rank(); ++i)
         if (over.axes.has[i] == goes) order.append(i);
     const Tensor moved = permute(a, order);
-    Tensor values = reshape(moved, {g.size(), count}), slope = reshape(g, {g.size(), 1});
-    Tensors lefts, rights;
-    while (values.size(1) > 1) {
-      const std::int64_t n = values.size(1), half = (n + 1) / 2;
-      Tensors halves = split(values, half, 1);
-      if (n % 2 == 1) halves[1] = pad(halves[1], {{0, 0}, {0, 1}}, 1.0);
-      lefts.push_back(halves[0]);
-      rights.push_back(halves[1]);
-      values = halves[0] * halves[1];
-    }
-    for (std::size_t level = lefts.size(); level-- > 0;) {
-      slope = concat({slope * rights[level], slope * lefts[level]}, 1);
-      const std::int64_t n = level == 0 ? count : lefts[level - 1].size(1);
-      if (n % 2 == 1) slope = slice(slope, 1, 0, n);
-    }
+    const std::int64_t count = over.count(a.shape());
+    std::int64_t outer = 1, inner = 1;
+    for (int i = 0; i < a.rank(); ++i)
+      if (!over.axes.has[i]) (i < first ? outer : inner) *= a.shape()[i];
+    const Tensor slope =
+        reshape(g, {outer, 1, inner}) * detail::product_of_others(reshape(moved, {outer, count, inner}), 1);
     Axes back = order;
     for (int i = 0; i < a.rank(); ++i) back[static_cast<int>(order[i])] = i;
     return permute(reshape(slope, moved.shape()), back);

@@ -324,7 +324,7 @@ Tensor permute(const Tensor& a, const Axes& order) {
   if (a.rank() > 0) detail::checked_axes("permute", order, a.rank());
   Axes full = order;
   for (int i = 0; i < a.rank(); ++i) full[i] = detail::checked_axis("permute", order[i], a.rank());
-  return apply(Permute{full}, a);
+  return std::is_sorted(full.begin(), full.end()) ? a : apply(Permute{full}, a);
 }
 
 Tensor swap_axes(const Tensor& a, int i, int j) {

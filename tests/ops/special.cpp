@@ -300,8 +300,10 @@ TEST_CASE("the gradient of a product is that of the others, whatever is 0") {
   };
   CHECK(allclose(slope({2, 0, 3, 5, 7}), tensor({0, 210, 0, 0, 0}, {5}, f64)));
   CHECK(allclose(slope({2, 0, 3, 0, 7}), zeros({5}, f64)));
+  const Tensor wide = concat({full({200}, 2), full({200}, 0.5)}, 0), leaf = parameter(wide);
+  CHECK(allclose(grad(prod(leaf), {leaf})[0], 1 / wide));
   for (const auto& values : {std::vector<double>{2, 0, 3, -1, 5, 7, 4}, {0, 0, 1}, {0, 3}, {0}}) {
-    const auto checked = gradcheck([](const Tensors& in) { return prod(in[0]); }, {vector(values)}, {.order = 2});
+    const auto checked = gradcheck([](const Tensors& in) { return prod(in[0]); }, {vector(values)}, {.order = 3});
     CHECK_MESSAGE(checked.ok, checked.message);
   }
 }

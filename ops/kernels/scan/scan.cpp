@@ -1,4 +1,5 @@
 #include <weft/engine/detail/parallel.hpp>
+#include <weft/ops/kernels/loops/scratch.hpp>
 #include <weft/ops/kernels/scan/scan.hpp>
 #include <weft/ops/kernels/simd/vector.hpp>
 
@@ -12,30 +13,39 @@ namespace {
 template <class T>
 using Running = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
 
-// Columns that run side by side.
-constexpr std::int64_t strip = 256;
+// Columns that run side by side, and rows.
+constexpr std::int64_t strip = 256, abreast = 8;
 
 // Calls step(running, at) for each element's place, along the axis from its start or end; `running` starts as `start`
 // in every column.
 template <class Value, class Step>
 void along(Collapsed s, bool backwards, Value start, Step step) {
   if (s.size() == 0) return;
-  const std::int64_t strips = (s.inner + strip - 1) / strip, stride = backwards ? -s.inner : s.inner;
+  // Rows are taken several at a time too, since each step waits for the one before it.
+  const std::int64_t rows = s.inner == 1 ? abreast : 1, width = s.inner == 1 ? 1 : strip;
+  const std::int64_t groups = (s.outer + rows - 1) / rows, strips = (s.inner + width - 1) / width;
+  const std::int64_t stride = backwards ? -s.inner : s.inner, last = backwards ? (s.axis - 1) * s.inner : 0;
   parallel_for(
-      s.outer * strips, grain_for(s.axis * std::min(s.inner, strip)), [=](std::int64_t begin, std::int64_t end) {
+      groups * strips, grain_for(s.axis * rows * std::min(s.inner, width)), [=](std::int64_t begin, std::int64_t end) {
         Value running[strip];
         for (std::int64_t k = begin; k < end; ++k) {
-          const std::int64_t o = k / strips, first = k % strips * strip, width = std::min(strip, s.inner - first);
-          std::int64_t at = o * s.axis * s.inner + first + (backwards ? (s.axis - 1) * s.inner : 0);
-          if (width == 1) {  // in a register
-            Value one = start;
-            for (std::int64_t a = 0; a < s.axis; ++a, at += stride) step(one, at);
-            continue;
-          }
-          std::fill_n(running, width, start);
-          for (std::int64_t a = 0; a < s.axis; ++a, at += stride) {
-            WEFT_INDEPENDENT
-            for (std::int64_t i = 0; i < width; ++i) step(running[i], at + i);
+          const std::int64_t o = k / strips * rows, first = k % strips * width;
+          const std::int64_t count = s.inner == 1 ? std::min(rows, s.outer - o) : std::min(width, s.inner - first);
+          std::int64_t at = o * s.axis * s.inner + first + last;
+          std::fill_n(running, count, start);
+          if (s.inner > 1) {
+            for (std::int64_t a = 0; a < s.axis; ++a, at += stride) {
+              WEFT_INDEPENDENT
+              for (std::int64_t i = 0; i < count; ++i) step(running[i], at + i);
+            }
+          } else if (count == abreast) {  // a number that the compiler knows: in registers
+            for (std::int64_t a = 0; a < s.axis; ++a, at += stride)
+              for (std::int64_t i = 0; i < abreast; ++i) step(running[i], at + i * s.axis);
+          } else {
+            for (std::int64_t i = 0; i < count; ++i) {
+              Value one = start;
+              for (std::int64_t a = 0; a < s.axis; ++a) step(one, at + i * s.axis + a * stride);
+            }
           }
         }
       });
@@ -60,17 +70,38 @@ void running_product(const T* x, ScanOf<T>* y, Collapsed shape) {
 }
 
 template <class T>
-void recurrence(const T* b, const T* c, T* y, Collapsed shape, bool backwards) {
-  if (backwards) {
-    along(shape, true, 0.0, [=](double& carried, std::int64_t at) {
+void product_before(const T* x, T* y, Collapsed shape, bool backwards) {
+  along(shape, backwards, 1.0, [=](double& product, std::int64_t at) {
+    y[at] = static_cast<T>(product);
+    product *= static_cast<double>(x[at]);
+  });
+}
+
+template <class T>
+void product_of_others(const T* x, T* y, Collapsed shape) {
+  const Scratch<double> behind(shape.size());
+  along(shape, true, 1.0, [=, to = behind.data()](double& product, std::int64_t at) {
+    to[at] = product;
+    product *= static_cast<double>(x[at]);
+  });
+  along(shape, false, 1.0, [=, from = behind.data()](double& product, std::int64_t at) {
+    y[at] = static_cast<T>(product * from[at]);
+    product *= static_cast<double>(x[at]);
+  });
+}
+
+template <class T>
+void recurrence(const T* b, const T* c, T* y, Collapsed shape, bool backwards, bool own) {
+  if (own) {
+    along(shape, backwards, 0.0, [=](double& value, std::int64_t at) {
+      value = static_cast<double>(b[at]) + static_cast<double>(c[at]) * value;
+      y[at] = static_cast<T>(value);
+    });
+  } else {
+    along(shape, backwards, 0.0, [=](double& carried, std::int64_t at) {
       const double value = static_cast<double>(b[at]) + carried;
       y[at] = static_cast<T>(value);
       carried = static_cast<double>(c[at]) * value;
-    });
-  } else {
-    along(shape, false, 0.0, [=](double& value, std::int64_t at) {
-      value = static_cast<double>(b[at]) + static_cast<double>(c[at]) * value;
-      y[at] = static_cast<T>(value);
     });
   }
 }
@@ -83,7 +114,11 @@ template void running_product(const float*, float*, Collapsed);
 template void running_product(const double*, double*, Collapsed);
 template void running_product(const std::int64_t*, std::int64_t*, Collapsed);
 template void running_product(const std::uint8_t*, std::int64_t*, Collapsed);
-template void recurrence(const float*, const float*, float*, Collapsed, bool);
-template void recurrence(const double*, const double*, double*, Collapsed, bool);
+template void product_before(const float*, float*, Collapsed, bool);
+template void product_before(const double*, double*, Collapsed, bool);
+template void product_of_others(const float*, float*, Collapsed);
+template void product_of_others(const double*, double*, Collapsed);
+template void recurrence(const float*, const float*, float*, Collapsed, bool, bool);
+template void recurrence(const double*, const double*, double*, Collapsed, bool, bool);
 
 }  // namespace weft::detail
