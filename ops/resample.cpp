@@ -107,7 +107,7 @@ Tensor upsample(const Tensor& x, const UpsampleOptions& options) {
   if ((!image && x.rank() != 3) || x.size(-2) < 1 || x.size(1) < 1 || std::max(x.size(-2), x.size(1)) > most)
     fail(op, ": got shape ", x.shape(),
          ", needs {batch, height, width, channels} or {batch, length, channels} with at least one pixel");
-  const Scale scale = options.scale;
+  const UpsampleScale scale = options.scale;
   const bool scaled = scale.height != 0 || scale.width != 0;
   if (scaled == options.size.has_value())
     fail(op, ": got ", scaled ? "a size and a scale" : "neither size nor scale", ", needs one of them");

@@ -9,20 +9,20 @@ namespace weft {
 Tensor adaptive_avg_pool2d(const Tensor& x, Pair size);
 
 /// Two factors, of height and width; one number stands for both, none for "not given".
-struct Scale {
+struct UpsampleScale {
   double height = 0, width = 0;
-  Scale() = default;
+  UpsampleScale() = default;
   template <class T>
-    requires std::is_arithmetic_v<T> Scale(T both)
+    requires std::is_arithmetic_v<T> UpsampleScale(T both)
         : height(static_cast<double>(both)), width(height) {}  // NOLINT: .scale = 2
-    Scale(double h, double w) : height(h), width(w) {}
+    UpsampleScale(double h, double w) : height(h), width(w) {}
 };
 
 enum class UpsampleMode : std::uint8_t { nearest, bilinear };
 
 struct UpsampleOptions {
-  OptionalPair size = {};  ///< the size of the result
-  Scale scale = {};        ///< or its size over that of x, rounded down
+  OptionalPair size = {};    ///< the size of the result
+  UpsampleScale scale = {};  ///< or its size over that of x, rounded down
   UpsampleMode mode = UpsampleMode::nearest;
   bool align_corners = false;  ///< of bilinear: the centres of the corner pixels stay where they are, not their corners
 };
