@@ -14,6 +14,20 @@
 
 namespace weft::detail {
 
+/// Refers to a function whose type is forgotten: what takes it is compiled once, not for every formula.
+template <class... Arguments>
+class FunctionRef {
+ public:
+  template <class F>
+  FunctionRef(const F& f)  // NOLINT(google-explicit-constructor)
+      : f_(&f), call_([](const void* of, Arguments... a) { (*static_cast<const F*>(of))(a...); }) {}
+  void operator()(Arguments... a) const { call_(f_, a...); }
+
+ private:
+  const void* f_;
+  void (*call_)(const void*, Arguments...);
+};
+
 /// Calls row(out_offset, offsets, n) for all rows of a broadcast, long ones in parts, shared out among the threads.
 template <int N, class F>
 void for_rows_in_parallel(const BroadcastRows<N>& loop, F&& row) {
@@ -113,18 +127,12 @@ struct Copies {
   Copies() {}  // NOLINT(modernize-use-equals-default): no zeros
 };
 
-/// out = f(in...), broadcast, for operands of several types: plain loops over blocks, which the compiler makes vectors
-/// of. An operand that stays is read from a block of copies, so that one loop serves every combination.
-template <class Out, class F, class... In>
-void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape, sizeof...(In)>& shapes,
-               const In*... in) {
+/// Calls flat(out_offset, n, operands...) for blocks of a broadcast. An operand that stays is read from a block of
+/// copies, so that one loop serves every combination.
+template <class... In>
+[[gnu::noinline]] void for_mixed_blocks(const Shape& shape, const std::array<Shape, sizeof...(In)>& shapes,
+                                        FunctionRef<std::int64_t, std::int64_t, const In*...> flat, const In*... in) {
   const BroadcastRows<static_cast<int>(sizeof...(In))> loop(shape, shapes);
-  const auto flat = [&](std::int64_t at, std::int64_t n, const In*... from) {
-    Out* const to = out + at;
-    const F g = f;
-    WEFT_INDEPENDENT
-    for (std::int64_t i = 0; i < n; ++i) to[i] = g(from[i]...);
-  };
   // Rows cost more here: the vectors are of bytes, so longer, and what stays is copied for each.
   if (loop.rows.count() > 1 && loop.inner.size < 3 * short_row) return for_short_rows(loop, flat, in...);
   [&]<std::size_t... K>(std::index_sequence<K...>) {
@@ -140,30 +148,48 @@ void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape,
   (std::index_sequence_for<In...>{});
 }
 
+/// out = f(in...), broadcast, for operands of several types: plain loops over blocks, which the compiler makes vectors
+/// of.
+template <class Out, class F, class... In>
+void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape, sizeof...(In)>& shapes,
+               const In*... in) {
+  const auto flat = [&](std::int64_t at, std::int64_t n, const In*... from) {
+    Out* const to = out + at;
+    const F g = f;
+    WEFT_INDEPENDENT
+    for (std::int64_t i = 0; i < n; ++i) to[i] = g(from[i]...);
+  };
+  for_mixed_blocks(shape, shapes, FunctionRef<std::int64_t, std::int64_t, const In*...>(flat), in...);
+}
+
+/// N operands, 2 to 5, broadcast to the shape of out.
+template <class T, std::size_t N>
+struct Broadcast {
+  using Pointers = std::array<const T*, N>;
+  using Steps = std::array<std::int64_t, N>;
+
+  const Shape& shape;
+  T* out;
+  const Pointers& in;
+  const std::array<Shape, N>& shapes;
+
+  /// Calls row(n, out, operands, steps) for the rows, the steps 1 or 0.
+  void for_rows(FunctionRef<std::int64_t, T*, const Pointers&, const Steps&> row) const;
+};
+
 /// out = f(in...) with the operands broadcast to `shape`, the shape of out.
 template <class T, class F, std::size_t N>
 void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, N> in,
                    const std::array<Shape, N>& shapes) {
   if constexpr (!std::is_floating_point_v<T>) {
     const auto plain = [f](auto... v) { return f(Number<T>(v)...).v; };
-    return std::apply([&](auto*... from) { map_mixed(plain, shape, out, shapes, from...); }, in);
+    std::apply([&](auto*... from) { map_mixed(plain, shape, out, shapes, from...); }, in);
   } else {
-    constexpr auto indices = std::make_index_sequence<N>{};
-    const BroadcastRows<static_cast<int>(N)> loop(shape, shapes);
-    if (loop.rows.count() > 1 && loop.inner.size < short_row) {
-      std::array<std::int64_t, N> steps;
-      steps.fill(1);
-      const auto flat = [&](std::int64_t at, std::int64_t n, auto*... from) {
-        map_row(f, n, out + at, std::array<const T*, N>{from...}, steps, indices);
-      };
-      std::apply([&](auto*... from) { for_short_rows(loop, flat, from...); }, in);
-      return;
-    }
-    for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
-      std::array<const T*, N> from;
-      for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + offsets[k];
-      map_row(f, n, out + at, from, loop.inner.step, indices);
-    });
+    using Rows = Broadcast<T, N>;
+    const auto row = [&](std::int64_t n, T* to, const typename Rows::Pointers& from, const typename Rows::Steps& step) {
+      map_row(f, n, to, from, step, std::make_index_sequence<N>{});
+    };
+    Rows{shape, out, in, shapes}.for_rows(row);
   }
 }
 
