@@ -1,6 +1,6 @@
-#include <weft/engine/detail/parallel.hpp>
 #include <weft/engine/error.hpp>
 #include <weft/ops/kernels/linalg/blas_core.hpp>
+#include <weft/ops/kernels/linalg/blas_threads.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
 
 #include <xtensor-blas/xblas.hpp>
@@ -14,30 +14,6 @@ namespace {
 
 // While the program starts, when there is one thread.
 [[maybe_unused]] const bool core_chosen = choose_blas_core();
-
-// Two threads gain nothing on less than about 40 us of work.
-constexpr double parallel_flops = 4e6;
-
-/// OpenBLAS's OpenMP build asks OpenMP's setting of the calling thread how many threads to use.
-class BlasThreads {
- public:
-#ifdef _OPENMP
-  explicit BlasThreads(int wanted) : before_(omp_get_max_threads()), changed_(wanted != before_) {
-    if (changed_) omp_set_num_threads(wanted);
-  }
-  ~BlasThreads() {
-    if (changed_) omp_set_num_threads(before_);
-  }
-
- private:
-  int before_;
-  bool changed_;
-#else
-  explicit BlasThreads(int) {}
-#endif
-  BlasThreads(const BlasThreads&) = delete;
-  BlasThreads& operator=(const BlasThreads&) = delete;
-};
 
 template <class T>
 void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
@@ -62,7 +38,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
     fail("matmul: got ", m, "x", k, " times ", k, "x", n, ", needs sizes and row lengths below 2^31");
   }
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const BlasThreads threads(flops < parallel_flops ? 1 : num_threads());
+  const BlasThreads threads(flops, shared_product);
   cxxblas::gemm<int>(cxxblas::RowMajor, trans_a ? cxxblas::Trans : cxxblas::NoTrans,
                      trans_b ? cxxblas::Trans : cxxblas::NoTrans, static_cast<int>(m), static_cast<int>(n),
                      static_cast<int>(k), T(1), a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,
