@@ -5,6 +5,7 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/factors.hpp>
+#include <weft/ops/detail/matrices.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
 #include <weft/ops/kernels/loops/strided.hpp>
 #include <weft/ops/reshape.hpp>
@@ -36,17 +37,6 @@ std::int64_t product_of(const Shape& shape, int axes) {
 
 [[noreturn]] void mismatch(const char* op, const Tensor& a, const Tensor& b, const char* needs) {
   fail(op, ": got shapes ", a.shape(), " and ", b.shape(), ", needs ", needs);
-}
-
-// The axes before the last two, broadcast.
-Shape batch_of(const Tensor& a, const Tensor& b) {
-  const Shape in_a(a.shape().begin(), static_cast<std::size_t>(a.rank() - 2));
-  const Shape in_b(b.shape().begin(), static_cast<std::size_t>(b.rank() - 2));
-  for (int i = 1; i <= std::min(in_a.rank(), in_b.rank()); ++i) {
-    const std::int64_t da = in_a[in_a.rank() - i], db = in_b[in_b.rank() - i];
-    if (da != db && da != 1 && db != 1) mismatch("matmul", a, b, "axes before the last two to broadcast");
-  }
-  return detail::broadcast_shapes("matmul", in_a, in_b);
 }
 
 struct MatMul {
@@ -127,15 +117,11 @@ struct MatMul {
     const std::int64_t m = a.size(form.trans_a ? -1 : -2), k = a.size(form.trans_a ? -2 : -1);
     const std::int64_t n = b.size(form.trans_b ? -2 : -1);
     if (b.size(form.trans_b ? -1 : -2) != k) mismatch(name, a, b, "a's last axis as long as b's last but one");
-    const Shape batch = batch_of(a, b);
-    Shape shape = batch;
-    shape.append(m);
-    shape.append(n);
-    Tensor out = make_tensor(name, shape, a.dtype());
+    const Shape batch = detail::broadcast_batch(name, a, b);
+    Tensor out = make_tensor(name, detail::with_matrix(batch, m, n), a.dtype());
     const std::int64_t count = batch.size();
     // Where each product's operands lie, in matrices.
-    const auto lead = [](const Tensor& t) { return Shape(t.shape().begin(), static_cast<std::size_t>(t.rank() - 2)); };
-    const detail::StridedLoops<2> loops = detail::broadcast_loops<2>(batch, {lead(a), lead(b)});
+    const auto loops = detail::broadcast_loops<2>(batch, {detail::batch_of(a), detail::batch_of(b)});
     // Small products are spread over the threads, each on one; of few large ones each has all threads.
     const std::int64_t grain = count < num_threads() ? count : detail::grain_for(m * n * k / 32);
     detail::visit_floating(a.dtype(), [&](auto zero) {
@@ -181,6 +167,11 @@ struct Linear {
 };
 
 }  // namespace
+
+Tensor detail::multiply(const Tensor& a, const Tensor& b, const Transposes& transposes) {
+  const bool rows = b.rank() == 2 && !transposes.a;  // one product for the whole batch
+  return MatMul::multiply(a, b, {transposes.a, transposes.b, rows ? Batching::rows : Batching::matrices});
+}
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   detail::check_same_dtype("matmul", a, b);

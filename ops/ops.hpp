@@ -6,7 +6,9 @@
 #include <weft/ops/attention.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/conv.hpp>
+#include <weft/ops/dot.hpp>
 #include <weft/ops/dropout.hpp>
+#include <weft/ops/einsum.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/index.hpp>
 #include <weft/ops/loss.hpp>

@@ -17,6 +17,7 @@ std::vector<OpRow> make_table() {
   add_image_rows(rows);
   add_attention_rows(rows);
   add_loss_rows(rows);
+  add_product_rows(rows);
   return rows;
 }
 

@@ -28,5 +28,6 @@ void add_network_rows(std::vector<OpRow>& rows);
 void add_image_rows(std::vector<OpRow>& rows);
 void add_attention_rows(std::vector<OpRow>& rows);
 void add_loss_rows(std::vector<OpRow>& rows);
+void add_product_rows(std::vector<OpRow>& rows);
 
 }  // namespace weft::test
