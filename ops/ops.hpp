@@ -6,6 +6,8 @@
 #include <weft/ops/attention.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/conv.hpp>
+#include <weft/ops/decompose.hpp>
+#include <weft/ops/determinant.hpp>
 #include <weft/ops/dot.hpp>
 #include <weft/ops/dropout.hpp>
 #include <weft/ops/einsum.hpp>
@@ -13,6 +15,7 @@
 #include <weft/ops/index.hpp>
 #include <weft/ops/loss.hpp>
 #include <weft/ops/mask.hpp>
+#include <weft/ops/least_squares.hpp>
 #include <weft/ops/matmul.hpp>
 #include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>
@@ -22,4 +25,5 @@
 #include <weft/ops/scan.hpp>
 #include <weft/ops/softmax.hpp>
 #include <weft/ops/sort.hpp>
+#include <weft/ops/solve.hpp>
 #include <weft/ops/unary.hpp>

@@ -206,6 +206,48 @@ TEST_CASE("dtypes that do not fit") {
   });
 }
 
+TEST_CASE("matrices that do not fit") {
+  const Tensor wide = parameter(ones({2, 3})), square = parameter(eye(2)), row = ones({3}), whole = ones({2, 2}, i64);
+  const Tensor batch = ones({2, 3, 3}), other = ones({4, 3, 3}), singular = zeros({3, 2, 2});
+  check_all({
+      {"dot", [&] { (void)dot(row, ones({2})); }, {"{3}", "{2}"}},
+      {"dot", [&] { (void)dot(wide, wide); }, {"{2, 3}"}},
+      {"outer", [&] { (void)outer(row, wide); }, {"{3}", "{2, 3}"}},
+      {"trace", [&] { (void)trace(row); }, {"{3}"}},
+      {"trace", [&] { (void)trace(whole); }, {"i64"}},
+      {"einsum",
+       [&] {
+         (void)einsum("ij,jk->ik", {wide, square});
+       },
+       {"'j'", "3", "2"}},
+      {"solve", [&] { (void)solve(wide, row); }, {"{2, 3}", "square"}},
+      {"solve", [&] { (void)solve(square, row); }, {"{2, 2}", "rows"}},
+      {"solve", [&] { (void)solve(batch, other); }, {"{2, 3, 3}", "{4, 3, 3}"}},
+      {"solve", [&] { (void)solve(square, eye(2, f64)); }, {"f32", "f64"}},
+      {"solve", [&] { (void)solve(singular, ones({2})); }, {"singular", "{0}"}},
+      {"inverse", [&] { (void)inverse(row); }, {"{3}"}},
+      {"inverse", [&] { (void)inverse(singular); }, {"singular", "{0}"}},
+      {"triangular_solve", [&] { (void)triangular_solve(square, ones({2})); }, {"rows"}},
+      {"triangular_solve", [&] { (void)triangular_solve(square, wide, {.left = false}); }, {"{2, 3}", "columns"}},
+      {"triangular_solve", [&] { (void)triangular_solve(batch, other); }, {"{4, 3, 3}"}},
+      {"det", [&] { (void)det(wide); }, {"{2, 3}"}},
+      {"logdet", [&] { (void)logdet(whole); }, {"i64"}},
+      {"lstsq", [&] { (void)lstsq(wide, row); }, {"{2, 3}", "{3}"}},
+      {"lstsq", [&] { (void)lstsq(row, row); }, {"{3}"}},
+      {"lstsq", [&] { (void)lstsq(batch, other); }, {"{2, 3, 3}"}},
+      {"cholesky", [&] { (void)cholesky(wide); }, {"{2, 3}"}},
+      {"cholesky", [&] { (void)cholesky(singular); }, {"positive definite", "{0}"}},
+      {"qr", [&] { (void)qr(row); }, {"{3}"}},
+      {"svd", [&] { (void)svd(whole); }, {"i64"}},
+      {"svd",
+       [&] {
+         (void)svd(full({2, 2}, std::numeric_limits<double>::infinity()));
+       },
+       {"infinity"}},
+      {"eigh", [&] { (void)eigh(wide); }, {"{2, 3}"}},
+  });
+}
+
 TEST_CASE("axes and indices out of range") {
   const Tensor a = parameter(ones({2, 3})), labels = tensor({0, 3}, {2}, i64);
   check_all({

@@ -18,6 +18,8 @@ std::vector<OpRow> make_table() {
   add_attention_rows(rows);
   add_loss_rows(rows);
   add_product_rows(rows);
+  add_linalg_rows(rows);
+  add_decompose_rows(rows);
   return rows;
 }
 

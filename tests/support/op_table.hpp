@@ -29,5 +29,7 @@ void add_image_rows(std::vector<OpRow>& rows);
 void add_attention_rows(std::vector<OpRow>& rows);
 void add_loss_rows(std::vector<OpRow>& rows);
 void add_product_rows(std::vector<OpRow>& rows);
+void add_linalg_rows(std::vector<OpRow>& rows);
+void add_decompose_rows(std::vector<OpRow>& rows);
 
 }  // namespace weft::test
