@@ -13,9 +13,9 @@
 #include <weft/ops/einsum.hpp>
 #include <weft/ops/fused.hpp>
 #include <weft/ops/index.hpp>
+#include <weft/ops/least_squares.hpp>
 #include <weft/ops/loss.hpp>
 #include <weft/ops/mask.hpp>
-#include <weft/ops/least_squares.hpp>
 #include <weft/ops/matmul.hpp>
 #include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>
@@ -24,6 +24,6 @@
 #include <weft/ops/reshape.hpp>
 #include <weft/ops/scan.hpp>
 #include <weft/ops/softmax.hpp>
-#include <weft/ops/sort.hpp>
 #include <weft/ops/solve.hpp>
+#include <weft/ops/sort.hpp>
 #include <weft/ops/unary.hpp>

@@ -136,8 +136,8 @@ std::string check_transposed(const ConvShape& s) {
                        std::int64_t dil) { return size + 2 * pad - dil * (kernel - 1) - 1 - (out - 1) * stride; };
   const ConvTransposeOptions options{.stride = {s.stride_h, s.stride_w},
                                      .padding = {s.pad_h, s.pad_w},
-                                     .output_padding = {left(s.h, x.shape[1], s.kh, s.stride_h, s.pad_h, s.dil_h),
-                                                        left(s.w, x.shape[2], s.kw, s.stride_w, s.pad_w, s.dil_w)},
+                                     .output_padding = {left(s.h, test::shape_of(x)[1], s.kh, s.stride_h, s.pad_h, s.dil_h),
+                                                        left(s.w, test::shape_of(x)[2], s.kw, s.stride_w, s.pad_w, s.dil_w)},
                                      .dilation = {s.dil_h, s.dil_w},
                                      .groups = s.groups};
   const auto op = [&](const Tensor& a, const Tensor& b) { return conv_transpose2d(a, b, options); };
@@ -153,12 +153,19 @@ std::string check_transposed(const ConvShape& s) {
 std::string check_sequences(const ConvShape& s) {
   std::mt19937_64 engine(5);
   const auto flat = [](auto a, int axis) {
-    a.shape.erase(axis);
-    return a;
+    if constexpr (std::is_same_v<decltype(a), Array>) {
+      Shape shape = test::shape_of(a);
+      shape.erase(axis);
+      return test::reshaped(std::move(a), shape);
+    } else {
+      a.shape.erase(axis);
+      return a;
+    }
   };
-  const auto image = [](Array a, int axis) {
-    a.shape.insert(axis, 1);
-    return a;
+  const auto image = [](const Array& a, int axis) {
+    Shape shape = test::shape_of(a);
+    shape.insert(axis, 1);
+    return test::reshaped(a, shape);
   };
   const auto plain = [&](const Array& a, const Array& b, const Array& c) {
     const Products sums = convolved(s, image(a, 1), image(b, 0), image(c, 1));

@@ -11,7 +11,6 @@
 #include <weft/ops/ops.hpp>
 
 using namespace weft;
-using weft::test::Array;
 
 namespace {
 

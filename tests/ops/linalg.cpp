@@ -14,7 +14,6 @@
 #include <weft/ops/ops.hpp>
 
 using namespace weft;
-using weft::test::Array;
 
 namespace {
 
@@ -22,7 +21,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::string difference(const Tensor& got, const Tensor& expected, double tolerance = 1e-12) {
-  return test::difference(Array(got), Array(expected), tolerance);
+  return test::difference(test::array_of(got), test::array_of(expected), tolerance);
 }
 
 Tensor slope(const Function& f, const Tensor& at) {

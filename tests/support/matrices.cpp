@@ -66,20 +66,17 @@ Matrix operator*(const Matrix& a, const Matrix& b) {
 Arrays for_matrices(const Arrays& inputs, const std::vector<Shape>& shapes,
                     const std::function<Matrices(const Matrices&)>& f) {
   Arrays leads;
-  for (const Array& in : inputs)
-    leads.emplace_back(Shape(in.shape.begin(), static_cast<std::size_t>(in.shape.rank() - 2)));
-  const Shape batch = broadcast(leads);
-  Arrays outputs;
-  for (const Shape& shape : shapes) {
-    Shape full = batch;
-    for (const std::int64_t size : shape) full.append(size);
-    outputs.emplace_back(full);
-    outputs.back().values.clear();
+  for (const Array& in : inputs) {
+    Shape lead = shape_of(in);
+    lead.erase(lead.rank() - 1), lead.erase(lead.rank() - 1);
+    leads.push_back(zeros_of(lead));
   }
+  const Shape batch = broadcast(leads);
+  std::vector<std::vector<double>> values(shapes.size());
   for_each_index(batch, [&](const Index& at) {
     Matrices given;
     for (const Array& in : inputs) {
-      Matrix matrix(in.shape[-2], in.shape[-1]);
+      Matrix matrix(shape_of(in)[-2], shape_of(in)[-1]);
       Index index = at;
       index.push_back(0);
       index.push_back(0);
@@ -87,14 +84,20 @@ Arrays for_matrices(const Arrays& inputs, const std::vector<Shape>& shapes,
         for (std::int64_t j = 0; j < matrix.columns; ++j) {
           index[at.size()] = i;
           index[at.size() + 1] = j;
-          matrix(i, j) = in(index);
+          matrix(i, j) = element(in, index);
         }
       given.push_back(matrix);
     }
     const Matrices results = f(given);
     for (std::size_t k = 0; k < results.size(); ++k)
-      outputs[k].values.insert(outputs[k].values.end(), results[k].values.begin(), results[k].values.end());
+      values[k].insert(values[k].end(), results[k].values.begin(), results[k].values.end());
   });
+  Arrays outputs;
+  for (std::size_t k = 0; k < shapes.size(); ++k) {
+    Shape full = batch;
+    for (const std::int64_t size : shapes[k]) full.append(size);
+    outputs.push_back(array_of(values[k], full));
+  }
   return outputs;
 }
 

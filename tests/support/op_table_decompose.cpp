@@ -35,7 +35,7 @@ void add_cholesky_rows(std::vector<OpRow>& rows) {
                   .cases = {{{{3, 3}}}, {{{2, 2, 2}}}, {{{1, 1}}}, {{{0, 0}}}, {{{0, 2, 2}}}},
                   .large = {{{{257, 257}}}, {{{700, 10, 10}}}},
                   .reference = naive([](const Arrays& in) {
-                    const std::int64_t n = in[0].shape[-1];
+                    const std::int64_t n = shape_of(in[0])[-1];
                     return for_matrices(in, {{n, n}}, [=](const Matrices& m) {
                       Matrix a = m[0] * transposed(m[0]);
                       for (double& x : a.values) x /= static_cast<double>(n);
@@ -60,7 +60,7 @@ void add_qr_rows(std::vector<OpRow>& rows) {
     return Tensors{parts[0] * unsqueeze(diagonal, -2), parts[1] * unsqueeze(diagonal, -1)};
   };
   const auto reference = [](const Arrays& in) {
-    const std::int64_t m = in[0].shape[-2], n = in[0].shape[-1], k = std::min(m, n);
+    const std::int64_t m = shape_of(in[0])[-2], n = shape_of(in[0])[-1], k = std::min(m, n);
     return for_matrices(in, {{m, k}, {k, n}}, [](const Matrices& a) { return gram_schmidt(a[0]); });
   };
   rows.push_back({.name = "qr",
@@ -101,7 +101,7 @@ void add_svd_rows(std::vector<OpRow>& rows) {
     return Tensors{parts[0] * sign, parts[1], parts[2] * transpose(sign)};
   };
   const auto shapes = [](const Arrays& in) {
-    const std::int64_t m = in[0].shape[-2], n = in[0].shape[-1], k = std::min(m, n);
+    const std::int64_t m = shape_of(in[0])[-2], n = shape_of(in[0])[-1], k = std::min(m, n);
     return std::vector<Shape>{{m, k}, {k}, {k, n}};
   };
   const std::vector<Inputs> cases = {{{{3, 3}}},    {{{4, 2}}}, {{{2, 4}}}, {{{2, 3, 2}}},
@@ -169,7 +169,7 @@ void add_eigh_rows(std::vector<OpRow>& rows) {
     return b;
   };
   const auto shapes = [](const Arrays& in) {
-    const std::int64_t n = in[0].shape[-1];
+    const std::int64_t n = shape_of(in[0])[-1];
     return std::vector<Shape>{{n}, {n, n}};
   };
   rows.push_back({.name = "eigh",

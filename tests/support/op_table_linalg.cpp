@@ -32,7 +32,7 @@ Matrix steady(Matrix a) {
 
 void add_solve_rows(std::vector<OpRow>& rows) {
   const auto solved = [](const Arrays& in) {
-    return for_matrices(in, {{in[1].shape[-2], in[1].shape[-1]}},
+    return for_matrices(in, {{shape_of(in[1])[-2], shape_of(in[1])[-1]}},
                         [](const Matrices& m) { return Matrices{gauss_jordan(steady(m[0]), m[1])}; })[0];
   };
   rows.push_back({.name = "solve",
@@ -63,10 +63,13 @@ void add_solve_rows(std::vector<OpRow>& rows) {
        .large = {{{{257, 257}}, {{257}}}, {{{700, 10, 10}}, {{700, 10}}}},
        .reference = naive([=](const Arrays& in) {
          Arrays columns = in;
-         columns[1].shape.append(1);
-         Array x = solved(columns);
-         x.shape.erase(x.shape.rank() - 1);
-         return x;
+         Shape shape = shape_of(in[1]);
+         shape.append(1);
+         columns[1] = reshaped(in[1], shape);
+         const Array x = solved(columns);
+         shape = shape_of(x);
+         shape.erase(shape.rank() - 1);
+         return reshaped(x, shape);
        }),
        .f32_tolerance = 1e-4,
        .non_finite = false,
@@ -80,7 +83,7 @@ void add_solve_rows(std::vector<OpRow>& rows) {
                   .cases = {{{{3, 3}}}, {{{2, 2, 2}}}, {{{1, 1}}}, {{{0, 0}}}, {{{0, 2, 2}}}},
                   .large = {{{{257, 257}}}, {{{700, 10, 10}}}},
                   .reference = naive([](const Arrays& in) {
-                    return for_matrices(in, {{in[0].shape[-1], in[0].shape[-1]}}, [](const Matrices& m) {
+                    return for_matrices(in, {{shape_of(in[0])[-1], shape_of(in[0])[-1]}}, [](const Matrices& m) {
                       return Matrices{gauss_jordan(steady(m[0]), identity(m[0].rows))};
                     })[0];
                   }),
@@ -116,7 +119,7 @@ void add_triangular_rows(std::vector<OpRow>& rows) {
                        both({0, 0}, 2), both({2, 2}, 0)},
              .large = {both({257, 257}, 3), both({700, 10, 10}, 2)},
              .reference = naive([=](const Arrays& in) {
-               return for_matrices(in, {{in[1].shape[-2], in[1].shape[-1]}}, [=](const Matrices& m) {
+               return for_matrices(in, {{shape_of(in[1])[-2], shape_of(in[1])[-1]}}, [=](const Matrices& m) {
                  Matrix a = m[0];
                  for (std::int64_t i = 0; i < a.rows; ++i)
                    for (std::int64_t j = 0; j < a.rows; ++j) {
@@ -194,7 +197,7 @@ void add_determinant_rows(std::vector<OpRow>& rows) {
 
 void add_least_squares_rows(std::vector<OpRow>& rows) {
   const auto shortest_of = [](const Arrays& in) {
-    return for_matrices(in, {{in[0].shape[-1], in[1].shape[-1]}},
+    return for_matrices(in, {{shape_of(in[0])[-1], shape_of(in[1])[-1]}},
                         [](const Matrices& m) { return Matrices{shortest(m[0], m[1])}; })[0];
   };
   rows.push_back({.name = "lstsq",
@@ -226,10 +229,13 @@ void add_least_squares_rows(std::vector<OpRow>& rows) {
                   .large = {{{{701, 97}}, {{701}}}},
                   .reference = naive([=](const Arrays& in) {
                     Arrays columns = in;
-                    columns[1].shape.append(1);
-                    Array x = shortest_of(columns);
-                    x.shape.erase(x.shape.rank() - 1);
-                    return x;
+                    Shape shape = shape_of(in[1]);
+                    shape.append(1);
+                    columns[1] = reshaped(in[1], shape);
+                    const Array x = shortest_of(columns);
+                    shape = shape_of(x);
+                    shape.erase(shape.rank() - 1);
+                    return reshaped(x, shape);
                   }),
                   .tolerance = 1e-11,
                   .f32_tolerance = 2e-4,
@@ -246,7 +252,7 @@ void add_least_squares_rows(std::vector<OpRow>& rows) {
                             {{{701, 19}}, {{19, 91}}, {{701, 3}}},
                             {{{400, 17, 7}}, {{400, 7, 10}}, {{400, 17, 1}}}},
                   .reference = naive([](const Arrays& in) {
-                    return for_matrices(in, {{in[1].shape[-1], in[2].shape[-1]}},
+                    return for_matrices(in, {{shape_of(in[1])[-1], shape_of(in[2])[-1]}},
                                         [](const Matrices& m) { return Matrices{shortest(m[0] * m[1], m[2])}; })[0];
                   }),
                   .tolerance = 1e-11,

@@ -20,8 +20,8 @@ void add_dot_rows(std::vector<OpRow>& rows) {
                   .cases = {{{{5}}, {{5}}}, {{{1}}, {{1}}}, {{{0}}, {{0}}}},
                   .large = {{{{66'001}}, {{66'001}}}, {{{8'193}}, {{8'193}}}},
                   .reference = naive([](const Arrays& in) {
-                    Array y{Shape{}};
-                    for_each_index(in[0].shape, [&](const Index& i) { y({}) += in[0](i) * in[1](i); });
+                    Array y = 0.0;
+                    for_each_index(shape_of(in[0]), [&](const Index& i) { y() += in[0](i[0]) * in[1](i[0]); });
                     return y;
                   }),
                   .f32_tolerance = 2e-4,
@@ -33,7 +33,7 @@ void add_dot_rows(std::vector<OpRow>& rows) {
        .cases = {{{{3}}, {{4}}}, {{{1}}, {{1}}}, {{{0}}, {{2}}}, {{{2}}, {{0}}}},
        .large = {{{{66'001}}, {{2}}}, {{{2}}, {{66'001}}}, {{{263}}, {{257}}}},
        .reference = naive([](const Arrays& in) {
-         return Array({in[0].size(), in[1].size()}, [&](const Index& i) { return in[0]({i[0]}) * in[1]({i[1]}); });
+         return indexed({in[0].size(), in[1].size()}, [&](const Index& i) { return in[0](i[0]) * in[1](i[1]); });
        }),
        .sized = [](std::int64_t n) {
          const std::int64_t side = square_matrix()(n)[0].shape[0];
@@ -68,7 +68,7 @@ Array summed_over_letters(const std::string& equation, const Arrays& in) {
   for (std::size_t k = 0; k < terms.size(); ++k)
     for (std::size_t i = 0; i < terms[k].size(); ++i) {
       std::int64_t& size = sizes.try_emplace(terms[k][i], 1).first->second;
-      if (in[k].shape[static_cast<int>(i)] != 1) size = in[k].shape[static_cast<int>(i)];
+      if (shape_of(in[k])[static_cast<int>(i)] != 1) size = shape_of(in[k])[static_cast<int>(i)];
     }
   std::string letters;
   Shape all, shape;
@@ -77,7 +77,7 @@ Array summed_over_letters(const std::string& equation, const Arrays& in) {
     all.append(size);
   }
   for (const char letter : result) shape.append(sizes.at(letter));
-  Array out(shape);
+  Array out = zeros_of(shape);
   for_each_index(all, [&](const Index& index) {
     const auto at = [&](const std::string& term) {
       Index i;
@@ -85,8 +85,8 @@ Array summed_over_letters(const std::string& equation, const Arrays& in) {
       return i;
     };
     double product = 1;
-    for (std::size_t k = 0; k < terms.size(); ++k) product *= in[k](at(terms[k]));
-    out(at(result)) += product;
+    for (std::size_t k = 0; k < terms.size(); ++k) product *= element(in[k], at(terms[k]));
+    element(out, at(result)) += product;
   });
   return out;
 }
