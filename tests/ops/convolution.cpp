@@ -134,12 +134,13 @@ std::string check_transposed(const ConvShape& s) {
   const Array x = drawn(output(s), engine), w = drawn(weight(s), engine), g = drawn(input(s), engine);
   const auto left = [](std::int64_t size, std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
                        std::int64_t dil) { return size + 2 * pad - dil * (kernel - 1) - 1 - (out - 1) * stride; };
-  const ConvTransposeOptions options{.stride = {s.stride_h, s.stride_w},
-                                     .padding = {s.pad_h, s.pad_w},
-                                     .output_padding = {left(s.h, test::shape_of(x)[1], s.kh, s.stride_h, s.pad_h, s.dil_h),
-                                                        left(s.w, test::shape_of(x)[2], s.kw, s.stride_w, s.pad_w, s.dil_w)},
-                                     .dilation = {s.dil_h, s.dil_w},
-                                     .groups = s.groups};
+  const ConvTransposeOptions options{
+      .stride = {s.stride_h, s.stride_w},
+      .padding = {s.pad_h, s.pad_w},
+      .output_padding = {left(s.h, test::shape_of(x)[1], s.kh, s.stride_h, s.pad_h, s.dil_h),
+                         left(s.w, test::shape_of(x)[2], s.kw, s.stride_w, s.pad_w, s.dil_w)},
+      .dilation = {s.dil_h, s.dil_w},
+      .groups = s.groups};
   const auto op = [&](const Tensor& a, const Tensor& b) { return conv_transpose2d(a, b, options); };
   const auto plain = [&s](const Array& a, const Array& b, const Array& c) {
     Products sums = convolved(s, c, b, a);

@@ -231,7 +231,7 @@ Matrices one_sided_jacobi(const Matrix& a) {
     const std::int64_t from = order[static_cast<std::size_t>(j)];
     const double sign = work(0, from) < 0 ? -1 : 1;
     s(0, j) = lengths[static_cast<std::size_t>(from)];
-    for (std::int64_t i = 0; i < m; ++i) u(i, j) = sign * work(i, from) / s(0, j);
+    for (std::int64_t i = 0; i < m; ++i) u(i, j) = s(0, j) > 0 ? sign * work(i, from) / s(0, j) : 0;
     for (std::int64_t i = 0; i < n; ++i) vt(j, i) = sign * v(i, from);
   }
   return {u, s, vt};

@@ -88,13 +88,15 @@ void add_conv_rows(std::vector<OpRow>& rows) {
 }
 
 // An operand of conv1d as one of conv2d, and a result back.
-Array with_height(Array a, int axis) {
-  shape_of(a).insert(axis, 1);
-  return a;
+Array with_height(const Array& a, int axis) {
+  Shape shape = shape_of(a);
+  shape.insert(axis, 1);
+  return reshaped(a, shape);
 }
-Array without_height(Array a) {
-  shape_of(a).erase(1);
-  return a;
+Array without_height(const Array& a) {
+  Shape shape = shape_of(a);
+  shape.erase(1);
+  return reshaped(a, shape);
 }
 
 // Every pixel and tap adds to the result where a convolution would read.
@@ -215,15 +217,16 @@ void add_sequence_rows(std::vector<OpRow>& rows) {
 }
 
 Array pooled(const Array& x, const PoolOptions& o, bool maximum) {
+  const Shape image = shape_of(x);
   const Pair stride = o.stride.value_or(o.kernel);
-  const Shape shape = {shape_of(x)[0], (shape_of(x)[1] + 2 * o.padding.height - o.kernel.height) / stride.height + 1,
-                       (shape_of(x)[2] + 2 * o.padding.width - o.kernel.width) / stride.width + 1, shape_of(x)[3]};
+  const Shape shape = {image[0], (image[1] + 2 * o.padding.height - o.kernel.height) / stride.height + 1,
+                       (image[2] + 2 * o.padding.width - o.kernel.width) / stride.width + 1, image[3]};
   return indexed(shape, [&](const Index& i) {
     double top = -INFINITY, total = 0;
     for_each_index({o.kernel.height, o.kernel.width}, [&](const Index& k) {
       const std::int64_t row = i[1] * stride.height - o.padding.height + k[0];
       const std::int64_t column = i[2] * stride.width - o.padding.width + k[1];
-      if (row < 0 || row >= shape_of(x)[1] || column < 0 || column >= shape_of(x)[2]) return;
+      if (row < 0 || row >= image[1] || column < 0 || column >= image[2]) return;
       const double value = element(x, {i[0], row, column, i[3]});
       total += value;
       top = std::isnan(value) || std::isnan(top) ? NAN : std::max(top, value);
@@ -274,17 +277,18 @@ void add_pool_rows(std::vector<OpRow>& rows) {
 
 // Windows from floor to ceil, in numbers as they are on paper.
 Array adaptively_pooled(const Array& x, Pair size) {
+  const Shape image = shape_of(x);
   const auto edge = [](std::int64_t i, std::int64_t in, std::int64_t out) {
     return static_cast<double>(i) * static_cast<double>(in) / static_cast<double>(out);
   };
-  return indexed({shape_of(x)[0], size.height, size.width, shape_of(x)[3]}, [&](const Index& i) {
+  return indexed({image[0], size.height, size.width, image[3]}, [&](const Index& i) {
     double total = 0, count = 0;
-    for_each_index({shape_of(x)[1], shape_of(x)[2]}, [&](const Index& k) {
+    for_each_index({image[1], image[2]}, [&](const Index& k) {
       const auto row = static_cast<double>(k[0]), column = static_cast<double>(k[1]);
-      if (row < std::floor(edge(i[1], shape_of(x)[1], size.height)) ||
-          row >= std::ceil(edge(i[1] + 1, shape_of(x)[1], size.height)) ||
-          column < std::floor(edge(i[2], shape_of(x)[2], size.width)) ||
-          column >= std::ceil(edge(i[2] + 1, shape_of(x)[2], size.width)))
+      if (row < std::floor(edge(i[1], image[1], size.height)) ||
+          row >= std::ceil(edge(i[1] + 1, image[1], size.height)) ||
+          column < std::floor(edge(i[2], image[2], size.width)) ||
+          column >= std::ceil(edge(i[2] + 1, image[2], size.width)))
         return;
       total += element(x, {i[0], k[0], k[1], i[3]});
       ++count;
@@ -301,6 +305,7 @@ struct Axis {
 
 // Each pixel of the result from the weights that every pixel of x has in it.
 Array resampled(const Array& x, Axis rows, Axis columns, UpsampleMode mode, bool align_corners) {
+  const Shape image = shape_of(x);
   const auto weight = [&](std::int64_t i, std::int64_t o, std::int64_t in, const Axis& axis) {
     const auto place = static_cast<double>(o), last = static_cast<double>(in - 1);
     if (mode == UpsampleMode::nearest)
@@ -310,13 +315,13 @@ Array resampled(const Array& x, Axis rows, Axis columns, UpsampleMode mode, bool
     at = std::clamp(at, 0.0, last);
     return std::max(0.0, 1 - std::abs(at - static_cast<double>(i)));
   };
-  return indexed({shape_of(x)[0], rows.out, columns.out, shape_of(x)[3]}, [&](const Index& i) {
+  return indexed({image[0], rows.out, columns.out, image[3]}, [&](const Index& i) {
     double total = 0;
-    for (std::int64_t h = 0; h < shape_of(x)[1]; ++h) {
-      const double down = weight(h, i[1], shape_of(x)[1], rows);
+    for (std::int64_t h = 0; h < image[1]; ++h) {
+      const double down = weight(h, i[1], image[1], rows);
       if (down == 0) continue;
-      for (std::int64_t w = 0; w < shape_of(x)[2]; ++w) {
-        const double across = weight(w, i[2], shape_of(x)[2], columns);
+      for (std::int64_t w = 0; w < image[2]; ++w) {
+        const double across = weight(w, i[2], image[2], columns);
         if (across != 0) total += down * across * element(x, {i[0], h, w, i[3]});
       }
     }
