@@ -7,9 +7,9 @@
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
+#include <weft/ops/detail/product_of_others.hpp>
 #include <weft/ops/kernels/reduce/reduce.hpp>
 #include <weft/ops/reshape.hpp>
-#include <weft/ops/scan.hpp>
 #include <weft/ops/unary.hpp>
 
 namespace weft {
@@ -131,7 +131,6 @@ struct Prod {
     });
   }
 
-  // The product of the others is one of those before and those behind. No division, so that zeros need no care.
   Tensor backward(Context& ctx, const Tensor& g) const {
     const Tensor a = ctx.saved(0);
     Axes order;  // the axes that go beside one another, where the first of them was

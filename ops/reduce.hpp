@@ -10,7 +10,8 @@ namespace weft {
 Tensor sum(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The mean, f32 and f64; of u8, such as comparisons give, in f32. Throws Error for an empty axis.
 Tensor mean(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
-/// The product; of u8 in i64. Of nothing: 1. The gradient is the product of the others, also beside zeros.
+/// The product; of u8 in i64. Of nothing: 1. The gradient is the product of the others, also beside zeros; by
+/// division, so that it is lost with a product of all that overflows or underflows f64 (in PyTorch f32).
 Tensor prod(const Tensor& a, const Axes& axes = {}, bool keepdims = false);
 /// The largest (smallest) value; nan if there is one. Equal ones share the gradient; that of a nan is nan along axes
 /// that are named, shared by the nans where all are reduced (PyTorch's amax and max). Throws Error for an empty axis.

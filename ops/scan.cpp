@@ -5,6 +5,8 @@
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
+#include <weft/ops/detail/product_of_others.hpp>
+#include <weft/ops/kernels/reduce/reduce.hpp>
 #include <weft/ops/kernels/scan/scan.hpp>
 #include <weft/ops/reshape.hpp>
 
@@ -101,7 +103,7 @@ Tensor running_product_slope(const Tensor& g, const Tensor& x, int axis, bool ba
   return apply(ProductBefore{axis, backwards}, x) * apply(Recurrence{axis, !backwards, false}, g, x);
 }
 
-// For each value the product of all others along an axis: of those before it and those behind.
+// For each value the product of all others along an axis. Its slope goes by those before it and those behind.
 struct ProductOfOthers {
   static constexpr const char* name = "product_of_others";
   int axis;

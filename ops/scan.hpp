@@ -10,9 +10,4 @@ Tensor cumsum(const Tensor& a, int axis);
 /// The product of each value and all before it. The gradient is that of the others, also beside zeros.
 Tensor cumprod(const Tensor& a, int axis);
 
-namespace detail {
-/// For each value the product of all others along the axis, f32 and f64: the slope of their product.
-Tensor product_of_others(const Tensor& a, int axis);
-}  // namespace detail
-
 }  // namespace weft

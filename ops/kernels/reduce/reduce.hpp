@@ -21,6 +21,11 @@ void reduce_sum(const T* x, SumOf<T>* out, Collapsed shape);
 template <class T>
 void reduce_prod(const T* x, SumOf<T>* out, Collapsed shape);
 
+/// y, as large as x: for each value the product of all others along the axis, in double to the end. T is float or
+/// double.
+template <class T>
+void product_of_others(const T* x, T* y, Collapsed shape);
+
 /// Largest value; NaN if there is one. The axis must not be empty.
 template <class T>
 void reduce_max(const T* x, T* out, Collapsed shape);

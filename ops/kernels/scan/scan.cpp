@@ -1,5 +1,4 @@
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/ops/kernels/loops/scratch.hpp>
 #include <weft/ops/kernels/scan/scan.hpp>
 #include <weft/ops/kernels/simd/vector.hpp>
 
@@ -78,19 +77,6 @@ void product_before(const T* x, T* y, Collapsed shape, bool backwards) {
 }
 
 template <class T>
-void product_of_others(const T* x, T* y, Collapsed shape) {
-  const Scratch<double> behind(shape.size());
-  along(shape, true, 1.0, [=, to = behind.data()](double& product, std::int64_t at) {
-    to[at] = product;
-    product *= static_cast<double>(x[at]);
-  });
-  along(shape, false, 1.0, [=, from = behind.data()](double& product, std::int64_t at) {
-    y[at] = static_cast<T>(product * from[at]);
-    product *= static_cast<double>(x[at]);
-  });
-}
-
-template <class T>
 void recurrence(const T* b, const T* c, T* y, Collapsed shape, bool backwards, bool own) {
   if (own) {
     along(shape, backwards, 0.0, [=](double& value, std::int64_t at) {
@@ -116,8 +102,6 @@ template void running_product(const std::int64_t*, std::int64_t*, Collapsed);
 template void running_product(const std::uint8_t*, std::int64_t*, Collapsed);
 template void product_before(const float*, float*, Collapsed, bool);
 template void product_before(const double*, double*, Collapsed, bool);
-template void product_of_others(const float*, float*, Collapsed);
-template void product_of_others(const double*, double*, Collapsed);
 template void recurrence(const float*, const float*, float*, Collapsed, bool, bool);
 template void recurrence(const double*, const double*, double*, Collapsed, bool, bool);
 

@@ -24,11 +24,6 @@ void running_product(const T* x, ScanOf<T>* y, Collapsed shape);
 template <class T>
 void product_before(const T* x, T* y, Collapsed shape, bool backwards);
 
-/// y[k] = the product of all x but x[k], in double to the end: where those before and those behind would overflow f32,
-/// together they may not. T is float or double.
-template <class T>
-void product_of_others(const T* x, T* y, Collapsed shape);
-
 /// y[k] = b[k] + c[k] y[k - 1] or, if not `own`, b[k] + c[k - 1] y[k - 1]; backwards k + 1 in the place of k - 1.
 /// Beyond the ends y is 0. T is float or double.
 template <class T>
