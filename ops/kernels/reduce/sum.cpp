@@ -40,6 +40,21 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
     return;
   }
   const std::int64_t repeat = column_repeat<T>(axis, inner);
+  const ColumnChunks cut(axis, inner, repeat);
+  if (cut.tiles > 1 && cut.chunks == 1) {  // wide: each strip is summed to its end, without room for all the sums
+    parallel_for(outer * cut.tiles, grain_for(axis * column_tile), [=](std::int64_t begin, std::int64_t end) {
+      double sums[column_tile];
+      for (std::int64_t k = begin; k < end; ++k) {
+        const ColumnBlock block = cut.block(k % cut.tiles);
+        const std::int64_t o = k / cut.tiles;
+        sum_columns_of_block<T, 1>(block, sums, [from = x + o * axis * inner](auto v, std::int64_t row, std::int64_t) {
+          return Vectors<T, 1>{v.load(from + row)};
+        });
+        for (std::int64_t c = 0; c < block.width; ++c) out[o * inner + block.column + c] = static_cast<T>(sums[c]);
+      }
+    });
+    return;
+  }
   parallel_for(outer, grain_for(axis * inner), [=](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(inner));
     for (std::int64_t o = begin; o < end; ++o) {
