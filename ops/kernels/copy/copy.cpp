@@ -65,11 +65,27 @@ void transpose(const Word* x, Word* y, Loop<2> rows, Loop<2> columns) {
   });
 }
 
-// Calls body(x, y) at every position of the outer loops; `each` bytes are moved by one call.
+// A run of lines. Where they are short, the run is copied element by element of the lines: what is then a line is long.
+template <class Word>
+void copy_lines(const Word* x, Word* y, Loop<2> line, Loop<2> run) {
+  constexpr std::int64_t block = 256;  // stays in the first cache between the elements
+  if (line.size * static_cast<std::int64_t>(sizeof(Word)) >= 16 || run.size < line.size) {
+    for (std::int64_t r = 0; r < run.size; ++r) copy_line(x + r * run.step[source], y + r * run.step[target], line);
+    return;
+  }
+  for (std::int64_t r = 0; r < run.size; r += block)
+    for (std::int64_t i = 0; i < line.size; ++i)
+      copy_line(x + r * run.step[source] + i * line.step[source], y + r * run.step[target] + i * line.step[target],
+                {std::min(block, run.size - r), run.step});
+}
+
+// Calls body(x, y, run) for runs along the innermost of the outer loops; `each` bytes are moved at one position.
 template <class Word, class F>
-void for_each_place(const Word* x, Word* y, const StridedLoops<2>& outer, std::int64_t each, F&& body) {
+void for_each_run(const Word* x, Word* y, const StridedLoops<2>& outer, std::int64_t each, F&& body) {
   parallel_for(outer.count(), grain_for(cost_of(each)), [&](std::int64_t begin, std::int64_t end) {
-    outer.for_each(begin, end, [&](std::int64_t, const std::int64_t* at) { body(x + at[source], y + at[target]); });
+    outer.for_each_run(begin, end, [&](std::int64_t, const std::int64_t* at, const Loop<2>& run) {
+      body(x + at[source], y + at[target], run);
+    });
   });
 }
 
@@ -89,12 +105,15 @@ void copy_words(const Word* x, Word* y, StridedLoops<2>& loops) {
     for (int a = loops.rank() - 1; a >= 0; --a)
       if (loops[a].step[source] == 1) crossing = a;
   if (crossing < 0) {
-    for_each_place(x, y, loops, line.size * size, [=](const Word* from, Word* to) { copy_line(from, to, line); });
+    for_each_run(x, y, loops, line.size * size,
+                 [=](const Word* from, Word* to, const Loop<2>& run) { copy_lines(from, to, line, run); });
     return;
   }
   const Loop<2> rows = loops.take(crossing);
-  for_each_place(x, y, loops, rows.size * line.size * size,
-                 [=](const Word* from, Word* to) { transpose(from, to, rows, line); });
+  for_each_run(x, y, loops, rows.size * line.size * size, [=](const Word* from, Word* to, const Loop<2>& run) {
+    for (std::int64_t r = 0; r < run.size; ++r)
+      transpose(from + r * run.step[source], to + r * run.step[target], rows, line);
+  });
 }
 
 // Row-major strides of a shape, in elements.
@@ -177,12 +196,41 @@ void flip(const void* x, void* y, const std::int64_t* shape, const bool* reverse
 
 void pad_constant(const void* x, const std::int64_t* x_shape, void* y, const std::int64_t* y_shape,
                   const std::int64_t* before, const void* value, int rank, int width) {
-  const std::int64_t total = count(y_shape, rank), still = 0, one = 1;
-  copy_strided(value, &still, y, &one, &total, 1, width);
-  const Strides to(y_shape, rank);
-  std::int64_t start = 0;
-  for (int a = 0; a < rank; ++a) start += before[a] * to.of[a];
-  copy_strided(x, Strides(x_shape, rank).of, at(y, start, width), to.of, x_shape, rank, width);
+  if (rank == 0) {
+    const std::int64_t one = 1, none = 0;
+    return pad_constant(x, &one, y, &one, &none, value, 1, width);
+  }
+  // Line by line along the last axis that is padded, with all that is behind it, so that all is written once.
+  int last = rank - 1;
+  std::int64_t inner = 1;
+  for (; last > 0 && x_shape[last] == y_shape[last]; --last) inner *= x_shape[last];
+  const std::int64_t length = x_shape[last] * inner, whole = y_shape[last] * inner, start = before[last] * inner;
+  const auto words = [=](auto word) {
+    using Word = decltype(word);
+    const Word filler = *static_cast<const Word*>(value);
+    parallel_for(count(y_shape, last), grain_for(cost_of(whole * width)), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        Word* const to = static_cast<Word*>(y) + r * whole;
+        std::int64_t from = 0, rest = r, step = 1;
+        bool inside = true;
+        for (int a = last; a-- > 0; rest /= y_shape[a], step *= x_shape[a]) {
+          const std::int64_t index = rest % y_shape[a] - before[a];
+          inside = inside && index >= 0 && index < x_shape[a];
+          from += index * step;
+        }
+        if (!inside) {
+          std::fill_n(to, whole, filler);
+          continue;
+        }
+        std::fill_n(to, start, filler);
+        copy_block(to + start, static_cast<const Word*>(x) + from * length, length * width);
+        std::fill_n(to + start + length, whole - start - length, filler);
+      }
+    });
+  };
+  if (width == 1) return words(std::uint8_t{});
+  if (width == 4) return words(std::uint32_t{});
+  words(std::uint64_t{});
 }
 
 void slice_copy(const void* x, Collapsed x_shape, void* y, std::int64_t start, std::int64_t step, std::int64_t count,
@@ -195,11 +243,26 @@ void slice_copy(const void* x, Collapsed x_shape, void* y, std::int64_t start, s
 
 void slice_scatter(const void* x, void* y, Collapsed y_shape, std::int64_t start, std::int64_t step, std::int64_t count,
                    int width) {
-  const std::int64_t inner = y_shape.inner;
-  std::fill_n(static_cast<char*>(y), y_shape.size() * width, '\0');
-  const std::int64_t shape[] = {y_shape.outer, count, inner};
-  const std::int64_t from[] = {count * inner, inner, 1}, to[] = {y_shape.axis * inner, step * inner, 1};
-  copy_strided(x, from, at(y, start * inner, width), to, shape, 3, width);
+  const std::int64_t inner = y_shape.inner, row = inner * width;
+  // Stretches of the axis that stay in the first cache between their zeros and their values.
+  const std::int64_t stretch = std::max<std::int64_t>((1 << 14) / std::max<std::int64_t>(row, 1), 1);
+  const std::int64_t stretches = (y_shape.axis + stretch - 1) / stretch;
+  parallel_for(y_shape.outer * stretches, grain_for(cost_of(stretch * row)), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      const std::int64_t o = k / stretches, first = k % stretches * stretch;
+      const std::int64_t last = std::min(first + stretch, y_shape.axis);
+      char* const to = static_cast<char*>(y) + (o * y_shape.axis + first) * row;
+      std::fill_n(to, (last - first) * row, '\0');
+      // Which of x fall into it.
+      const auto place = [=](std::int64_t at) {
+        return std::clamp<std::int64_t>((at - start + step - 1) / step, 0, count);
+      };
+      const std::int64_t from = first > start ? place(first) : 0, until = last > start ? place(last) : 0;
+      const std::int64_t shape[] = {until - from, inner}, x_strides[] = {inner, 1}, y_strides[] = {step * inner, 1};
+      copy_strided(static_cast<const char*>(x) + (o * count + from) * row, x_strides,
+                   to + (start + from * step - first) * row, y_strides, shape, 2, width);
+    }
+  });
 }
 
 void concat(const void* const* parts, const std::int64_t* axes, int count, void* y, std::int64_t outer,

@@ -3,6 +3,7 @@
 // matrices come down to.
 #include <weft/engine/shape.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -56,6 +57,19 @@ class StridedLoops {
   /// where each operand is.
   template <class F>
   void for_each(std::int64_t begin, std::int64_t end, F&& f) const {
+    for_each_run(begin, end, [&](std::int64_t position, const std::int64_t* at, const Loop<N>& run) {
+      std::int64_t here[N];
+      std::copy_n(at, N, here);
+      for (std::int64_t i = 0; i < run.size; ++i) {
+        f(position + i, static_cast<const std::int64_t*>(here));
+        for (std::size_t k = 0; k < N; ++k) here[k] += run.step[k];
+      }
+    });
+  }
+
+  /// The same by runs along the innermost loop: f(position, offsets, run), the first position's of each.
+  template <class F>
+  void for_each_run(std::int64_t begin, std::int64_t end, F&& f) const {
     if (begin >= end) return;
     std::int64_t index[max_rank], at[N] = {}, rest = begin;
     for (int i = 0; i < rank_; ++i) {
@@ -63,9 +77,13 @@ class StridedLoops {
       rest /= loops_[i].size;
       for (std::size_t k = 0; k < N; ++k) at[k] += index[i] * loops_[i].step[k];
     }
-    for (std::int64_t position = begin; position < end; ++position) {
-      f(position, static_cast<const std::int64_t*>(at));
-      for (int i = 0; i < rank_; ++i) {
+    Loop<N> run = rank_ > 0 ? loops_[0] : Loop<N>{1, {}};
+    for (std::int64_t position = begin, first = rank_ > 0 ? index[0] : 0; position < end; first = 0) {
+      run.size = std::min((rank_ > 0 ? loops_[0].size : 1) - first, end - position);
+      f(position, static_cast<const std::int64_t*>(at), static_cast<const Loop<N>&>(run));
+      position += run.size;
+      for (std::size_t k = 0; k < N; ++k) at[k] -= first * run.step[k];
+      for (int i = 1; i < rank_; ++i) {
         const Loop<N>& loop = loops_[i];
         for (std::size_t k = 0; k < N; ++k) at[k] += loop.step[k];
         if (++index[i] < loop.size) break;
