@@ -55,21 +55,26 @@ struct TakeAt {
     return out;
   }
   std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    return {apply(AddAt<Kind>{axis, ctx.shape(0)[axis]}, g, ctx.saved(0)), Tensor()};
+    return {apply(AddAt<Kind>{axis, ctx.shape(0)[axis]}, g, ctx.saved(0), Tensor()), Tensor()};
   }
   Fields describe() const { return {{"axis", axis}}; }
 };
 
-// Zeros of `size` along an axis, with a added at the positions that TakeAt reads.
+// `onto`, or zeros of `size` along an axis where there is none, with a added at the positions that TakeAt reads.
 template <class Kind>
 struct AddAt {
   static constexpr const char* name = Kind::add_name;
   int axis;
   std::int64_t size;
 
-  Tensor forward(Context& ctx, const Tensor& a, const Tensor& index) const {
-    Tensor out = make_tensor(name, with_size(a.shape(), axis, size), a.dtype());
-    out.zero_();
+  Tensor forward(Context& ctx, const Tensor& a, const Tensor& index, const Tensor& onto) const {
+    Tensor out;
+    if (onto.defined()) {
+      out = onto.detach().clone();
+    } else {
+      out = make_tensor(name, with_size(a.shape(), axis, size), a.dtype());
+      out.zero_();
+    }
     if (a.size() > 0)
       detail::visit_dtype(a.dtype(), [&](auto zero) {
         using T = decltype(zero);
@@ -80,8 +85,9 @@ struct AddAt {
     ctx.save(index);
     return out;
   }
-  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
-    return {apply(TakeAt<Kind>{axis}, g, ctx.saved(0)), Tensor()};
+  std::array<Tensor, 3> backward(Context& ctx, const Tensor& g) const {
+    return {ctx.needs(0) ? apply(TakeAt<Kind>{axis}, g, ctx.saved(0)) : Tensor(), Tensor(),
+            ctx.needs(2) ? g : Tensor()};
   }
   Fields describe() const { return {{"axis", axis}, {"size", size}}; }
 };
@@ -212,8 +218,9 @@ Tensor scatter_add(const Tensor& a, int axis, const Tensor& index, const Tensor&
     fail("scatter_add: got a source of shape ", source.shape(), " and an index of ", index.shape(),
          ", needs the same shape");
   check_fits("scatter_add", a, along, index);
-  const Tensor sums = apply(AddAt<Elements>{along, a.shape()[along]}, source, index);
-  if (sums.shape() == a.shape()) return a + sums;
+  const AddAt<Elements> add{along, a.shape()[along]};
+  if (with_size(index.shape(), along, add.size) == a.shape()) return apply(add, source, index, a);
+  const Tensor sums = apply(add, source, index, Tensor());
   std::vector<std::pair<std::int64_t, std::int64_t>> rest;
   for (int i = 0; i < a.rank(); ++i) rest.emplace_back(0, a.shape()[i] - sums.shape()[i]);
   return a + pad(sums, rest);

@@ -57,9 +57,13 @@ void index_select(const void* x, Collapsed s, const std::int64_t* index, std::in
   if (s.inner == 1) return take(x, s, index, 0, count, y, width);
   const std::int64_t row = s.inner * width;
   parallel_for(s.outer * count, grain_for(s.inner), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end; ++k)
-      copy_block(static_cast<char*>(y) + k * row,
-                 static_cast<const char*>(x) + (k / count * s.axis + index[k % count]) * row, row);
+    std::int64_t o = begin / count;  // not a division for each row
+    for (std::int64_t k = begin; k < end; ++o) {
+      const auto* const from = static_cast<const char*>(x) + o * s.axis * row;
+      const std::int64_t* const at = index - o * count;
+      for (const std::int64_t last = std::min(end, (o + 1) * count); k < last; ++k)
+        copy_block(static_cast<char*>(y) + k * row, from + at[k] * row, row);
+    }
   });
 }
 
