@@ -91,6 +91,8 @@ TEST_CASE("sums of long columns keep their digits") {
   const Tensor x = zeros({1'000'000, 2});
   CHECK(std::abs(sum(softmax(x, 0)).to(f64).item() / 2 - 1) < 1e-6);
   CHECK(allclose(log_softmax(x, 0), full({1'000'000, 2}, -std::log(1e6)), 1e-6));
+  CHECK(allclose(sum(zeros({0, 20'000}), 0), zeros({20'000})));
+  CHECK(sum(ones({2, 3, 20'000}), 1).at({1, 19'999}) == 3);
 }
 
 TEST_CASE("a fused function clamps as clamp does, and may assign") {

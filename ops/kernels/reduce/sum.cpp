@@ -19,6 +19,10 @@ constexpr std::int64_t tiny = 64;  // a matrix this small is summed element by e
 template <class T>
 void sum_floats(const T* x, T* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
+  if (shape.size() == 0) {
+    std::fill_n(out, outer * inner, T{0});
+    return;
+  }
   if (inner == 1) {
     const std::int64_t chunks = std::max<std::int64_t>((axis + chunk_elements - 1) / chunk_elements, 1);
     const std::int64_t each = std::min(axis, chunk_elements);
