@@ -9,16 +9,19 @@
 namespace weft {
 
 // add(a, b) is declared in engine/ops_needed.hpp.
+/// a - b, a * b.
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 /// a / b, f32 and f64.
 Tensor div(const Tensor& a, const Tensor& b);
+/// The same with a number, which for i64 and u8 has to be a whole one that the dtype can hold.
 Tensor add(const Tensor& a, double b);
 Tensor sub(const Tensor& a, double b);
 Tensor mul(const Tensor& a, double b);
 Tensor div(const Tensor& a, double b);
 Tensor sub(double a, const Tensor& b);
 Tensor div(double a, const Tensor& b);
+/// -a.
 Tensor neg(const Tensor& a);
 /// (a - b)^2 in one pass over memory.
 Tensor squared_difference(const Tensor& a, const Tensor& b);

@@ -6,6 +6,7 @@
 
 namespace weft {
 
+/// Whether a and b are equal, not equal, a < b, a <= b, a > b, a >= b, element by element.
 Tensor equal(const Tensor& a, const Tensor& b);
 Tensor not_equal(const Tensor& a, const Tensor& b);
 Tensor less(const Tensor& a, const Tensor& b);
@@ -50,6 +51,7 @@ Expr logical_and(const Expr& a, const Expr& b);
 Expr logical_or(const Expr& a, const Expr& b);
 Expr logical_not(const Expr& a);
 
+/// Whether an element is nan, infinite, neither.
 Tensor isnan(const Tensor& a);
 Tensor isinf(const Tensor& a);
 Tensor isfinite(const Tensor& a);

@@ -7,6 +7,7 @@
 
 namespace weft {
 
+/// x^2, and the root of x: nan below 0.
 Tensor square(const Tensor& x);
 Expr square(const Expr& x);
 Tensor sqrt(const Tensor& x);
@@ -18,6 +19,7 @@ Expr rsqrt(const Expr& x);
 Tensor reciprocal(const Tensor& x);
 Expr reciprocal(const Expr& x);
 
+/// e^x.
 Tensor exp(const Tensor& x);
 Expr exp(const Expr& x);
 /// 2 to the power x.
@@ -46,6 +48,7 @@ Expr erf(const Expr& x);
 Tensor erfc(const Tensor& x);
 Expr erfc(const Expr& x);
 
+/// Sine, cosine and tangent of x in radians, and their inverses: asin and acos are nan beyond -1 and 1.
 Tensor sin(const Tensor& x);
 Expr sin(const Expr& x);
 Tensor cos(const Tensor& x);
