@@ -1,9 +1,8 @@
 #include <weft/ops/dot.hpp>
 
-#include <algorithm>
-
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/arrange.hpp>
 #include <weft/ops/detail/matrices.hpp>
 #include <weft/ops/kernels/linalg/dot.hpp>
 #include <weft/ops/reduce.hpp>
@@ -60,12 +59,7 @@ Tensor outer(const Tensor& a, const Tensor& b) {
 Tensor trace(const Tensor& a) {
   detail::check_floating("trace", a);
   if (a.rank() < 2) fail("trace: got shape ", a.shape(), ", needs at least two axes");
-  return sum(detail::last_diagonal(a), -1);
-}
-
-Tensor detail::last_diagonal(const Tensor& a) {
-  const std::int64_t rows = a.size(-2), columns = a.size(-1), count = std::min(rows, columns), step = columns + 1;
-  return slice(flatten(a, -2), -1, 0, count > 0 ? (count - 1) * step + 1 : 0, step);
+  return sum(diagonal(a), -1);
 }
 
 }  // namespace weft

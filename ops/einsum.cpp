@@ -5,6 +5,7 @@
 
 #include <weft/engine/error.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/arrange.hpp>
 #include <weft/ops/detail/einsum.hpp>
 #include <weft/ops/detail/matrices.hpp>
 #include <weft/ops/reduce.hpp>
@@ -101,7 +102,7 @@ class Contraction {
       others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
       const Labels twice = joined(others, {*begin, *begin});
       others.push_back(*begin);
-      term = {detail::last_diagonal(ordered(term, twice)), others};
+      term = {diagonal(ordered(term, twice)), others};
     }
     Shape sizes;
     Labels kept;

@@ -2,25 +2,13 @@
 
 #include <algorithm>
 
+#include <weft/engine/create.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/arrange.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/reshape.hpp>
 
 namespace weft::detail {
-namespace {
-
-// Of the n x m matrix's elements those that `is_in` says.
-template <class F>
-Tensor mask_of(std::int64_t rows, std::int64_t columns, F is_in) {
-  Tensor mask = make_tensor("mask", {rows, columns}, u8);
-  auto* next = mutable_data_of<std::uint8_t>(mask);
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < columns; ++j) *next++ = is_in(i, j) ? 1 : 0;
-  return mask;
-}
-
-}  // namespace
-
 void check_matrices(const char* op, const Tensor& a) {
   check_floating(op, a);
   if (a.rank() < 2) fail(op, ": got shape ", a.shape(), ", needs at least two axes");
@@ -65,12 +53,10 @@ bool is_vector(const Tensor& a, const Tensor& b) {
 }
 
 Tensor lower_mask(std::int64_t rows, std::int64_t columns, std::int64_t last) {
-  return mask_of(rows, columns, [=](std::int64_t i, std::int64_t j) { return j - i <= last; });
+  return tril(ones({rows, columns}, u8), last);
 }
 
-Tensor diagonal_mask(std::int64_t n) {
-  return mask_of(n, n, [](std::int64_t i, std::int64_t j) { return i == j; });
-}
+Tensor diagonal_mask(std::int64_t n) { return eye(n, u8); }
 
 Tensor mirrored(const Tensor& a) { return where(lower_mask(a.size(-2), a.size(-1)), a, transpose(a)); }
 

@@ -14,8 +14,6 @@ Tensor multiply(const Tensor& a, const Tensor& b, const Transposes& transposes =
 
 /// The sums of products along the last axis of two tensors of one shape.
 Tensor dot_last(const Tensor& a, const Tensor& b);
-/// The diagonal of the last two axes.
-Tensor last_diagonal(const Tensor& a);
 
 /// Throws Error naming `op` unless a is f32 or f64 and has at least two axes, of sizes that LAPACK can hold; the second
 /// one also if the matrices are not square.

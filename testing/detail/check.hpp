@@ -1,8 +1,8 @@
 #pragma once
 // The parts of check_op, and what they share.
 #include <weft/engine/backward.hpp>
-#include <weft/engine/threads.hpp>
 #include <weft/testing/check_op.hpp>
+#include <weft/testing/threads.hpp>
 
 #include <set>
 
@@ -24,18 +24,6 @@ inline bool is_free(const Input& input) { return is_floating(input.dtype); }
 Tensors converted(Tensors tensors, DType dtype);
 /// Empty if both have the same dtype, shape and bits, or both are undefined.
 std::string different_bits(const Tensor& a, const Tensor& b);
-
-/// Lets tensor operations use n threads for as long as it lives.
-class Threads {
- public:
-  explicit Threads(int n) : before_(num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
 
 class Check {
  public:

@@ -122,7 +122,7 @@ std::string check(const ConvShape& s, int order = 2) {
   std::string wrong = test::check_bilinear(op, plain, x, w, g, order);
   const Products expected = convolved(s, x, w, g);
   for (const int threads : {1, 2}) {
-    const test::ThreadCount count(threads);
+    const testing::Threads count(threads);
     wrong += check_paths<double>(s, x, w, g, expected) + check_paths<float>(s, x, w, g, expected);
   }
   return wrong;

@@ -283,7 +283,7 @@ TEST_CASE("the product of matrices in memory") {
                               at(b, trans_b ? column * step_b + l : l * step_b + column));
         }
         for (const int threads : {1, 2}) {
-          const test::ThreadCount count(threads);
+          const testing::Threads count(threads);
           Array got = c;
           detail::gemm<double>(trans_a, trans_b, m, n, k, a.storage().data(), step_a, b.storage().data(), step_b, beta,
                                got.storage().data(), step_c);

@@ -100,7 +100,7 @@ std::string check(const Function& f, const Array& x, const Array& g, const Array
   for (const DType dtype : {f64, f32}) {
     Tensors before;
     for (const int threads : {1, 2}) {
-      const test::ThreadCount count(threads);
+      const testing::Threads count(threads);
       const Tensors got = results(f, x, g, u, v, dtype);
       for (std::size_t k = 0; k < got.size(); ++k) {
         const std::string place = detail::to_text(dtype) + ", result " + std::to_string(k) + ": ";

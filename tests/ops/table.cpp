@@ -13,11 +13,8 @@ using weft::test::OpRow;
 
 namespace {
 
-// The functions that a text declares at the start of a line, but in namespace detail, and that give tensors.
-std::set<std::string> declared_ops(std::string text) {
-  const std::string opening = "\nnamespace detail {", closing = "}  // namespace detail";
-  for (std::size_t at = text.find(opening); at != std::string::npos; at = text.find(opening))
-    text.erase(at, text.find(closing, at) + closing.size() - at);
+// The functions that a text declares at the start of a line and that give tensors.
+std::set<std::string> declared_ops(const std::string& text) {
   static const std::regex declaration("^(?:Tensor|Tensors|Ordered)\\s+(\\w+)\\(", std::regex::multiline);
   std::set<std::string> names;
   for (std::sregex_iterator at(text.begin(), text.end(), declaration), end; at != end; ++at) names.insert((*at)[1]);

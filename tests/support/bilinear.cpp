@@ -43,7 +43,7 @@ std::string check_bilinear(const BilinearOp& op, const PlainProducts& plain, con
   }
   for (const DType dtype : {f64, f32}) {
     for (const int threads : {1, 2}) {
-      const ThreadCount count(threads);
+      const testing::Threads count(threads);
       const std::string setting = " (" + detail::to_text(dtype) + ", threads: " + std::to_string(threads) + ")";
       const Tensors got = results(op, {a, b, g, u, v}, dtype, order);
       const Tensors again = results(op, {a, b, g, u, v}, dtype, order);

@@ -25,6 +25,19 @@ std::vector<OpRow> make_table() {
 
 }  // namespace
 
+OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
+               std::function<Tensors(const Tensors&)> function, std::vector<Inputs> cases, std::vector<Inputs> large,
+               std::function<Arrays(const Arrays&)> reference) {
+  rows.push_back({.name = name,
+                  .variant = variant,
+                  .function = std::move(function),
+                  .cases = std::move(cases),
+                  .large = std::move(large),
+                  .reference = std::move(reference),
+                  .integers = true});
+  return rows.back();
+}
+
 const std::vector<OpRow>& op_table() {
   static const std::vector<OpRow> rows = make_table();
   return rows;

@@ -13,6 +13,11 @@ using testing::Domain, testing::Input, testing::Inputs, testing::OpRow, testing:
 using testing::has_empty, testing::make_inputs, testing::naive, testing::one, testing::size_of, testing::square_matrix,
     testing::vectors;
 
+/// Appends a row of an op that takes integers too.
+OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
+               std::function<Tensors(const Tensors&)> function, std::vector<Inputs> cases, std::vector<Inputs> large,
+               std::function<Arrays(const Arrays&)> reference);
+
 /// All rows.
 const std::vector<OpRow>& op_table();
 

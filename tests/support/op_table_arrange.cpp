@@ -11,21 +11,6 @@ namespace {
 
 using In = const Tensors&;
 
-OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
-               std::function<Tensors(const Tensors&)> function, std::vector<Inputs> cases, std::vector<Inputs> large,
-               std::function<Arrays(const Arrays&)> reference) {
-  OpRow row;
-  row.name = name;
-  row.variant = variant;
-  row.function = std::move(function);
-  row.cases = std::move(cases);
-  row.large = std::move(large);
-  row.reference = std::move(reference);
-  row.integers = true;
-  rows.push_back(std::move(row));
-  return rows.back();
-}
-
 void add_repeat_rows(std::vector<OpRow>& rows) {
   for (const int axis : {0, -1}) {
     add_row(rows, "repeat", axis == 0 ? "rows" : "last axis", one([=](In in) { return repeat(in[0], 3, axis); }),

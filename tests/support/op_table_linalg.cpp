@@ -17,6 +17,19 @@ namespace {
 
 using In = const Tensors&;
 
+// The reference of vectors right of a matrix, from that of matrices: each is a column.
+template <class F>
+auto of_columns(F of_matrices) {
+  return naive([of_matrices](const Arrays& in) {
+    Shape shape = shape_of(in[1]);
+    shape.append(1);
+    const Array x = of_matrices({in[0], reshaped(in[1], shape)});
+    shape = shape_of(x);
+    shape.erase(shape.rank() - 1);
+    return reshaped(x, shape);
+  });
+}
+
 const char* const shared_factors = "OpenBLAS shares large matrices out among the threads";
 
 // Far from singular, and to be pivoted: a large cyclic permutation is added.
@@ -61,16 +74,7 @@ void add_solve_rows(std::vector<OpRow>& rows) {
        .cases =
            {{{{3, 3}}, {{3}}}, {{{2, 3, 3}}, {{2, 3}}}, {{{2, 2, 2}}, {{2}}}, {{{1, 1}}, {{1}}}, {{{0, 0}}, {{0}}}},
        .large = {{{{257, 257}}, {{257}}}, {{{700, 10, 10}}, {{700, 10}}}},
-       .reference = naive([=](const Arrays& in) {
-         Arrays columns = in;
-         Shape shape = shape_of(in[1]);
-         shape.append(1);
-         columns[1] = reshaped(in[1], shape);
-         const Array x = solved(columns);
-         shape = shape_of(x);
-         shape.erase(shape.rank() - 1);
-         return reshaped(x, shape);
-       }),
+       .reference = of_columns(solved),
        .f32_tolerance = 1e-4,
        .non_finite = false,
        .by_threads = shared_factors,
@@ -227,16 +231,7 @@ void add_least_squares_rows(std::vector<OpRow>& rows) {
                   .function = one([](In in) { return lstsq(in[0], in[1]); }),
                   .cases = {{{{5, 3}}, {{5}}}, {{{2, 2, 3}}, {{2, 2}}}, {{{1, 1}}, {{1}}}, {{{0, 2}}, {{0}}}},
                   .large = {{{{701, 97}}, {{701}}}},
-                  .reference = naive([=](const Arrays& in) {
-                    Arrays columns = in;
-                    Shape shape = shape_of(in[1]);
-                    shape.append(1);
-                    columns[1] = reshaped(in[1], shape);
-                    const Array x = shortest_of(columns);
-                    shape = shape_of(x);
-                    shape.erase(shape.rank() - 1);
-                    return reshaped(x, shape);
-                  }),
+                  .reference = of_columns(shortest_of),
                   .tolerance = 1e-11,
                   .f32_tolerance = 2e-4,
                   .non_finite = false,

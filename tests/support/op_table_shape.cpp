@@ -37,21 +37,6 @@ Array joined(const Arrays& parts, int axis) {
 
 Array reordered(const Array& a, const std::vector<int>& order) { return xt::transpose(a, order); }
 
-template <class F, class R>
-OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant, F f, std::vector<Inputs> cases,
-               std::vector<Inputs> large, R reference) {
-  OpRow row;
-  row.name = name;
-  row.variant = variant;
-  row.function = f;
-  row.cases = std::move(cases);
-  row.large = std::move(large);
-  row.reference = reference;
-  row.integers = true;
-  rows.push_back(row);
-  return rows.back();
-}
-
 void add_order_rows(std::vector<OpRow>& rows) {
   const auto permuted = [&](const char* variant, const Axes& order, std::vector<Inputs> cases,
                             std::vector<Inputs> large) -> OpRow& {

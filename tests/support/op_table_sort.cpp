@@ -13,21 +13,6 @@ namespace {
 using In = const Tensors&;
 using Values = std::vector<double>;
 
-OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
-               std::function<Tensors(const Tensors&)> function, std::vector<Inputs> cases, std::vector<Inputs> large,
-               std::function<Arrays(const Arrays&)> reference) {
-  OpRow row;
-  row.name = name;
-  row.variant = variant;
-  row.function = std::move(function);
-  row.cases = std::move(cases);
-  row.large = std::move(large);
-  row.reference = std::move(reference);
-  row.integers = true;
-  rows.push_back(std::move(row));
-  return rows.back();
-}
-
 // Each line of values along an axis turned into another, of any one length.
 template <class F>
 Array by_lines(const Array& a, int axis, F f) {

@@ -1,7 +1,7 @@
 #pragma once
 // Results that are sums, from plain loops of doubles, and the comparison of an op's results with them.
 #include <tests/support/array.hpp>
-#include <weft/engine/threads.hpp>
+#include <weft/testing/threads.hpp>
 
 #include <cmath>
 #include <random>
@@ -43,17 +43,5 @@ inline std::int64_t pick(std::mt19937_64& engine, std::initializer_list<std::int
 }
 
 bool same_bits(const Tensor& a, const Tensor& b);
-
-/// So many threads while it lives.
-class ThreadCount {
- public:
-  explicit ThreadCount(int wanted) : before_(num_threads()) { set_num_threads(wanted); }
-  ~ThreadCount() { set_num_threads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace weft::test

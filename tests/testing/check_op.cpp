@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <weft/testing/check_op.hpp>
 
+#include <thread>
+
 #include <weft/engine/create.hpp>
 #include <weft/engine/error.hpp>
 #include <weft/engine/op.hpp>
@@ -36,6 +38,8 @@ enum class Mistake {
   unchecked,     // what was saved may be changed without a word
   two_threads,   // other bits on two threads
   broadcast,     // the second operand is repeated in vain, by its mean
+  elsewhere,     // on another thread than the first
+  history,       // where both operands were computed
   recorded,      // the recorded gradient of large inputs is another
 };
 
@@ -47,6 +51,8 @@ Tensor with_element(const Tensor& t, std::int64_t i, double value) {
   }
   return copy;
 }
+
+const std::thread::id first_thread = std::this_thread::get_id();
 
 struct Product : Op<Product> {
   Mistake mistake;
@@ -66,6 +72,8 @@ struct Product : Op<Product> {
     if (mistake == Mistake::nan && is_floating(y.dtype())) y = where(isnan(y), 0.0, y);
     if (mistake == Mistake::input && is_floating(b.dtype()) && b.size() > 0) Tensor(b).fill_(0);
     if (mistake == Mistake::odd_sizes && y.rank() > 0 && y.size(-1) == 5) y = 2.0 * y;
+    if (mistake == Mistake::elsewhere && std::this_thread::get_id() != first_thread) y = 2.0 * y;
+    if (mistake == Mistake::history && !a.is_leaf() && !b.is_leaf() && y.dtype() == f64) y = 2.0 * y;
     if (mistake == Mistake::two_threads && num_threads() == 2) y = y * (1 + 1e-15);
     return y;
   }
@@ -134,6 +142,8 @@ TEST_CASE("each kind of mistake is named") {
       {Mistake::saved, "gradients to order 3 of product"},
       {Mistake::two_threads, "other bits on two threads than on one"},
       {Mistake::broadcast, "values of product, f64 {3, 4} f64 {4}"},
+      {Mistake::elsewhere, "several threads at once of product"},
+      {Mistake::history, "inputs that an op made of product"},
       {Mistake::recorded, "recorded gradient 0"},
   };
   for (const auto& [mistake, text] : mistakes) {
