@@ -24,19 +24,21 @@ struct Net : nn::Module {
   }
 };
 
-double test_error(Net& net, const nn::Dataset& train, const nn::Dataset& test) {
-  nn::DataLoader loader(train, {.batch_size = 32, .shuffle = true});
+void train(Net& net, const nn::Dataset& rows) {
+  nn::DataLoader loader(rows, {.batch_size = 32, .shuffle = true});
   nn::Adam optimiser(net);
   nn::OneCycleLr schedule(optimiser, {.max_lr = 0.02, .total_steps = 100 * loader.batches()});
   for (int epoch = 0; epoch < 100; ++epoch)
     for (auto [x, y] : loader) {
       optimiser.zero_grad();
       nn::mse(net(x), y).backward();
-      optimiser.step();
-      schedule.step();
+      optimiser.step(), schedule.step();
     }
+}
+
+double test_error(Net& net, const nn::Dataset& rows) {
   NoGrad off;
-  return nn::mse(net(test.x), test.y).item();
+  return nn::mse(net(rows.x), rows.y).item();
 }
 
 void write_table(const std::string& path) {
@@ -51,17 +53,18 @@ int main(int argc, char** argv) {
   manual_seed(1);
   const std::string path = argc > 1 ? argv[1] : "skip_layer.csv";
   if (argc == 1) write_table(path);
-  auto [train, test] = nn::split(nn::read_csv(path, {.target = "y"}), {0.75, 0.25}, 1);
-  nn::Standardizer inputs(train.x), outputs(train.y);
-  train = {inputs.apply(train.x), outputs.apply(train.y)};
-  test = {inputs.apply(test.x), outputs.apply(test.y)};
+  auto [known, unseen] = nn::split(nn::read_csv(path, {.target = "y"}), {0.75, 0.25}, 1);
+  nn::Standardizer inputs(known.x), outputs(known.y);
+  known = {inputs.apply(known.x), outputs.apply(known.y)};
+  unseen = {inputs.apply(unseen.x), outputs.apply(unseen.y)};
 
   std::printf("mean squared error on unseen rows, in variances of the target, of five nets each\n");
   auto mean_error = [&](const char* what, bool with_skip, bool with_hidden) {
     double error = 0;
     for (int i = 0; i < 5; ++i) {
-      Net net(train.x.size(1), with_skip, with_hidden);
-      error += test_error(net, train, test) / 5;
+      Net net(known.x.size(1), with_skip, with_hidden);
+      train(net, known);
+      error += test_error(net, unseen) / 5;
     }
     std::printf("  %-26s %.4f\n", what, error);
     return error;
