@@ -26,6 +26,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # Its own AVX-512 intrinsics set these off (GCC bug 105593); Clang still checks our code for them.
   target_compile_options(weft_build INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
 endif()
+# In a unity build one source's names are in sight of the next, and GCC takes the sources for headers.
+target_compile_options(weft_build INTERFACE $<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow>
+  $<$<AND:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # Its -Wconversion holds more than GCC's; and it says of every loop that it was asked to vectorise whether it did.
   target_compile_options(weft_build INTERFACE -Wno-sign-conversion -Wno-pass-failed)
@@ -46,17 +49,27 @@ endif()
 # agree on it.
 target_compile_definitions(weft_build INTERFACE XTENSOR_USE_XSIMD $<$<NOT:$<BOOL:${WEFT_POOL}>>:WEFT_NO_POOL>)
 
-if(WEFT_SANITIZE)
-  add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=${WEFT_SANITIZE})
-  if(WEFT_SANITIZE MATCHES "address")
+# Sanitizers for a target, or for the whole tree as WEFT_SANITIZE says.
+function(weft_sanitize target kinds)
+  set(options -fsanitize=${kinds} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(kinds MATCHES "address")
     # A third of the time to compile: the address sanitizer sees null and overrun pointers too, and does it by calls
     # instead of inline; the rest is not about what this code does.
-    add_compile_options(-fno-sanitize=null,object-size,pointer-overflow,vptr,return,unreachable,alignment)
+    list(APPEND options -fno-sanitize=null,object-size,pointer-overflow,vptr,return,unreachable,alignment)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      add_compile_options(--param=asan-instrumentation-with-call-threshold=0)
+      list(APPEND options --param=asan-instrumentation-with-call-threshold=0)
     endif()
   endif()
+  if(target STREQUAL "everything")
+    add_compile_options(${options})
+    add_link_options(-fsanitize=${kinds})
+  else()
+    target_compile_options(${target} PRIVATE ${options})
+    target_link_options(${target} PUBLIC -fsanitize=${kinds})
+  endif()
+endfunction()
+if(WEFT_SANITIZE)
+  weft_sanitize(everything ${WEFT_SANITIZE})
 endif()
 
 target_link_libraries(weft_build INTERFACE xtensor nlohmann_json::nlohmann_json)

@@ -13,7 +13,7 @@ using detail::Picture;
 using detail::Vertex;
 
 // A string of Graphviz's: it knows escapes, and entities as HTML has them.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '\n')
@@ -50,14 +50,14 @@ class Writer {
     if (label.empty() && vertex.kind == Vertex::Kind::leaf) label = "leaf";
     if (label.empty() && vertex.kind == Vertex::Kind::constant) label = "input";
     for (const std::string& more : vertex.lines) label += (label.empty() ? "" : "\n") + more;
-    line(id(v) + " [" + look + "label=" + quoted(label) + "];");
+    line(id(v) + " [" + look + "label=" + in_quotes(label) + "];");
   }
 
   void arrow(const Arrow& arrow, bool constraint = true) {
     std::string look;
     if (arrow.shortcut) look = ", color=red, fontcolor=red, penwidth=2";
     if (arrow.shortcut || !constraint) look += ", constraint=false";
-    line(id(arrow.from) + " -> " + id(arrow.to) + " [label=" + quoted(arrow.shape) + look + "];");
+    line(id(arrow.from) + " -> " + id(arrow.to) + " [label=" + in_quotes(arrow.shape) + look + "];");
   }
 
   std::string id(std::size_t v) const {
@@ -113,7 +113,7 @@ class Writer {
     for (const Frame& inner : frame.inner) {
       line("subgraph cluster" + std::to_string(frames_++) + " {");
       indent_ += 2;
-      line("label=" + quoted(inner.name) + ";");
+      line("label=" + in_quotes(inner.name) + ";");
       write(inner);
       indent_ -= 2;
       line("}");

@@ -40,8 +40,6 @@ std::ostream& operator<<(std::ostream& out, DType dtype);
 
 namespace detail {
 
-inline std::string to_text(DType dtype) { return name_of(dtype); }
-
 template <class T>
 struct DTypeOf {
   static_assert(sizeof(T) == 0, "elements of a tensor are float, double, std::int64_t or std::uint8_t");

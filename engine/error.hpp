@@ -1,11 +1,14 @@
 #pragma once
 // The one exception type, and the helper that words it.
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
 namespace weft {
+
+enum class DType : std::uint8_t;
 
 /// What every failed check throws: one line that names the operation, what it got and what it needs.
 class Error : public std::runtime_error {
@@ -19,6 +22,7 @@ inline std::string to_text(std::string_view text) { return std::string(text); }
 template <class T>
   requires std::is_integral_v<T> std::string to_text(T value) { return std::to_string(value); }
 std::string to_text(double value);  // shortest form that reads back
+std::string to_text(DType dtype);
 
 }  // namespace detail
 

@@ -17,11 +17,11 @@ using Clock = std::chrono::steady_clock;
 
 const char* name_of(Pass pass) { return pass == Pass::forward ? "forward" : "backward"; }
 
-std::int64_t bytes_of(const Tensor& t) {
+std::int64_t size_in_bytes(const Tensor& t) {
   return t.defined() ? t.size() * static_cast<std::int64_t>(size_of(t.dtype())) : 0;
 }
 
-std::string shape_of(const Tensor& t) { return t.defined() ? detail::to_text(t.shape()) : "-"; }
+std::string shape_text(const Tensor& t) { return t.defined() ? detail::to_text(t.shape()) : "-"; }
 
 // One run of an op.
 struct Event {
@@ -42,8 +42,8 @@ class Profile::Recorder : public Observer {
   void before(const OpCall& call) override {
     Event event{.op = call.op(), .module = call.module(), .fields = to_text(call.fields()), .pass = call.pass()};
     for (const Tensor* t : call.inputs()) {
-      event.bytes += bytes_of(*t);
-      event.shapes += (event.shapes.empty() ? "" : ", ") + shape_of(*t);
+      event.bytes += size_in_bytes(*t);
+      event.shapes += (event.shapes.empty() ? "" : ", ") + shape_text(*t);
     }
     event.depth = open_.size();
     open_.push_back(events.size());
@@ -59,8 +59,8 @@ class Profile::Recorder : public Observer {
     event.end = now;
     event.shapes += " -> ";
     for (std::size_t k = 0; k < call.outputs().size(); ++k) {
-      event.bytes += bytes_of(call.outputs()[k]);
-      event.shapes += (k == 0 ? "" : ", ") + shape_of(call.outputs()[k]);
+      event.bytes += size_in_bytes(call.outputs()[k]);
+      event.shapes += (k == 0 ? "" : ", ") + shape_text(call.outputs()[k]);
     }
   }
 

@@ -16,20 +16,20 @@ thread_local constinit DrawScope* innermost_scope = nullptr;
 
 // Philox is run on this many counters at once, so that the compiler has whole vectors to work on. A draw always takes
 // whole groups: which element gets which bits depends on nothing but its place.
-constexpr std::int64_t lanes = 16;
-constexpr std::int64_t group_words = 4 * lanes;
+constexpr std::int64_t side_by_side = 16;
+constexpr std::int64_t group_words = 4 * side_by_side;
 using Words = std::array<std::uint32_t, static_cast<std::size_t>(group_words)>;
 
-// The random words of the `lanes` counters from `counter` on; word w of counter l at w * lanes + l.
+// The random words of the `side_by_side` counters from `counter` on; word w of counter l at w * side_by_side + l.
 void philox(std::uint64_t seed, std::uint64_t counter, Words& words) {
-  alignas(64) std::uint32_t c0[lanes], c1[lanes], c2[lanes] = {}, c3[lanes] = {};
-  for (std::uint32_t l = 0; l < lanes; ++l) {
+  alignas(64) std::uint32_t c0[side_by_side], c1[side_by_side], c2[side_by_side] = {}, c3[side_by_side] = {};
+  for (std::uint32_t l = 0; l < side_by_side; ++l) {
     c0[l] = static_cast<std::uint32_t>(counter + l);
     c1[l] = static_cast<std::uint32_t>((counter + l) >> 32);
   }
   auto k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    for (std::int64_t l = 0; l < lanes; ++l) {
+    for (std::int64_t l = 0; l < side_by_side; ++l) {
       const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * c0[l], p1 = std::uint64_t{0xCD9E8D57U} * c2[l];
       c0[l] = static_cast<std::uint32_t>(p1 >> 32) ^ c1[l] ^ k0;
       c1[l] = static_cast<std::uint32_t>(p1);
@@ -39,10 +39,10 @@ void philox(std::uint64_t seed, std::uint64_t counter, Words& words) {
     k0 += 0x9E3779B9U;
     k1 += 0xBB67AE85U;
   }
-  std::copy_n(c0, lanes, words.begin());
-  std::copy_n(c1, lanes, words.begin() + lanes);
-  std::copy_n(c2, lanes, words.begin() + 2 * lanes);
-  std::copy_n(c3, lanes, words.begin() + 3 * lanes);
+  std::copy_n(c0, side_by_side, words.begin());
+  std::copy_n(c1, side_by_side, words.begin() + side_by_side);
+  std::copy_n(c2, side_by_side, words.begin() + 2 * side_by_side);
+  std::copy_n(c3, side_by_side, words.begin() + 3 * side_by_side);
 }
 
 std::uint64_t word64(const Words& words, std::int64_t i) {
@@ -96,12 +96,12 @@ void fill(T* out, std::int64_t n, std::int64_t group, const char* op, Generator&
   if (n == 0) return;
   const std::int64_t groups = (n + group - 1) / group;
   if (groups > (std::int64_t{1} << 58)) fail(op, ": got ", n, " elements, needs fewer");
-  const GeneratorState begin = generator.take(static_cast<std::uint64_t>(groups * lanes));
+  const GeneratorState begin = generator.take(static_cast<std::uint64_t>(groups * side_by_side));
   parallel_for(groups, 256, [&](std::int64_t first, std::int64_t last) {
     Words words;
     std::array<T, static_cast<std::size_t>(group_words)> rest;
     for (std::int64_t g = first; g < last; ++g) {
-      philox(begin.seed, begin.offset + static_cast<std::uint64_t>(g * lanes), words);
+      philox(begin.seed, begin.offset + static_cast<std::uint64_t>(g * side_by_side), words);
       const std::int64_t count = std::min(group, n - g * group);
       T* at = out + g * group;
       if (count == group) {

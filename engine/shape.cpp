@@ -4,9 +4,12 @@
 #include <charconv>
 #include <optional>
 
+#include <weft/engine/dtype.hpp>
 #include <weft/engine/error.hpp>
 
 namespace weft::detail {
+
+std::string to_text(DType dtype) { return name_of(dtype); }
 
 std::string to_text(double value) {
   if (value != value) return "nan";  // without a sign, which says nothing

@@ -81,15 +81,15 @@ struct ModuleAccess::Exchange : weft::detail::Surrounding {
       check(replacement, entry.tensor);
       const auto [at, fresh] = given.try_emplace(entry.tensor.impl(), &replacement);
       if (!fresh && at->second->second.impl() != replacement.second.impl())
-        fail("functional_call: got different tensors for ", weft::detail::quoted(at->second->first), " and ",
-             weft::detail::quoted(replacement.first), ", which are one in this ", type_name(root));
+        fail("functional_call: got different tensors for ", weft::detail::in_quotes(at->second->first), " and ",
+             weft::detail::in_quotes(replacement.first), ", which are one in this ", type_name(root));
     }
     for (const Module* module : modules) {
       for (const Module::Entry& entry : module->entries_) {
         const auto at = given.find(entry.tensor.impl());
         if (entry.kind == Module::Kind::child || at == given.end()) continue;
         if (!entry.slot || entry.slot->member == nullptr)
-          fail("functional_call: ", type_name(*module), " has registered ", weft::detail::quoted(entry.name),
+          fail("functional_call: ", type_name(*module), " has registered ", weft::detail::in_quotes(entry.name),
                " without a ", entry.kind == Module::Kind::parameter ? "Param" : "Buffer", ", needs one as its member");
         items.push_back({entry.slot, at->second->second});
       }
@@ -101,9 +101,9 @@ struct ModuleAccess::Exchange : weft::detail::Surrounding {
  private:
   static void check(const std::pair<std::string, Tensor>& replacement, const Tensor& own) {
     const auto& [name, t] = replacement;
-    if (!t.defined()) fail("functional_call: got an undefined tensor for ", weft::detail::quoted(name));
+    if (!t.defined()) fail("functional_call: got an undefined tensor for ", weft::detail::in_quotes(name));
     if (t.shape() != own.shape() || t.dtype() != own.dtype())
-      fail("functional_call: got ", weft::detail::quoted(name), " as ", t.dtype(), " ", t.shape(), ", needs ",
+      fail("functional_call: got ", weft::detail::in_quotes(name), " as ", t.dtype(), " ", t.shape(), ", needs ",
            own.dtype(), " ", own.shape());
   }
 
@@ -123,7 +123,7 @@ struct ModuleAccess::Exchange : weft::detail::Surrounding {
     if (module != nullptr)
       for (const Module::Entry& entry : module->entries_)
         if (entry.kind != Module::Kind::child && entry.name == last) return entry;
-    fail("functional_call: this ", type_name(root), " has no parameter or buffer ", weft::detail::quoted(name));
+    fail("functional_call: this ", type_name(root), " has no parameter or buffer ", weft::detail::in_quotes(name));
   }
 
   // While it lives, the members are handles to the given tensors; then again to those that they were before.

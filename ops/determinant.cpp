@@ -128,9 +128,9 @@ struct Cofactors {
 };
 
 // A in the bases of its singular vectors, where it is diagonal; `sign` is the determinant of the bases.
-struct Diagonal {
+struct InSingularBases {
   Tensor u, s, vt, sign, same;  // `same` is a mask: 1 on the diagonal
-  explicit Diagonal(const Tensor& a) : same(detail::diagonal_mask(a.size(-1))) {
+  explicit InSingularBases(const Tensor& a) : same(detail::diagonal_mask(a.size(-1))) {
     const Tensors parts = svd(a);
     u = parts[0], s = parts[1], vt = parts[2];
     sign = beside_matrices(det(u.detach()) * det(vt.detach()));
@@ -138,7 +138,7 @@ struct Diagonal {
 };
 
 Tensor Cofactors::first_of_singular(const Tensor& a, const Tensor&) {
-  const Diagonal d(a);
+  const InSingularBases d(a);
   const Tensor others = prod(where(d.same, 1.0, unsqueeze(d.s, -2)), -1);
   return d.sign * multiply(d.u * unsqueeze(others, -2), d.vt);
 }
@@ -156,7 +156,7 @@ Tensor second(const Tensor& a, const LuFactors& factors, const Tensor& g) {
 // the determinant along elements ii and jj is the product of all other singular values, along ij and ji minus that, and
 // 0 along all other pairs.
 Tensor second_of_singular(const Tensor& a, const Tensor& g) {
-  const Diagonal d(a);
+  const InSingularBases d(a);
   // Element i, j is the product of the singular values but i and j; 0 on the diagonal.
   const Tensor left_out = logical_or(unsqueeze(d.same, 1), unsqueeze(d.same, 0));
   const Tensor others = where(d.same, 0.0, prod(where(left_out, 1.0, unsqueeze(unsqueeze(d.s, -2), -2)), -1));

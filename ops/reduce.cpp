@@ -15,6 +15,7 @@
 namespace weft {
 namespace {
 
+using detail::accumulated;
 using detail::AxisSet;
 using detail::Collapsed;
 using detail::data_of;
@@ -82,9 +83,6 @@ Tensor by_groups(const Tensor& a, const Over& over, Kernel kernel) {
 Tensor spread(const Tensor& g, const Over& over, const Shape& shape) {
   return broadcast_to(reshape(g, over.kept(shape)), shape);
 }
-
-// What sums and products of T are kept in.
-DType accumulated(DType dtype) { return is_floating(dtype) ? dtype : i64; }
 
 // The sum of everything reduced, or its mean.
 template <bool mean>

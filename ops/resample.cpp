@@ -56,12 +56,12 @@ Taps windows(std::int64_t in, std::int64_t out) {
 
 // How positions along an axis of the result are found: o stands at o * step / steps of the input, where pixels are
 // points, or have an extent of 1 and centres in the middle.
-struct Positions {
+struct Resampling {
   std::int64_t in, out;
   double step, steps;
 };
 
-Taps nearest(const Positions& p) {
+Taps nearest(const Resampling& p) {
   Taps taps(p.in);
   for (std::int64_t o = 0; o < p.out; ++o) {
     taps.add(std::min(p.in - 1, static_cast<std::int64_t>(static_cast<double>(o) * p.step / p.steps)), 1);
@@ -70,7 +70,7 @@ Taps nearest(const Positions& p) {
   return taps;
 }
 
-Taps linear_taps(const Positions& p, bool align_corners) {
+Taps linear_taps(const Resampling& p, bool align_corners) {
   Taps taps(p.in);
   for (std::int64_t o = 0; o < p.out; ++o) {
     const auto place = static_cast<double>(o);
@@ -118,8 +118,8 @@ Tensor upsample(const Tensor& x, const UpsampleOptions& options) {
       if (scaled) fail(op, ": got shape ", x.shape(), " and scale ", factor, ", needs a result of at least one pixel");
       fail(op, ": got size ", out, ", needs 1 to 2^31");
     }
-    const Positions p{in, static_cast<std::int64_t>(out), scaled ? 1.0 : static_cast<double>(in),
-                      scaled ? factor : out};
+    const Resampling p{in, static_cast<std::int64_t>(out), scaled ? 1.0 : static_cast<double>(in),
+                       scaled ? factor : out};
     return options.mode == UpsampleMode::nearest ? nearest(p) : linear_taps(p, options.align_corners);
   };
   Taps rows = image ? along(x.size(1), scale.height, &Pair::height) : Taps::identity(1);

@@ -5,20 +5,20 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/axis.hpp>
+#include <weft/ops/detail/bytes.hpp>
 #include <weft/ops/kernels/copy/copy.hpp>
 
 namespace weft {
 namespace {
 
 using detail::around;
+using detail::bytes_of;
 using detail::Collapsed;
 using detail::make_tensor;
+using detail::mutable_bytes_of;
+using detail::width_of;
 using detail::with_size;
 using Sizes = std::vector<std::int64_t>;
-
-const void* bytes_of(const Tensor& t) { return detail::data_of<std::byte>(t); }
-void* mutable_bytes_of(Tensor& t) { return detail::mutable_data_of<std::byte>(t); }
-int width_of(const Tensor& t) { return static_cast<int>(size_of(t.dtype())); }
 
 struct Reshape {
   static constexpr const char* name = "reshape";

@@ -13,13 +13,11 @@
 namespace weft {
 namespace {
 
+using detail::accumulated;
 using detail::around;
 using detail::data_of;
 using detail::make_tensor;
 using detail::mutable_data_of;
-
-// What running sums and products of a dtype are given in.
-DType accumulated(DType dtype) { return is_floating(dtype) ? dtype : i64; }
 
 struct CumSum {
   static constexpr const char* name = "cumsum";

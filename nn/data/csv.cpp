@@ -14,7 +14,6 @@ namespace {
 
 using detail::CsvColumn;
 using detail::CsvNumber;
-using detail::quoted;
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
@@ -32,9 +31,9 @@ void check_options(const CsvOptions& options) {
     fail("read_csv: got the quote or the separator as comment");
 }
 
-class Reader {
+class CsvReader {
  public:
-  Reader(const std::string& path, const CsvOptions& options) : path_(path), options_(options) {
+  CsvReader(const std::string& path, const CsvOptions& options) : path_(path), options_(options) {
     check_options(options_);
   }
 
@@ -67,8 +66,9 @@ class Reader {
     const auto at = std::find(names_.begin(), names_.end(), name);
     if (at != names_.end()) return static_cast<std::size_t>(at - names_.begin());
     std::string all;
-    for (std::size_t i = 0; i < names_.size() && i < 10; ++i) all += (i > 0 ? ", " : "") + quoted(names_[i]);
-    fail("read_csv: ", path_, " has no column ", quoted(name), ", it has ", all, names_.size() > 10 ? ", ..." : "");
+    for (std::size_t i = 0; i < names_.size() && i < 10; ++i) all += (i > 0 ? ", " : "") + detail::in_quotes(names_[i]);
+    fail("read_csv: ", path_, " has no column ", detail::in_quotes(name), ", it has ", all,
+         names_.size() > 10 ? ", ..." : "");
   }
 
   // Which columns there are and which are used: those of x, then those of y.
@@ -80,13 +80,13 @@ class Reader {
     std::unordered_set<std::string_view> seen;
     for (const std::string& name : names_)
       if (!seen.insert(name).second)
-        fail("read_csv: ", records.place(), " names the column ", quoted(name), " twice, needs each once");
+        fail("read_csv: ", records.place(), " names the column ", detail::in_quotes(name), " twice, needs each once");
 
     enum class Use : std::uint8_t { open, input, target, none };
     std::vector<Use> use(names_.size());
     const auto mark = [&](const std::string& name, Use as) {
       Use& now = use[place_of(name)];
-      if (now != Use::open) fail("read_csv: got the column ", quoted(name), " for two uses, needs one");
+      if (now != Use::open) fail("read_csv: got the column ", detail::in_quotes(name), " for two uses, needs one");
       now = as;
     };
     for (const std::string& name : options_.target) mark(name, Use::target);
@@ -141,7 +141,7 @@ class Reader {
   }
 
   std::string where(const detail::CsvRecords& records, const CsvColumn& column) const {
-    return records.place() + ", column " + quoted(column.name);
+    return records.place() + ", column " + detail::in_quotes(column.name);
   }
 
   double number(const detail::CsvRecords& records, const CsvColumn& column, std::string_view field) const {
@@ -150,12 +150,13 @@ class Reader {
     const CsvNumber parsed = detail::parse_csv_number(field, value);
     if (parsed == CsvNumber::text) {
       if (detail::says_missing(field)) return missing;
-      fail("read_csv: ", where(records, column), ": got ", quoted(field), ", needs a number");
+      fail("read_csv: ", where(records, column), ": got ", detail::in_quotes(field), ", needs a number");
     }
     const bool fits =
         options_.dtype == f64 || std::isinf(value) || !(std::abs(value) > std::numeric_limits<float>::max());
     if (parsed == CsvNumber::too_large || !fits)
-      fail("read_csv: ", where(records, column), ": got ", quoted(field), ", which is too large for ", options_.dtype);
+      fail("read_csv: ", where(records, column), ": got ", detail::in_quotes(field), ", which is too large for ",
+           options_.dtype);
     return value;
   }
 
@@ -163,7 +164,8 @@ class Reader {
     if (const auto known = column.numbers.find(field); known != column.numbers.end())
       return static_cast<double>(known->second);
     if (column.closed)
-      fail("read_csv: ", where(records, column), ": got ", quoted(field), ", needs one of the categories given");
+      fail("read_csv: ", where(records, column), ": got ", detail::in_quotes(field),
+           ", needs one of the categories given");
     if (std::ssize(column.names) >= options_.max_categories && !(options_.labels && column.target))
       fail("read_csv: ", where(records, column), ": got more than ", options_.max_categories,
            " categories, needs fewer or more max_categories");
@@ -182,7 +184,7 @@ class Reader {
       if (options_.missing == Missing::drop_row)
         drop = true;
       else if (options_.missing == Missing::error || column.target)
-        fail("read_csv: ", where(records, column), ": got ", quoted(field), ", a missing value, needs ",
+        fail("read_csv: ", where(records, column), ": got ", detail::in_quotes(field), ", a missing value, needs ",
              column.target ? "a target or Missing::drop_row" : "a value or CsvOptions::missing");
     }
     if (drop) return;
@@ -231,7 +233,7 @@ class Reader {
         std::any_of(column.values.begin(), column.values.end(), is_nan)) {
       other = column.mean();
       if (is_nan(other))
-        fail("read_csv: ", path_, " has no value in column ", quoted(column.name), " to take the mean of");
+        fail("read_csv: ", path_, " has no value in column ", detail::in_quotes(column.name), " to take the mean of");
     }
     for (const double value : column.values) {
       if (!column.categorical)
@@ -252,6 +254,6 @@ class Reader {
 
 }  // namespace
 
-Table read_csv(const std::string& path, CsvOptions options) { return Reader(path, options).read(); }
+Table read_csv(const std::string& path, CsvOptions options) { return CsvReader(path, options).read(); }
 
 }  // namespace weft::nn

@@ -11,7 +11,7 @@
 namespace weft::nn {
 namespace {
 
-constexpr int classes = 10;
+constexpr int class_count = 10;
 
 std::string plain_or_gzipped(const std::string& dir, const std::string& name) {
   const std::string plain = dir + "/" + name;
@@ -20,9 +20,9 @@ std::string plain_or_gzipped(const std::string& dir, const std::string& name) {
 
 Tensor checked_labels(const char* op, const std::string& path, const Tensor& bytes) {
   const auto given = bytes.data<std::uint8_t>();
-  const auto bad = std::find_if(given.begin(), given.end(), [](std::uint8_t label) { return label >= classes; });
+  const auto bad = std::find_if(given.begin(), given.end(), [](std::uint8_t label) { return label >= class_count; });
   if (bad != given.end())
-    fail(op, ": ", path, " has label ", int{*bad}, " at image ", bad - given.begin(), ", needs 0 to ", classes - 1);
+    fail(op, ": ", path, " has label ", int{*bad}, " at image ", bad - given.begin(), ", needs 0 to ", class_count - 1);
   return bytes.to(i64);
 }
 

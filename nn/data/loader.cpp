@@ -10,13 +10,13 @@
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/data/detail/augment.hpp>
 #include <weft/nn/data/detail/check.hpp>
-#include <weft/nn/data/detail/draws.hpp>
+#include <weft/nn/data/detail/choices.hpp>
 #include <weft/nn/data/loader.hpp>
 
 namespace weft::nn {
 namespace {
 
-using detail::Draws;
+using detail::Choices;
 
 std::size_t row_bytes(const Tensor& t) { return static_cast<std::size_t>(t.size() / t.size(0)) * size_of(t.dtype()); }
 
@@ -49,7 +49,7 @@ struct DataLoader::Source {
     return options.drop_last ? examples.size / options.batch_size : (examples.size - 1) / options.batch_size + 1;
   }
   std::vector<std::int64_t> order(std::int64_t epoch) const {
-    const Draws draws(options.seed, static_cast<std::uint64_t>(epoch), detail::order_stream);
+    const Choices draws(options.seed, static_cast<std::uint64_t>(epoch), detail::order_stream);
     if (options.shuffle) return detail::shuffled(examples.size, draws);
     std::vector<std::int64_t> order(static_cast<std::size_t>(examples.size));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
@@ -171,7 +171,7 @@ class DataLoader::Run {
       std::memcpy(row(batch, i), from, row_bytes(batch));
       return;
     }
-    const Draws draws(options.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(number));
+    const Choices draws(options.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(number));
     detail::augment_image(from, row(batch, i), without_count(batch.shape()), batch.dtype(), options.augment, draws);
   }
   void work() {

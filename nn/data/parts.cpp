@@ -8,13 +8,13 @@
 #include <weft/engine/create.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/data/detail/check.hpp>
-#include <weft/nn/data/detail/draws.hpp>
+#include <weft/nn/data/detail/choices.hpp>
 #include <weft/ops/index.hpp>
 
 namespace weft::nn {
 namespace {
 
-using detail::Draws;
+using detail::Choices;
 using Numbers = std::vector<std::int64_t>;
 
 Dataset taken(const Dataset& data, const Numbers& examples) {
@@ -58,7 +58,7 @@ Numbers stratified_folds(const Tensor& labels, std::int64_t k, std::uint64_t see
   for (auto& [label, examples] : classes) {
     if (static_cast<std::int64_t>(examples.size()) < k)
       fail("kfold: got ", examples.size(), " examples of class ", label, ", needs one for each of ", k, " folds");
-    detail::shuffle(examples, Draws(seed, static_cast<std::uint64_t>(label), detail::fold_stream));
+    detail::shuffle(examples, Choices(seed, static_cast<std::uint64_t>(label), detail::fold_stream));
     for (const std::int64_t i : examples) folds[static_cast<std::size_t>(i)] = next++ % k;
   }
   return folds;
@@ -67,7 +67,7 @@ Numbers stratified_folds(const Tensor& labels, std::int64_t k, std::uint64_t see
 Numbers random_folds(std::int64_t n, std::int64_t k, std::uint64_t seed) {
   Numbers folds(static_cast<std::size_t>(n));
   std::int64_t next = 0;
-  for (const std::int64_t i : detail::shuffled(n, Draws(seed, 0, detail::fold_stream)))
+  for (const std::int64_t i : detail::shuffled(n, Choices(seed, 0, detail::fold_stream)))
     folds[static_cast<std::size_t>(i)] = next++ % k;
   return folds;
 }
@@ -103,7 +103,7 @@ std::vector<Dataset> split(const Dataset& data, const Numbers& counts, std::uint
     left -= count;
   }
   if (left != 0) fail("split: got parts of ", data.size() - left, " examples together, needs all ", data.size());
-  const Numbers order = detail::shuffled(data.size(), Draws(seed, 0, detail::split_stream));
+  const Numbers order = detail::shuffled(data.size(), Choices(seed, 0, detail::split_stream));
   std::vector<Dataset> parts;
   auto first = order.begin();
   for (const std::int64_t count : counts) {

@@ -51,7 +51,7 @@ NamedTensors Standardizer::state() const {
 std::function<void()> Standardizer::prepare_load(const NamedTensors& state) {
   Tensor mean, stddev;
   for (const auto& [name, t] : state) {
-    if (name != "mean" && name != "stddev") fail("Standardizer: got a state with ", detail::quoted(name));
+    if (name != "mean" && name != "stddev") fail("Standardizer: got a state with ", detail::in_quotes(name));
     if (!t.defined() || t.dtype() != f64 || t.rank() != 1 || t.size() == 0)
       fail("Standardizer: got a state whose ", name, " is not f64 {columns}");
     (name == "mean" ? mean : stddev) = t;

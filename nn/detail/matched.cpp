@@ -9,23 +9,24 @@
 namespace weft::detail {
 namespace {
 
-struct Saved {
+struct Stored {
   std::string_view name;  // in full
   const Tensor* tensor;
 };
 
 // What is looked at, by the name that it is wanted under.
-std::map<std::string, Saved> renamed(const std::string& who, const nn::NamedTensors& saved,
-                                     const nn::LoadOptions& options) {
-  std::map<std::string, Saved> result;
+std::map<std::string, Stored> renamed(const std::string& who, const nn::NamedTensors& saved,
+                                      const nn::LoadOptions& options) {
+  std::map<std::string, Stored> result;
   for (const auto& [name, t] : saved) {
-    if (!t.defined()) fail(who, " has ", quoted(name), " as an undefined tensor, needs a value");
+    if (!t.defined()) fail(who, " has ", in_quotes(name), " as an undefined tensor, needs a value");
     if (!name.starts_with(options.prefix)) continue;
     std::string wanted = name.substr(options.prefix.size());
     if (options.rename && (wanted = options.rename(wanted)).empty()) continue;
-    const auto [at, fresh] = result.try_emplace(std::move(wanted), Saved{name, &t});
+    const auto [at, fresh] = result.try_emplace(std::move(wanted), Stored{name, &t});
     if (!fresh)
-      fail(who, " has ", quoted(at->second.name), " and ", quoted(name), ", which are both ", quoted(at->first));
+      fail(who, " has ", in_quotes(at->second.name), " and ", in_quotes(name), ", which are both ",
+           in_quotes(at->first));
   }
   return result;
 }
@@ -34,21 +35,21 @@ std::map<std::string, Saved> renamed(const std::string& who, const nn::NamedTens
 
 Match match(const std::string& who, const nn::NamedTensors& saved, const nn::NamedTensors& wanted,
             const nn::LoadOptions& options) {
-  std::map<std::string, Saved> left = renamed(who, saved, options);
+  std::map<std::string, Stored> left = renamed(who, saved, options);
   Match result;
   nn::LoadReport& report = result.report;
   for (const auto& [name, t] : wanted) {
     const auto at = left.find(name);
     if (at == left.end()) {
-      if (options.strict) fail(who, " has no tensor ", quoted(name), ", needs one of ", t.dtype(), " ", t.shape());
+      if (options.strict) fail(who, " has no tensor ", in_quotes(name), ", needs one of ", t.dtype(), " ", t.shape());
       report.missing.push_back(name);
       continue;
     }
-    const Saved found = at->second;
+    const Stored found = at->second;
     left.erase(at);
     if (found.tensor->shape() != t.shape() || found.tensor->dtype() != t.dtype()) {
       if (options.strict)
-        fail(who, " has ", quoted(found.name), " as ", found.tensor->dtype(), " ", found.tensor->shape(), ", needs ",
+        fail(who, " has ", in_quotes(found.name), " as ", found.tensor->dtype(), " ", found.tensor->shape(), ", needs ",
              t.dtype(), " ", t.shape());
       report.misshapen.push_back(name);
       continue;
@@ -58,7 +59,7 @@ Match match(const std::string& who, const nn::NamedTensors& saved, const nn::Nam
     result.to.push_back(t);
   }
   for (const auto& [name, unused] : left) {
-    if (options.strict) fail(who, " has a tensor ", quoted(unused.name), ", there is no place for it");
+    if (options.strict) fail(who, " has a tensor ", in_quotes(unused.name), ", there is no place for it");
     report.unexpected.emplace_back(unused.name);
   }
   if (result.from.empty() && !(saved.empty() && wanted.empty()))

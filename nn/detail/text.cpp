@@ -4,7 +4,7 @@
 
 namespace weft::detail {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (result.size() > 60) return result + "...\"";

@@ -41,9 +41,9 @@ struct Entry {
   std::uint64_t begin = 0, end = 0;
 };
 
-class Reader {
+class HeaderReader {
  public:
-  explicit Reader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb"), &std::fclose) {
+  explicit HeaderReader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb"), &std::fclose) {
     struct stat info = {};
     if (file_ == nullptr || fstat(fileno(file_.get()), &info) != 0)
       fail("read_safetensors: cannot read ", path_, ": ", std::strerror(errno));
@@ -70,7 +70,7 @@ class Reader {
     fail("read_safetensors: ", path_, parts...);
   }
   [[noreturn]] void wrong_entry(const std::string& name, const std::string& what) const {
-    wrong(": tensor ", detail::quoted(name), " ", what);
+    wrong(": tensor ", detail::in_quotes(name), " ", what);
   }
 
   void fill(void* to, std::uint64_t bytes) {
@@ -121,15 +121,15 @@ class Reader {
       return false;
     } else if (depth == 2 && event == Event::key) {
       key_ = parsed.get<std::string>();
-      if (!keys_.insert(key_).second) wrong_entry(name_, "has " + detail::quoted(key_) + " twice");
+      if (!keys_.insert(key_).second) wrong_entry(name_, "has " + detail::in_quotes(key_) + " twice");
       if (!in_notes && keys_.size() > 3) wrong_entry(name_, needed);
       items_ = 0;
       return !in_notes;
     } else if (depth == 2 && in_notes && (starts || event == Event::value)) {
-      if (!parsed.is_string()) wrong(": ", metadata_key, " ", detail::quoted(key_), " is not a string");
+      if (!parsed.is_string()) wrong(": ", metadata_key, " ", detail::in_quotes(key_), " is not a string");
       notes_.emplace_back(key_, parsed.get<std::string>());
     } else if (depth == 3 && event == Event::value && ++items_ > max_rank) {
-      wrong_entry(name_, "has more than 8 numbers in " + detail::quoted(key_));
+      wrong_entry(name_, "has more than 8 numbers in " + detail::in_quotes(key_));
     }
     return true;
   }
@@ -150,7 +150,7 @@ class Reader {
     else if (kind == "U8" || kind == "BOOL")
       entry.dtype = u8;
     else if (kind != "F32")
-      wrong_entry(name, "has dtype " + detail::quoted(kind) + ", needs F32, F64, I64, U8 or BOOL");
+      wrong_entry(name, "has dtype " + detail::in_quotes(kind) + ", needs F32, F64, I64, U8 or BOOL");
 
     if (!shape.is_array() || shape.size() > max_rank)
       wrong_entry(name, "has a shape that is not a list of up to 8 sizes");
@@ -167,7 +167,7 @@ class Reader {
     if (entry.begin > entry.end || entry.end > data_bytes_)
       wrong_entry(name, "lies outside the file's " + std::to_string(data_bytes_) + " bytes of data");
     const auto item = size_of(entry.dtype);
-    const std::string op = "read_safetensors: " + path_ + ": tensor " + detail::quoted(name);
+    const std::string op = "read_safetensors: " + path_ + ": tensor " + detail::in_quotes(name);
     const auto count = static_cast<std::uint64_t>(detail::checked_size(op.c_str(), entry.shape, item));
     if (count * item != entry.end - entry.begin)
       wrong_entry(name, "has " + std::to_string(entry.end - entry.begin) + " bytes, its shape " +
@@ -216,7 +216,7 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors, con
   for (const auto* named : order) {
     const auto& [name, t] = *named;
     if (!names.insert(name).second)
-      fail("write_safetensors: name ", detail::quoted(name), " stands twice or is reserved");
+      fail("write_safetensors: name ", detail::in_quotes(name), " stands twice or is reserved");
     const std::uint64_t bytes = static_cast<std::uint64_t>(t.size()) * size_of(t.dtype());
     auto sizes = nlohmann::ordered_json::array();
     for (const std::int64_t size : t.shape()) sizes.push_back(size);
@@ -248,6 +248,6 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors, con
   file.commit();
 }
 
-TensorFile read_safetensors(const std::string& path) { return Reader(path).read(); }
+TensorFile read_safetensors(const std::string& path) { return HeaderReader(path).read(); }
 
 }  // namespace weft::nn

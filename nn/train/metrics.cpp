@@ -31,7 +31,7 @@ std::vector<double> csv_row(const std::string& where, const std::string& line) {
     double value = 0;
     const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
     if (error != std::errc() || end != cell.data() + cell.size())
-      fail(where, ": ", detail::quoted(cell), " is not a number");
+      fail(where, ": ", detail::in_quotes(cell), " is not a number");
     row.push_back(value);
   }
   return row;
@@ -44,7 +44,7 @@ std::vector<double> json_row(const std::string& where, const std::string& line, 
   std::vector<std::string> columns;
   std::vector<double> row;
   for (const auto& [name, value] : object.items()) {
-    if (!value.is_number() && !value.is_null()) fail(where, ": ", detail::quoted(name), " is not a number");
+    if (!value.is_number() && !value.is_null()) fail(where, ": ", detail::in_quotes(name), " is not a number");
     columns.push_back(name);
     row.push_back(value.is_null() ? std::nan("") : value.get<double>());
   }
@@ -63,7 +63,7 @@ std::string header_line(const std::vector<std::string>& columns) {
 
 std::size_t MetricsTable::column(const std::string& name) const {
   const auto found = std::find(columns.begin(), columns.end(), name);
-  if (found == columns.end()) fail("metrics: there is no column ", detail::quoted(name));
+  if (found == columns.end()) fail("metrics: there is no column ", detail::in_quotes(name));
   return static_cast<std::size_t>(found - columns.begin());
 }
 
@@ -93,7 +93,7 @@ Metrics::Metrics(std::string path, std::vector<std::string> columns, std::size_t
   if (columns_.empty()) fail("Metrics: got no columns, needs at least one");
   for (const std::string& name : columns_)
     if (name.empty() || name.find_first_of(",\"\\\n\r") != std::string::npos)
-      fail("Metrics: got column name ", detail::quoted(name), ", needs one without commas, quotes and line ends");
+      fail("Metrics: got column name ", detail::in_quotes(name), ", needs one without commas, quotes and line ends");
   std::string text = json_ ? std::string() : header_line(columns_);
   if (keep > 0 && detail::file_exists(path_)) {
     // What follows may be half a row: the run may have been ended while it wrote.

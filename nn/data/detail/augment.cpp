@@ -5,7 +5,7 @@ namespace {
 
 template <class T>
 void copy_image(const T* from, T* to, std::int64_t height, std::int64_t width, std::int64_t channels,
-                const nn::Augment& augment, Draws draws) {
+                const nn::Augment& augment, Choices draws) {
   const std::int64_t padding = augment.crop_padding;
   const std::int64_t down = padding > 0 ? draws.below(2 * padding + 1) - padding : 0;
   const std::int64_t right = padding > 0 ? draws.below(2 * padding + 1) - padding : 0;
@@ -54,7 +54,7 @@ void check_augment(const nn::Augment& augment, const Shape& image, DType dtype) 
 }
 
 void augment_image(const std::byte* from, std::byte* to, const Shape& image, DType dtype, const nn::Augment& augment,
-                   Draws draws) {
+                   Choices draws) {
   visit_floating(dtype, [&](auto kind) {
     using T = decltype(kind);
     copy_image(reinterpret_cast<const T*>(from), reinterpret_cast<T*>(to), image[0], image[1], image[2], augment,

@@ -1,6 +1,6 @@
 #pragma once
 // What a DataLoader does to each image.
-#include <weft/nn/data/detail/draws.hpp>
+#include <weft/nn/data/detail/choices.hpp>
 #include <weft/nn/data/loader.hpp>
 
 namespace weft::detail {
@@ -15,6 +15,6 @@ void check_augment(const nn::Augment& augment, const Shape& image, DType dtype);
 
 /// Writes the augmented image; both point to images of this shape and dtype.
 void augment_image(const std::byte* from, std::byte* to, const Shape& image, DType dtype, const nn::Augment& augment,
-                   Draws draws);
+                   Choices draws);
 
 }  // namespace weft::detail

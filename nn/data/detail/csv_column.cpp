@@ -35,7 +35,8 @@ void CsvColumn::close(const std::vector<std::string>& categories) {
   categorical = closed = true;
   for (const std::string& category : categories) {
     if (numbers.contains(category))
-      fail("read_csv: got the category ", quoted(category), " of column ", quoted(name), " twice, needs each once");
+      fail("read_csv: got the category ", in_quotes(category), " of column ", in_quotes(name),
+           " twice, needs each once");
     add_category(category);
   }
 }

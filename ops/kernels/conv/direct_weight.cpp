@@ -11,7 +11,7 @@ namespace weft::detail {
 namespace {
 
 /// A block of output pixels, small enough that what a tile reads of it stays in the first-level cache.
-struct Block {
+struct ImageBlock {
   std::int64_t image, images, row, rows;
 };
 
@@ -27,7 +27,7 @@ class Blocks {
     per_image_ = (oh_ + rows_ - 1) / rows_;
   }
   std::int64_t count() const { return images_ > 1 ? (n_ + images_ - 1) / images_ : n_ * per_image_; }
-  Block operator[](std::int64_t i) const {
+  ImageBlock operator[](std::int64_t i) const {
     if (images_ > 1) return {i * images_, std::min(images_, n_ - i * images_), 0, oh_};
     const std::int64_t row = i % per_image_ * rows_;
     return {i / per_image_, 1, row, std::min(rows_, oh_ - row)};
@@ -56,12 +56,12 @@ class DirectWeight {
   /// Few channels make low tiles. The taps of a row join them to one higher tile, where the input is read through a
   /// copy with its padding.
   static bool joins_taps(const ConvShape& s) { return s.cin / s.groups < 8 && s.kw > 1 && s.dil_w == 1; }
-  static std::int64_t patch_size(const ConvShape& s, const Block& block) {
+  static std::int64_t patch_size(const ConvShape& s, const ImageBlock& block) {
     return block.images * patch_height(s, block) * patch_width(s) * (s.cin / s.groups);
   }
 
   /// Adds a block to the sum, the first one to nothing.
-  void add(const Block& block, bool first, T* sum) const {
+  void add(const ImageBlock& block, bool first, T* sum) const {
     if (!joins_taps(s_) || swapped_) return add_taps(x_, block, s_.kw, first, sum);
     copy_patch(block);
     const std::int64_t channels = x_.channels;
@@ -70,12 +70,12 @@ class DirectWeight {
   }
 
  private:
-  static std::int64_t patch_height(const ConvShape& s, const Block& block) {
+  static std::int64_t patch_height(const ConvShape& s, const ImageBlock& block) {
     return (block.rows - 1) * s.stride_h + (s.kh - 1) * s.dil_h + 1;
   }
   static std::int64_t patch_width(const ConvShape& s) { return (s.ow - 1) * s.stride_w + s.kw; }
 
-  void copy_patch(const Block& block) const {
+  void copy_patch(const ImageBlock& block) const {
     const std::int64_t channels = x_.channels;
     const std::int64_t width = patch_width(s_);
     const std::int64_t begin = std::min(s_.pad_w, width);
@@ -99,7 +99,7 @@ class DirectWeight {
   }
 
   /// `taps` of a kernel row, each `in.channels` high; joined taps read a patch that begins at the block.
-  void add_taps(const Operand& in, const Block& block, std::int64_t taps, bool first, T* sum) const {
+  void add_taps(const Operand& in, const ImageBlock& block, std::int64_t taps, bool first, T* sum) const {
     const Operand& a = swapped_ ? gy_ : in;
     const Operand& b = swapped_ ? in : gy_;
     const std::int64_t width = swapped_ ? b.channels : s_.cout;
@@ -128,7 +128,7 @@ class DirectWeight {
   }
 
   /// The pixels that one tap joins, where they are.
-  OuterTile<T> over_image(const Block& block, std::int64_t ky, std::int64_t kx) const {
+  OuterTile<T> over_image(const ImageBlock& block, std::int64_t ky, std::int64_t kx) const {
     const Range y = Range::of(block.row, block.row + block.rows, s_.stride_h, s_.pad_h, ky * s_.dil_h, s_.h);
     const Range x = Range::of(0, s_.ow, s_.stride_w, s_.pad_w, kx * s_.dil_w, s_.w);
     const std::int64_t iy = y.begin * s_.stride_h - s_.pad_h + ky * s_.dil_h;
@@ -156,7 +156,7 @@ class DirectWeight {
   }
 
   /// All pixels of the block with all taps of kernel row ky.
-  OuterTile<T> over_patch(const Operand& patch, const Block& block, std::int64_t ky) const {
+  OuterTile<T> over_patch(const Operand& patch, const ImageBlock& block, std::int64_t ky) const {
     return {.images = block.images,
             .rows = block.rows,
             .columns = s_.ow,

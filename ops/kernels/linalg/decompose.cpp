@@ -256,5 +256,6 @@ void orthogonal_factors(const T* a, T* qt, T* l, T* wt, T tolerance, std::int64_
   template void orthogonal_factors(const T*, T*, T*, T*, T, std::int64_t, std::int64_t, std::int64_t);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
+#undef WEFT_INSTANTIATE
 
 }  // namespace weft::detail

@@ -101,5 +101,6 @@ std::int64_t cholesky(T* a, std::int64_t count, std::int64_t n) {
   template std::int64_t cholesky(T*, std::int64_t, std::int64_t);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
+#undef WEFT_INSTANTIATE
 
 }  // namespace weft::detail

@@ -10,7 +10,7 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t strip = 256;  // channels pooled together: their results stay in registers or L1
+constexpr std::int64_t channels_together = 256;  // their results stay in registers or L1
 
 // The part of a window that lies inside the image, along one axis.
 struct Span {
@@ -40,10 +40,10 @@ std::int64_t divisor(const PoolShape& s, std::int64_t h, std::int64_t w) {
 
 template <class T>
 void max_window(const T* image, T* y, Position* index, const PoolShape& s, Span rows, Span columns) {
-  alignas(64) T best[strip];
-  alignas(64) Position position[strip];
-  for (std::int64_t first = 0; first < s.channels; first += strip) {
-    const std::int64_t width = std::min(strip, s.channels - first);
+  alignas(64) T best[channels_together];
+  alignas(64) Position position[channels_together];
+  for (std::int64_t first = 0; first < s.channels; first += channels_together) {
+    const std::int64_t width = std::min(channels_together, s.channels - first);
     std::fill_n(best, width, -std::numeric_limits<T>::infinity());
     std::fill_n(position, width,
                 static_cast<Position>(rows.size() * columns.size() > 0 ? rows.begin * s.in_w + columns.begin : 0));

@@ -94,7 +94,7 @@ struct All {
 };
 
 // Elements folded side by side in the accumulators of one strip.
-constexpr std::int64_t strip = 512;
+constexpr std::int64_t fold_strip = 512;
 
 // acc[c] = fold of `rows` rows of x that are `stride` apart, four at a time to spare the accumulators.
 template <class F, class T, class Value = typename F::Value>
@@ -114,11 +114,11 @@ void fold_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t 
   }
 }
 
-// As fold_rows for a dense matrix of at most `strip` columns. A narrow one is folded as a wide one, several rows side
-// by side, whose parts are joined at the end; the accumulators hold max(strip, width) values.
+// As fold_rows for a dense matrix of at most `fold_strip` columns. A narrow one is folded as a wide one, several rows
+// side by side, whose parts are joined at the end; the accumulators hold max(fold_strip, width) values.
 template <class F, class T, class Value = typename F::Value>
 void fold_dense(const T* x, std::int64_t rows, std::int64_t width, Value* acc, Value* out) {
-  const std::int64_t repeat = width <= strip / 2 ? strip / width : 1;
+  const std::int64_t repeat = width <= fold_strip / 2 ? fold_strip / width : 1;
   const std::int64_t groups = rows / repeat, used = groups * repeat;
   if (groups < 2 || repeat == 1) return fold_rows<F>(x, rows, width, width, out);
   fold_rows<F>(x, groups, repeat * width, repeat * width, acc);
@@ -141,7 +141,7 @@ Value fold_row(const T* row, std::int64_t n, Value* acc) {
     return F::of_row(row, n);
   } else {
     Value value = F::identity;
-    if (n >= 4 * strip) {
+    if (n >= 4 * fold_strip) {
       fold_dense<F>(row, n, 1, acc, &value);
     } else {
       for (std::int64_t i = 0; i < n; ++i) value = F::step(value, row[i]);
@@ -155,7 +155,7 @@ void fold(const T* x, Value* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (outer == 0 || inner == 0) return;
   // Work items: strips of columns, and chunks of a long axis when there are few of those.
-  const std::int64_t strips = (inner + strip - 1) / strip, width = std::min(inner, strip);
+  const std::int64_t strips = (inner + fold_strip - 1) / fold_strip, width = std::min(inner, fold_strip);
   const std::int64_t step =
       strips > 1 ? std::max<std::int64_t>(axis, 1) : std::max<std::int64_t>(chunk_elements / inner, 1);
   const std::int64_t chunks = std::max<std::int64_t>((axis + step - 1) / step, 1);
@@ -163,11 +163,11 @@ void fold(const T* x, Value* out, Collapsed shape) {
   std::vector<Value> partial(chunks > 1 ? static_cast<std::size_t>(outer * chunks * inner) : 0);
   Value* results = chunks > 1 ? partial.data() : out;
   parallel_for(outer * strips * chunks, grain_for(each / 2), [=](std::int64_t begin, std::int64_t end) {
-    alignas(64) Value acc[strip];
+    alignas(64) Value acc[fold_strip];
     for (std::int64_t k = begin; k < end; ++k) {
       if (strips > 1) {
-        const std::int64_t o = k / strips, first = k % strips * strip;
-        fold_rows<F>(x + o * axis * inner + first, axis, inner, std::min(strip, inner - first),
+        const std::int64_t o = k / strips, first = k % strips * fold_strip;
+        fold_rows<F>(x + o * axis * inner + first, axis, inner, std::min(fold_strip, inner - first),
                      out + o * inner + first);
       } else {
         const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * step;
@@ -192,7 +192,7 @@ void fold(const T* x, Value* out, Collapsed shape) {
 // Position of the first winner in a row: its value first, at the speed of reading, then where it stands.
 template <class F, class T>
 std::int64_t first_best(const T* row, std::int64_t n) {
-  alignas(64) T acc[strip];
+  alignas(64) T acc[fold_strip];
   const T best = fold_row<F>(row, n, acc);
   if (best != best) return std::find_if(row, row + n, [](T v) { return v != v; }) - row;
   constexpr std::int64_t block = 64;
@@ -209,30 +209,31 @@ std::int64_t first_best(const T* row, std::int64_t n) {
 template <class F, class Position, class T>
 void best_positions(const T* x, std::int64_t* out, Collapsed shape) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
-  const std::int64_t strips = (inner + strip - 1) / strip;
-  parallel_for(outer * strips, grain_for(axis * std::min(inner, strip) / 2), [=](std::int64_t begin, std::int64_t end) {
-    alignas(64) T best[strip];
-    alignas(64) Position position[strip];
-    for (std::int64_t k = begin; k < end; ++k) {
-      const std::int64_t first = k % strips * strip, width = std::min(strip, inner - first);
-      const T* from = x + k / strips * axis * inner + first;
-      std::copy_n(from, width, best);
-      std::fill_n(position, width, Position{0});
-      for (std::int64_t a = 1; a < axis; ++a) {
-        const T* row = from + a * inner;
-        const auto here = static_cast<Position>(a);
-        WEFT_INDEPENDENT
-        for (std::int64_t i = 0; i < width; ++i) {
-          const T v = row[i], b = best[i];
-          const bool take = (int{F::better(b, v)} | (int{v != v} & int{b == b})) != 0;
-          best[i] = take ? v : b;
-          position[i] = take ? here : position[i];
-        }
-      }
-      for (std::int64_t i = 0; i < width; ++i)
-        out[k / strips * inner + first + i] = static_cast<std::int64_t>(position[i]);
-    }
-  });
+  const std::int64_t strips = (inner + fold_strip - 1) / fold_strip;
+  parallel_for(outer * strips, grain_for(axis * std::min(inner, fold_strip) / 2),
+               [=](std::int64_t begin, std::int64_t end) {
+                 alignas(64) T best[fold_strip];
+                 alignas(64) Position position[fold_strip];
+                 for (std::int64_t k = begin; k < end; ++k) {
+                   const std::int64_t first = k % strips * fold_strip, width = std::min(fold_strip, inner - first);
+                   const T* from = x + k / strips * axis * inner + first;
+                   std::copy_n(from, width, best);
+                   std::fill_n(position, width, Position{0});
+                   for (std::int64_t a = 1; a < axis; ++a) {
+                     const T* row = from + a * inner;
+                     const auto here = static_cast<Position>(a);
+                     WEFT_INDEPENDENT
+                     for (std::int64_t i = 0; i < width; ++i) {
+                       const T v = row[i], b = best[i];
+                       const bool take = (int{F::better(b, v)} | (int{v != v} & int{b == b})) != 0;
+                       best[i] = take ? v : b;
+                       position[i] = take ? here : position[i];
+                     }
+                   }
+                   for (std::int64_t i = 0; i < width; ++i)
+                     out[k / strips * inner + first + i] = static_cast<std::int64_t>(position[i]);
+                 }
+               });
 }
 
 template <class F, class T>

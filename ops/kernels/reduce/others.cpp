@@ -10,11 +10,11 @@ namespace weft::detail {
 namespace {
 
 // Columns side by side; a row is read as so many.
-constexpr std::int64_t strip = 256, row_strip = 32;
+constexpr std::int64_t columns_together = 256, row_strip = 32;
 
 // What is known of a column: the product of all that is not 0, and how many are.
 struct Products {
-  double of[strip], zeros[strip];
+  double of[columns_together], zeros[columns_together];
 
   explicit Products(std::int64_t width) {
     std::fill_n(of, width, 1.0);
@@ -58,13 +58,13 @@ struct Products {
 template <class T>
 void product_of_others(const T* x, T* y, Collapsed s) {
   const bool rows = s.inner == 1;
-  const std::int64_t strips = (s.inner + strip - 1) / strip;
-  parallel_for(s.outer * strips, grain_for(s.axis * std::min(s.inner, strip)),
+  const std::int64_t strips = (s.inner + columns_together - 1) / columns_together;
+  parallel_for(s.outer * strips, grain_for(s.axis * std::min(s.inner, columns_together)),
                [=](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t k = begin; k < end; ++k) {
-                   const std::int64_t first = k % strips * strip, at = k / strips * s.axis * s.inner + first;
+                   const std::int64_t first = k % strips * columns_together, at = k / strips * s.axis * s.inner + first;
                    const std::int64_t stride = rows ? row_strip : s.inner,
-                                      width = rows ? row_strip : std::min(strip, s.inner - first);
+                                      width = rows ? row_strip : std::min(columns_together, s.inner - first);
                    const std::int64_t count = rows ? s.axis / row_strip : s.axis, rest = rows ? s.axis % row_strip : 0;
                    Products products(width);
                    for (std::int64_t a = 0; a < count; ++a) products.take(x + at + a * stride, width);

@@ -2,6 +2,7 @@
 // Reductions over the middle axis of (outer, axis, inner); outputs are (outer, inner).
 // T is float, double, int64_t or uint8_t unless said otherwise. f32 sums are blocked: float within a block of at most
 // a few hundred additions, double between blocks.
+#include <weft/engine/dtype.hpp>
 #include <weft/ops/kernels/loops/collapsed.hpp>
 
 #include <cstdint>
@@ -9,9 +10,10 @@
 
 namespace weft::detail {
 
-/// What a sum of T is kept in: int64_t for integers, T itself otherwise.
+/// What sums and products of T are given in: int64_t for integers, T itself otherwise.
 template <class T>
 using SumOf = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
+inline DType accumulated(DType dtype) { return is_floating(dtype) ? dtype : i64; }
 
 /// Sum; 0 over an empty axis.
 template <class T>

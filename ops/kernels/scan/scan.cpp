@@ -10,10 +10,10 @@ namespace {
 
 // What runs along: of integers unsigned, which wraps.
 template <class T>
-using Running = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
+using ScannedIn = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
 
 // Columns that run side by side, and rows.
-constexpr std::int64_t strip = 256, abreast = 8;
+constexpr std::int64_t scan_strip = 256, abreast = 8;
 
 // Calls step(running, at) for each element's place, along the axis from its start or end; `running` starts as `start`
 // in every column.
@@ -21,12 +21,12 @@ template <class Value, class Step>
 void along(Collapsed s, bool backwards, Value start, Step step) {
   if (s.size() == 0) return;
   // Rows are taken several at a time too, since each step waits for the one before it.
-  const std::int64_t rows = s.inner == 1 ? abreast : 1, width = s.inner == 1 ? 1 : strip;
+  const std::int64_t rows = s.inner == 1 ? abreast : 1, width = s.inner == 1 ? 1 : scan_strip;
   const std::int64_t groups = (s.outer + rows - 1) / rows, strips = (s.inner + width - 1) / width;
   const std::int64_t stride = backwards ? -s.inner : s.inner, last = backwards ? (s.axis - 1) * s.inner : 0;
   parallel_for(
       groups * strips, grain_for(s.axis * rows * std::min(s.inner, width)), [=](std::int64_t begin, std::int64_t end) {
-        Value running[strip];
+        Value running[scan_strip];
         for (std::int64_t k = begin; k < end; ++k) {
           const std::int64_t o = k / strips * rows, first = k % strips * width;
           const std::int64_t count = s.inner == 1 ? std::min(rows, s.outer - o) : std::min(width, s.inner - first);
@@ -54,16 +54,16 @@ void along(Collapsed s, bool backwards, Value start, Step step) {
 
 template <class T>
 void running_sum(const T* x, ScanOf<T>* y, Collapsed shape, bool backwards) {
-  along(shape, backwards, Running<T>(0), [=](Running<T>& sum, std::int64_t at) {
-    sum += static_cast<Running<T>>(x[at]);
+  along(shape, backwards, ScannedIn<T>(0), [=](ScannedIn<T>& sum, std::int64_t at) {
+    sum += static_cast<ScannedIn<T>>(x[at]);
     y[at] = static_cast<ScanOf<T>>(sum);
   });
 }
 
 template <class T>
 void running_product(const T* x, ScanOf<T>* y, Collapsed shape) {
-  along(shape, false, Running<T>(1), [=](Running<T>& product, std::int64_t at) {
-    product *= static_cast<Running<T>>(x[at]);
+  along(shape, false, ScannedIn<T>(1), [=](ScannedIn<T>& product, std::int64_t at) {
+    product *= static_cast<ScannedIn<T>>(x[at]);
     y[at] = static_cast<ScanOf<T>>(product);
   });
 }

@@ -7,9 +7,9 @@ namespace weft::detail {
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and a stream of its own for every (seed, part, item) is cheap, so that
 /// what happens to an example depends neither on the batch size nor on where training was taken up again.
-class Draws {
+class Choices {
  public:
-  Draws(std::uint64_t seed, std::uint64_t part, std::uint64_t item) {
+  Choices(std::uint64_t seed, std::uint64_t part, std::uint64_t item) {
     state_ = mixed(mixed(mixed(seed) + part) + item);
   }
   /// A number in [0, n); n is so much smaller than 2^64 that the remainder's bias does not matter.
@@ -34,13 +34,13 @@ constexpr std::uint64_t order_stream = ~std::uint64_t{0}, split_stream = ~std::u
                         fold_stream = ~std::uint64_t{2};
 
 /// Puts these numbers into an order that follows from the draws, all orders equally likely.
-inline void shuffle(std::vector<std::int64_t>& numbers, Draws draws) {
+inline void shuffle(std::vector<std::int64_t>& numbers, Choices draws) {
   for (std::size_t i = numbers.size(); i-- > 1;)
     std::swap(numbers[i], numbers[static_cast<std::size_t>(draws.below(static_cast<std::int64_t>(i) + 1))]);
 }
 
 /// 0 to n - 1 in such an order.
-inline std::vector<std::int64_t> shuffled(std::int64_t n, Draws draws) {
+inline std::vector<std::int64_t> shuffled(std::int64_t n, Choices draws) {
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int64_t>(i);
   shuffle(numbers, draws);
