@@ -263,6 +263,9 @@ TEST_CASE("hostile, damaged and foreign archives are refused in one line") {
       refused(changed(good, a + 20, packed + 1, 4), "overlaps");
       refused(changed(good, b + 20, number_at(good, b + 20, 4) + 1, 4), "outside");
       refused(changed(good, a_at + 30 + 5 + 20, 7, 1), "damaged");  // a block of no known kind
+      std::string padded = changed(good, b + 20, number_at(good, b + 20, 4) + 1, 4);
+      padded = changed(padded, end + 16, a + 1, 4).insert(a, "x");
+      refused(padded, "end early");
     } else {
       refused(changed(changed(good, a + 24, bytes - 1, 4), a + 20, packed - 1, 4), "cut short");
       refused(changed(changed(good, a + 24, bytes + 1, 4), a + 20, packed + 1, 4), "overlaps");
