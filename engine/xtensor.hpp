@@ -47,7 +47,10 @@ Tensor from_xtensor(const xt::xexpression<E>& expression) {
     using T = decltype(zero);
     if constexpr (dtype_of<T> == detail::nearest_dtype<typename E::value_type>()) {
       auto view = as_mutable_xtensor<T>(result);
-      xt::noalias(view) = xt::cast<T>(values);
+      if constexpr (std::is_same_v<typename E::value_type, T>)
+        xt::noalias(view) = values;
+      else
+        xt::noalias(view) = xt::cast<T>(values);
     }
   });
   return result;

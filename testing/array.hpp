@@ -8,12 +8,15 @@
 #include <array>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace weft::testing {
 
-using Array = xt::xarray<double>;
+// The allocator by name: xtensor's default hangs on XTENSOR_USE_XSIMD, with which weft is compiled and its users may
+// not.
+using Array = xt::xarray<double, xt::layout_type::row_major, std::allocator<double>>;
 using Arrays = std::vector<Array>;
 
 /// The values of a tensor of any dtype.

@@ -36,6 +36,18 @@ void OutputFile::write(const void* from, std::size_t bytes) {
   }
 }
 
+void OutputFile::rewrite(std::size_t at, const void* from, std::size_t bytes) {
+  const char* next = static_cast<const char*>(from);
+  while (bytes > 0) {
+    const ssize_t written = pwrite(descriptor_, next, bytes, static_cast<off_t>(at));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) failed("cannot write");
+    next += written;
+    at += static_cast<std::size_t>(written);
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
 void OutputFile::commit() {
   if (fsync(descriptor_) != 0) failed("cannot sync");
   const int descriptor = std::exchange(descriptor_, -1);

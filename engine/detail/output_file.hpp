@@ -15,6 +15,8 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(const void* from, std::size_t bytes);
+  /// Writes over what was written from byte `at` on.
+  void rewrite(std::size_t at, const void* from, std::size_t bytes);
   void commit();
 
  private:

@@ -180,6 +180,13 @@ TEST_CASE("xtensor sees a tensor's own memory, and back") {
   CHECK(sum.shape() == Shape{2, 2});
   CHECK(values(sum) == Values{2, 3, 4, 5});
   CHECK(from_xtensor(a > 2.F).dtype() == u8);
+  CHECK(values(from_xtensor(xt::xarray<int>{1, -2})) == Values{1, -2});
+  CHECK(from_xtensor(xt::xarray<int>{1, -2}).dtype() == i64);
+  const xt::xarray<float, xt::layout_type::column_major> columns{{1, 2}, {3, 4}};
+  CHECK(values(from_xtensor(columns)) == Values{1, 2, 3, 4});
+  CHECK(values(from_xtensor(columns + a)) == Values{2, 4, 6, 8});
+  const Tensor many = arange(0, 37, i64).to(f32);  // no whole number of vectors
+  CHECK(values(from_xtensor(as_xtensor<float>(many) * 2.F)) == values(many * 2.0));
   CHECK_THROWS_AS(as_xtensor<float>(t), Error);
 }
 

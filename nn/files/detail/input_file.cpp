@@ -21,6 +21,8 @@ InputFile::InputFile(const char* op, std::string path) : op_(op), path_(std::mov
 
 InputFile::~InputFile() { gzclose(file_); }
 
+std::string InputFile::where() const { return std::string(op_) + ": " + path_; }
+
 void InputFile::read(void* to, std::size_t bytes) {
   auto* out = static_cast<unsigned char*>(to);
   for (std::size_t left = bytes; left > 0;) {
