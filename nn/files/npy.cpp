@@ -61,7 +61,8 @@ std::vector<std::string> names_in(const detail::ZipReader& archive) {
   std::set<std::string> distinct;
   for (const auto& member : archive.members()) {
     names.push_back(array_name(member.name));
-    if (!distinct.insert(names.back()).second) fail(archive.where(), " has ", detail::quoted(names.back()), " twice");
+    if (!distinct.insert(names.back()).second)
+      fail(archive.where(), " has ", detail::in_quotes(names.back()), " twice");
   }
   return names;
 }
@@ -69,13 +70,14 @@ std::vector<std::string> names_in(const detail::ZipReader& archive) {
 void check_name(const std::string& path, const std::string& name) {
   constexpr std::size_t longest = 65'535 - suffix.size();
   if (name.size() > longest)
-    fail("save_npz: name ", detail::quoted(name), " for ", path, " has ", name.size(), " bytes, needs at most ",
+    fail("save_npz: name ", detail::in_quotes(name), " for ", path, " has ", name.size(), " bytes, needs at most ",
          longest);
-  if (name.find('\0') != name.npos) fail("save_npz: name ", detail::quoted(name), " for ", path, " holds a zero byte");
+  if (name.find('\0') != name.npos)
+    fail("save_npz: name ", detail::in_quotes(name), " for ", path, " holds a zero byte");
   try {
     static_cast<void>(nlohmann::json(name).dump());
   } catch (const nlohmann::json::exception&) {
-    fail("save_npz: name ", detail::quoted(name), " for ", path, " is not UTF-8");
+    fail("save_npz: name ", detail::in_quotes(name), " for ", path, " is not UTF-8");
   }
 }
 
@@ -96,9 +98,9 @@ Tensor load_npy(const std::string& path) {
 void save_npz(const std::string& path, const NamedTensors& tensors, const NpzOptions& options) {
   std::set<std::string> names;
   for (const auto& [name, t] : tensors) {
-    if (!t.defined()) fail("save_npz: tensor ", detail::quoted(name), " for ", path, " is undefined");
+    if (!t.defined()) fail("save_npz: tensor ", detail::in_quotes(name), " for ", path, " is undefined");
     check_name(path, name);
-    if (!names.insert(name).second) fail("save_npz: name ", detail::quoted(name), " for ", path, " stands twice");
+    if (!names.insert(name).second) fail("save_npz: name ", detail::in_quotes(name), " for ", path, " stands twice");
   }
   detail::ZipWriter archive("save_npz", path, options.compressed);
   for (const auto& [name, t] : tensors) {
@@ -124,7 +126,7 @@ Tensor load_npz(const std::string& path, const std::string& name) {
   const detail::ZipReader archive("load_npz", path);
   const std::vector<std::string> names = names_in(archive);
   const auto at = std::find(names.begin(), names.end(), name) - names.begin();
-  if (at == static_cast<std::ptrdiff_t>(names.size())) fail(archive.where(), " has no array ", detail::quoted(name));
+  if (at == static_cast<std::ptrdiff_t>(names.size())) fail(archive.where(), " has no array ", detail::in_quotes(name));
   detail::ZipMember member(archive, archive.members()[static_cast<std::size_t>(at)]);
   return read_array(member);
 }

@@ -43,9 +43,9 @@ class Parser {
       } else if (key == "shape") {
         shape();
       } else {
-        wrong(" has ", quoted(key), " in its header, needs descr, fortran_order and shape");
+        wrong(" has ", in_quotes(key), " in its header, needs descr, fortran_order and shape");
       }
-      if (std::exchange(seen[which], true)) wrong(" has ", quoted(key), " twice in its header");
+      if (std::exchange(seen[which], true)) wrong(" has ", in_quotes(key), " twice in its header");
       if (!takes(',')) {
         take('}');
         break;
@@ -102,7 +102,7 @@ class Parser {
     if (text_.starts_with('[')) wrong(" has a structured dtype, ", needed);
     const std::string_view descr = string();
     const std::optional<DType> known = dtype_of_descr(descr);
-    if (!known) wrong(" has dtype ", quoted(descr), ", ", needed);
+    if (!known) wrong(" has dtype ", in_quotes(descr), ", ", needed);
     result_.dtype = *known;
   }
 

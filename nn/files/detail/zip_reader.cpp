@@ -152,7 +152,7 @@ void ZipReader::read_directory(const Directory& directory) {
     member.local = number(bytes, at + 42, 4);
     const auto method = static_cast<unsigned>(number(bytes, at + 10, 2));
     member.deflated = method == Z_DEFLATED;
-    const std::string quoted_name = quoted(member.name);
+    const std::string quoted_name = in_quotes(member.name);
     if (!take_wide_numbers(bytes.substr(at + entry_bytes + name, extra),
                            {&member.bytes, &member.packed_bytes, &member.local}))
       wrong(": ", quoted_name, " has a damaged extra field");
@@ -171,7 +171,7 @@ void ZipReader::read_directory(const Directory& directory) {
 
 // The header before a member's bytes has to say the same.
 void ZipReader::check_member(Member& member, unsigned method, std::uint64_t end) const {
-  const std::string name = quoted(member.name);
+  const std::string name = in_quotes(member.name);
   if (member.local > end || end - member.local < local_bytes) wrong(": ", name, " lies outside the archive");
   const std::string head = text_at(member.local, local_bytes);
   if (!has_signature(head, 0, "PK\3\4")) wrong(": ", name, " is not where the directory says");
@@ -190,7 +190,7 @@ void ZipReader::check_apart() const {
   std::sort(order.begin(), order.end(), [](const Member* a, const Member* b) { return a->local < b->local; });
   for (std::size_t i = 1; i < order.size(); ++i)
     if (order[i]->local < order[i - 1]->begin + order[i - 1]->packed_bytes)
-      wrong(": ", quoted(order[i]->name), " overlaps ", quoted(order[i - 1]->name));
+      wrong(": ", in_quotes(order[i]->name), " overlaps ", in_quotes(order[i - 1]->name));
 }
 
 ZipMember::ZipMember(const ZipReader& file, const ZipReader::Member& member) : file_(file), member_(member) {
@@ -203,7 +203,7 @@ ZipMember::~ZipMember() {
   if (member_.deflated) inflateEnd(&stream_);
 }
 
-std::string ZipMember::where() const { return file_.where() + ": " + quoted(member_.name); }
+std::string ZipMember::where() const { return file_.where() + ": " + in_quotes(member_.name); }
 
 void ZipMember::expect(std::size_t bytes) const {
   if (bytes > member_.bytes - given_)
