@@ -1,14 +1,13 @@
 // What the process holds beside what its tensors need.
 #include <doctest/doctest.h>
 #include <unistd.h>
+#include <tests/support/sanitized.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/memory.hpp>
 
 #include <fstream>
 
 using namespace weft;
-
-#ifndef WEFT_NO_POOL  // without it every block is the heap's
 
 namespace {
 
@@ -23,7 +22,8 @@ double peak_bytes() { return static_cast<double>(memory_stats().peak_bytes); }
 
 }  // namespace
 
-TEST_CASE("a large block that was freed serves the next of its size, and no other size") {
+TEST_CASE("a large block that was freed serves the next of its size, and no other size" *
+          doctest::skip(test::sanitized)) {
   const Tensor held = empty({1 << 29}, u8);  // so much is needed that what is freed meanwhile stays
   const auto place = [](std::int64_t block) {
     return empty({block - static_cast<std::int64_t>(sizeof(detail::Storage))}, u8).data<std::uint8_t>().data();
@@ -40,14 +40,14 @@ TEST_CASE("a large block that was freed serves the next of its size, and no othe
   }
 }
 
-TEST_CASE("a tensor as large as huge pages takes no more of them for its header") {
+TEST_CASE("a tensor as large as huge pages takes no more of them for its header" * doctest::skip(test::sanitized)) {
   const double before = resident_bytes();
   Tensors held;
   for (int i = 0; i < 20; ++i) held.push_back(zeros({1 << 20}));
   CHECK(resident_bytes() - before < 1.1 * 20 * (1 << 22));
 }
 
-TEST_CASE("tensors of many sizes that come and go leave no holes") {
+TEST_CASE("tensors of many sizes that come and go leave no holes" * doctest::skip(test::sanitized)) {
   const double before = resident_bytes();
   for (int step = 0; step < 6; ++step) {
     Tensors held;
@@ -62,5 +62,3 @@ TEST_CASE("tensors of many sizes that come and go leave no holes") {
     CHECK(resident_bytes() - before < 1.35 * peak_bytes());
   }
 }
-
-#endif

@@ -261,9 +261,10 @@ void compare_all(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     for (const DType dtype : {f32, f64}) {
       set_num_threads(1);
-      for (const std::int64_t n : {1, 255, 256, 257, test::sanitized ? 1'001 : 70'001}) compare(row, {{n}}, {n}, dtype);
+      for (const std::int64_t n : {1, 255, 256, 257, 70'001})
+        if (!test::sanitized || n == 1 || n == 257) compare(row, {{n}}, {n}, dtype);
       set_num_threads(2);
-      compare(row, {{70'001}}, {70'001}, dtype);
+      if (!test::sanitized || dtype == f32) compare(row, {{70'001}}, {70'001}, dtype);
     }
   }
   set_num_threads(before);
