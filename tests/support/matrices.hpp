@@ -15,6 +15,9 @@ struct Matrix {
 };
 using Matrices = std::vector<Matrix>;
 
+/// Why the last digits of a factorisation hang on the number of threads.
+inline constexpr const char* shared_factors = "OpenBLAS shares large matrices out among the threads";
+
 Matrix identity(std::int64_t n);
 Matrix transposed(const Matrix& a);
 Matrix operator*(const Matrix& a, const Matrix& b);

@@ -15,8 +15,6 @@ namespace {
 
 using In = const Tensors&;
 
-const char* const shared_factors = "OpenBLAS shares large matrices out among the threads";
-
 // -1 where negative, else 1; a constant.
 Tensor signs(const Tensor& a) { return where(less(a.detach(), 0.0), -1.0, 1.0, a.dtype()); }
 Tensor first_row(const Tensor& a) { return slice(a, -2, 0, 1); }

@@ -30,8 +30,6 @@ auto of_columns(F of_matrices) {
   });
 }
 
-const char* const shared_factors = "OpenBLAS shares large matrices out among the threads";
-
 // Far from singular, and to be pivoted: a large cyclic permutation is added.
 Tensor steady(const Tensor& a) {
   const auto n = a.size(-1);

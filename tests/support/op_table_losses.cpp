@@ -9,7 +9,7 @@
 namespace weft::test {
 namespace {
 
-using nn::Reduction;
+
 
 struct Weighted {
   double loss = 0, weight = 1;  // an ignored label weighs nothing
@@ -17,22 +17,22 @@ struct Weighted {
 
 // Reduces f(index) over all indices of a shape.
 template <class F>
-Array collected(const Shape& shape, Reduction reduction, F f) {
-  if (reduction == Reduction::none) return indexed(shape, [&](const Index& i) { return f(i).loss; });
+Array collected(const Shape& shape, nn::Reduction reduction, F f) {
+  if (reduction == nn::Reduction::none) return indexed(shape, [&](const Index& i) { return f(i).loss; });
   double loss = 0, weight = 0;
   for_each_index(shape, [&](const Index& i) {
     const Weighted one = f(i);
     loss += one.loss;
     weight += one.weight;
   });
-  return Array(reduction == Reduction::mean ? loss / weight : loss);
+  return Array(reduction == nn::Reduction::mean ? loss / weight : loss);
 }
 
 struct Kind {
-  Reduction reduction;
+  nn::Reduction reduction;
   const char* text;
 };
-const Kind kinds[] = {{Reduction::mean, "mean"}, {Reduction::sum, "sum"}, {Reduction::none, "none"}};
+const Kind kinds[] = {{nn::Reduction::mean, "mean"}, {nn::Reduction::sum, "sum"}, {nn::Reduction::none, "none"}};
 
 std::vector<double> log_softmax_at(const Array& logits, const Index& row) {
   const std::int64_t classes = shape_of(logits)[shape_of(logits).rank() - 1];
@@ -59,7 +59,7 @@ template <class F, class R>
 void add_pointwise(std::vector<OpRow>& rows, const char* name, const std::string& option, F f, R reference,
                    const std::vector<Domain>& domains) {
   for (const Kind& kind : kinds) {
-    const Reduction reduction = kind.reduction;
+    const nn::Reduction reduction = kind.reduction;
     const auto all = [=](const Shape& shape) {
       Inputs inputs;
       for (const Domain& domain : domains) inputs.push_back({shape, domain});
@@ -71,7 +71,7 @@ void add_pointwise(std::vector<OpRow>& rows, const char* name, const std::string
     row.function = one([=](const Tensors& in) { return f(in, reduction); });
     row.cases = {all({3, 4}), all({2, 1, 3}), all({}), all({1})};
     row.large = {all({66'001}), all({131, 1, 513})};
-    if (reduction == Reduction::mean)
+    if (reduction == nn::Reduction::mean)
       row.no_empty = "there is no mean of nothing";
     else
       row.cases.push_back(all({0, 2}));
@@ -82,7 +82,7 @@ void add_pointwise(std::vector<OpRow>& rows, const char* name, const std::string
         return Weighted{reference(values), 1};
       });
     });
-    if (reduction == Reduction::mean) row.sized = [=](std::int64_t n) { return all({n}); };
+    if (reduction == nn::Reduction::mean) row.sized = [=](std::int64_t n) { return all({n}); };
     rows.push_back(row);
   }
 }
@@ -101,70 +101,70 @@ void add_elements(std::vector<OpRow>& rows, const char* name, F f, R reference, 
                   })});
 }
 
-using Values = const std::vector<double>&;
+using Terms = const std::vector<double>&;
 
 double huber_of(double d, double delta) { return std::abs(d) > delta ? delta * (std::abs(d) - delta / 2) : d * d / 2; }
-double bce_of(Values v) {
+double bce_of(Terms v) {
   return -v[1] * std::max(std::log(v[0]), -100.0) - (1 - v[1]) * std::max(std::log(1 - v[0]), -100.0) + 0 * v[0];
 }
-double kl_of(Values v) { return v[1] * (std::log(v[1]) - v[0]); }
-double kl_of_logs(Values v) { return std::exp(v[1]) * (v[1] - v[0]); }
-double hinge_of(Values v) { return std::isnan(v[0]) ? v[0] : std::max(0.0, 1 - v[0] * v[1]); }
-double gaussian_of(Values v) { return (std::log(v[2]) + (v[0] - v[1]) * (v[0] - v[1]) / v[2]) / 2; }
+double kl_of(Terms v) { return v[1] * (std::log(v[1]) - v[0]); }
+double kl_of_logs(Terms v) { return std::exp(v[1]) * (v[1] - v[0]); }
+double hinge_of(Terms v) { return std::isnan(v[0]) ? v[0] : std::max(0.0, 1 - v[0] * v[1]); }
+double gaussian_of(Terms v) { return (std::log(v[2]) + (v[0] - v[1]) * (v[0] - v[1]) / v[2]) / 2; }
 
 void add_pointwise_rows(std::vector<OpRow>& rows) {
   using In = const Tensors&;
   const Domain signs = mostly(-1, 1, 0.5), negative = {Domain::uniform, -3, -0.2};
   add_pointwise(
-      rows, "mse", "", [](In in, Reduction r) { return nn::mse(in[0], in[1], r); },
-      [](Values v) { return (v[0] - v[1]) * (v[0] - v[1]); }, {any, any});
+      rows, "mse", "", [](In in, nn::Reduction r) { return nn::mse(in[0], in[1], r); },
+      [](Terms v) { return (v[0] - v[1]) * (v[0] - v[1]); }, {any, any});
   add_pointwise(
-      rows, "l1", "", [](In in, Reduction r) { return nn::l1(in[0], in[1], r); },
-      [](Values v) { return std::abs(v[0] - v[1]); }, {apart, apart});
+      rows, "l1", "", [](In in, nn::Reduction r) { return nn::l1(in[0], in[1], r); },
+      [](Terms v) { return std::abs(v[0] - v[1]); }, {apart, apart});
   add_pointwise(
-      rows, "huber", "", [](In in, Reduction r) { return nn::huber(in[0], in[1], r); },
-      [](Values v) { return huber_of(v[0] - v[1], 1); }, {apart, apart});
+      rows, "huber", "", [](In in, nn::Reduction r) { return nn::huber(in[0], in[1], r); },
+      [](Terms v) { return huber_of(v[0] - v[1], 1); }, {apart, apart});
   add_pointwise(
       rows, "huber", ", delta",
-      [](In in, Reduction r) { return nn::huber(in[0], in[1], {.reduction = r, .delta = 0.25}); },
-      [](Values v) { return huber_of(v[0] - v[1], 0.25); }, {apart, apart});
+      [](In in, nn::Reduction r) { return nn::huber(in[0], in[1], {.reduction = r, .delta = 0.25}); },
+      [](Terms v) { return huber_of(v[0] - v[1], 0.25); }, {apart, apart});
   add_pointwise(
-      rows, "smooth_l1", "", [](In in, Reduction r) { return nn::smooth_l1(in[0], in[1], r); },
-      [](Values v) { return huber_of(v[0] - v[1], 1); }, {apart, apart});
+      rows, "smooth_l1", "", [](In in, nn::Reduction r) { return nn::smooth_l1(in[0], in[1], r); },
+      [](Terms v) { return huber_of(v[0] - v[1], 1); }, {apart, apart});
   add_pointwise(
       rows, "smooth_l1", ", beta",
-      [](In in, Reduction r) { return nn::smooth_l1(in[0], in[1], {.reduction = r, .beta = 0.25}); },
-      [](Values v) { return huber_of(v[0] - v[1], 0.25) / 0.25; }, {apart, apart});
+      [](In in, nn::Reduction r) { return nn::smooth_l1(in[0], in[1], {.reduction = r, .beta = 0.25}); },
+      [](Terms v) { return huber_of(v[0] - v[1], 0.25) / 0.25; }, {apart, apart});
   add_pointwise(
       rows, "smooth_l1", ", beta 0",
-      [](In in, Reduction r) { return nn::smooth_l1(in[0], in[1], {.reduction = r, .beta = 0}); },
-      [](Values v) { return std::abs(v[0] - v[1]); }, {apart, apart});
+      [](In in, nn::Reduction r) { return nn::smooth_l1(in[0], in[1], {.reduction = r, .beta = 0}); },
+      [](Terms v) { return std::abs(v[0] - v[1]); }, {apart, apart});
   add_pointwise(
-      rows, "bce_with_logits", "", [](In in, Reduction r) { return nn::bce_with_logits(in[0], in[1], r); },
-      [](Values v) { return std::max(v[0], 0.0) - v[0] * v[1] + std::log1p(std::exp(-std::abs(v[0]))); },
+      rows, "bce_with_logits", "", [](In in, nn::Reduction r) { return nn::bce_with_logits(in[0], in[1], r); },
+      [](Terms v) { return std::max(v[0], 0.0) - v[0] * v[1] + std::log1p(std::exp(-std::abs(v[0]))); },
       {any, fraction});
   for (OpRow& row : rows)
     if (row.name == "bce_with_logits") row.non_finite = false;
-  add_pointwise(rows, "bce", "", [](In in, Reduction r) { return nn::bce(in[0], in[1], r); }, bce_of,
+  add_pointwise(rows, "bce", "", [](In in, nn::Reduction r) { return nn::bce(in[0], in[1], r); }, bce_of,
                 {fraction, fraction});
-  add_pointwise(rows, "kl_div", "", [](In in, Reduction r) { return nn::kl_div(in[0], in[1], r); }, kl_of,
+  add_pointwise(rows, "kl_div", "", [](In in, nn::Reduction r) { return nn::kl_div(in[0], in[1], r); }, kl_of,
                 {negative, fraction});
   add_pointwise(rows, "kl_div", ", logarithms",
-                [](In in, Reduction r) { return nn::kl_div(in[0], in[1], {.reduction = r, .log_target = true}); },
+                [](In in, nn::Reduction r) { return nn::kl_div(in[0], in[1], {.reduction = r, .log_target = true}); },
                 kl_of_logs, {negative, negative});
-  add_pointwise(rows, "hinge", "", [](In in, Reduction r) { return nn::hinge(in[0], in[1], r); }, hinge_of,
+  add_pointwise(rows, "hinge", "", [](In in, nn::Reduction r) { return nn::hinge(in[0], in[1], r); }, hinge_of,
                 {apart, signs});
-  add_pointwise(rows, "gaussian_nll", "", [](In in, Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], r); },
+  add_pointwise(rows, "gaussian_nll", "", [](In in, nn::Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], r); },
                 gaussian_of, {any, any, positive});
   add_pointwise(
       rows, "gaussian_nll", ", full",
-      [](In in, Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], {.reduction = r, .full = true}); },
-      [](Values v) { return gaussian_of(v) + std::log(2 * std::acos(-1.0)) / 2; }, {any, any, positive});
+      [](In in, nn::Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], {.reduction = r, .full = true}); },
+      [](Terms v) { return gaussian_of(v) + std::log(2 * std::acos(-1.0)) / 2; }, {any, any, positive});
 
   using T = const Tensor&;
   add_elements(
       rows, "huber_difference", [](T a, T b) { return huber_difference(a, b, 0.25); },
-      [](Values v) { return huber_of(v[0] - v[1], 0.25); }, apart, apart);
+      [](Terms v) { return huber_of(v[0] - v[1], 0.25); }, apart, apart);
   add_elements(
       rows, "bernoulli_cross_entropy", [](T a, T b) { return bernoulli_cross_entropy(a, b); }, bce_of, fraction,
       fraction);
@@ -230,7 +230,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
   add_pointwise_rows(rows);
   add_similarity_rows(rows);
   for (const Kind& kind : kinds) {
-    const Reduction reduction = kind.reduction;
+    const nn::Reduction reduction = kind.reduction;
     for (const double smoothing : {0.0, 0.2}) {
       OpRow row;
       row.name = "cross_entropy";
@@ -241,8 +241,8 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       });
       row.cases = {labelled({5}, 2), labelled({2, 3}, 4), labelled({1}, 1)};
       row.large = {labelled({22'003}, 3), labelled({7, 19}, 501)};
-      if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
-      if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
+      if (reduction == nn::Reduction::mean) row.no_empty = "there is no mean of nothing";
+      if (reduction != nn::Reduction::mean) row.cases.push_back(labelled({0}, 3));
       row.reference = naive([=](const Arrays& in) {
         return collected(shape_of(in[1]), reduction, [&](const Index& i) {
           const auto label = static_cast<std::size_t>(element(in[1], i));
@@ -254,7 +254,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
         });
       });
       row.non_finite = false;
-      if (reduction == Reduction::mean)
+      if (reduction == nn::Reduction::mean)
         row.sized = [](std::int64_t n) { return labelled({std::max<std::int64_t>(1, n / 100)}, 100); };
       rows.push_back(row);
 
@@ -263,7 +263,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       const auto soft = [](const Shape& shape) { return Inputs{{shape}, {shape, fraction}}; };
       row.cases = {soft({5, 3}), soft({2, 3, 4}), soft({1, 1})};
       row.large = {soft({22'003, 3}), soft({7, 19, 501})};
-      if (reduction != Reduction::mean) row.cases.push_back(soft({0, 3}));
+      if (reduction != nn::Reduction::mean) row.cases.push_back(soft({0, 3}));
       row.reference = naive([=](const Arrays& in) {
         Shape outer = shape_of(in[0]);
         outer.erase(outer.rank() - 1);
@@ -287,8 +287,8 @@ void add_loss_rows(std::vector<OpRow>& rows) {
         one([=](const Tensors& in) { return nn::nll(in[0], in[1], {.reduction = reduction, .ignore_index = 3}); });
     row.cases = {labelled({5}, 2), labelled({2, 3}, 4), labelled({1}, 1)};
     row.large = {labelled({22'003}, 4), labelled({7, 19}, 501)};
-    if (reduction == Reduction::mean) row.no_empty = "there is no mean of nothing";
-    if (reduction != Reduction::mean) row.cases.push_back(labelled({0}, 3));
+    if (reduction == nn::Reduction::mean) row.no_empty = "there is no mean of nothing";
+    if (reduction != nn::Reduction::mean) row.cases.push_back(labelled({0}, 3));
     row.reference = naive([=](const Arrays& in) {
       return collected(shape_of(in[1]), reduction, [&](const Index& i) {
         Index at = i;
@@ -297,7 +297,7 @@ void add_loss_rows(std::vector<OpRow>& rows) {
       });
     });
     row.non_finite = false;
-    if (reduction == Reduction::mean)
+    if (reduction == nn::Reduction::mean)
       row.sized = [](std::int64_t n) { return labelled({std::max<std::int64_t>(1, n / 100)}, 100); };
     rows.push_back(row);
   }

@@ -15,7 +15,7 @@ namespace {
 using Values = std::vector<double>;
 
 double total(const Values& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
-double product(const Values& v) { return std::accumulate(v.begin(), v.end(), 1.0, std::multiplies<>()); }
+double product_of(const Values& v) { return std::accumulate(v.begin(), v.end(), 1.0, std::multiplies<>()); }
 double average(const Values& v) { return total(v) / static_cast<double>(v.size()); }
 double largest(const Values& v) {
   for (const double x : v)
@@ -221,7 +221,7 @@ void add_reduce_rows(std::vector<OpRow>& rows) {
   whole.integers = true;
   add_reductions(
       rows, "sum", [](T a, A axes, bool keep) { return sum(a, axes, keep); }, total, whole);
-  add_reductions(rows, "prod", [](T a, A axes, bool keep) { return prod(a, axes, keep); }, product, whole, any,
+  add_reductions(rows, "prod", [](T a, A axes, bool keep) { return prod(a, axes, keep); }, product_of, whole, any,
                  {.floating = {Domain::uniform, 0.99, 1.01}, .usual = 1, .other = 2, .others = 12});
   OpRow asked = whole;
   asked.differentiable = false;
