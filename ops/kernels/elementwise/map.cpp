@@ -3,20 +3,19 @@
 namespace weft::detail {
 
 template <class T, std::size_t N>
-void Broadcast<T, N>::for_rows(FunctionRef<std::int64_t, T*, const Pointers&, const Steps&> row) const {
+void Broadcast<T, N>::for_runs(
+    FunctionRef<const RowRun<static_cast<int>(N)>&, const Pointers&, const Steps&> rows) const {
   const BroadcastRows<static_cast<int>(N)> loop(shape, shapes);
   if (loop.rows.count() > 1 && loop.inner.size < short_row) {
     Steps steps;
     steps.fill(1);
-    const auto flat = [&](std::int64_t at, std::int64_t n, auto*... from) { row(n, out + at, {from...}, steps); };
+    const auto flat = [&](std::int64_t at, std::int64_t n, auto*... from) {
+      rows({at, 1, n, {}, {}}, {from...}, steps);
+    };
     std::apply([&](auto*... from) { for_short_rows(loop, flat, from...); }, in);
     return;
   }
-  for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
-    Pointers from;
-    for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + offsets[k];
-    row(n, out + at, from, loop.inner.step);
-  });
+  for_runs_in_parallel(loop, [&](const auto& run) { rows(run, in, loop.inner.step); });
 }
 
 template struct Broadcast<float, 2>;

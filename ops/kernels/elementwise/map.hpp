@@ -28,22 +28,33 @@ class FunctionRef {
   void (*call_)(const void*, Arguments...);
 };
 
-/// Calls row(out_offset, offsets, n) for all rows of a broadcast, long ones in parts, shared out among the threads.
+/// Rows of a broadcast one after the other in the result, at equal distances in each operand.
+template <int N>
+struct RowRun {
+  std::int64_t out;  // where the first is written
+  std::int64_t count, size;
+  std::array<std::int64_t, N> in, row_step;  // where the first is read, and how far it is to the next
+};
+
+/// Calls f(run) for all rows of a broadcast, shared out among the threads; a single row in parts.
 template <int N, class F>
-void for_rows_in_parallel(const BroadcastRows<N>& loop, F&& row) {
+void for_runs_in_parallel(const BroadcastRows<N>& loop, F&& f) {
   const std::int64_t inner = loop.inner.size, rows = loop.rows.count();
   if (rows == 1) {
     parallel_for(inner, grain_for(1), [&](std::int64_t begin, std::int64_t end) {
-      std::int64_t offsets[N];
-      for (std::size_t k = 0; k < N; ++k) offsets[k] = begin * loop.inner.step[k];
-      row(begin, offsets, end - begin);
+      RowRun<N> run{begin, 1, end - begin, {}, {}};
+      for (std::size_t k = 0; k < N; ++k) run.in[k] = begin * loop.inner.step[k];
+      f(run);
     });
     return;
   }
   if (inner == 0) return;
   parallel_for(rows, grain_for(inner), [&](std::int64_t begin, std::int64_t end) {
-    loop.rows.for_each(begin, end,
-                       [&](std::int64_t r, const std::int64_t* offsets) { row(r * inner, offsets, inner); });
+    loop.rows.for_each_run(begin, end, [&](std::int64_t row, const std::int64_t* offsets, const Loop<N>& loop_of_rows) {
+      RowRun<N> run{row * inner, loop_of_rows.size, inner, {}, loop_of_rows.step};
+      std::copy_n(offsets, N, run.in.begin());
+      f(run);
+    });
   });
 }
 
@@ -120,46 +131,79 @@ void map_row(F f, std::int64_t n, T* out, const std::array<const T*, N>& in, std
   rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
 }
 
-inline constexpr std::int64_t mixed_block = 256;
+inline constexpr std::int64_t mixed_block = 512;
 template <class T>
 struct Copies {
   T value[mixed_block];
   Copies() {}  // NOLINT(modernize-use-equals-default): no zeros
 };
 
-/// Calls flat(out_offset, n, operands...) for blocks of a broadcast. An operand that stays is read from a block of
-/// copies, so that one loop serves every combination.
+/// Rows as in RowRun, in which every operand goes on element by element.
 template <class... In>
-[[gnu::noinline]] void for_mixed_blocks(const Shape& shape, const std::array<Shape, sizeof...(In)>& shapes,
-                                        FunctionRef<std::int64_t, std::int64_t, const In*...> flat, const In*... in) {
-  const BroadcastRows<static_cast<int>(sizeof...(In))> loop(shape, shapes);
+struct FlatRows {
+  std::int64_t out, count, size;
+  std::tuple<const In*...> in;
+  std::array<std::int64_t, sizeof...(In)> row_step;
+};
+
+/// Calls flat(rows) for a broadcast in parts. An operand that stays is read from a block of copies, so that one loop
+/// serves every combination.
+template <class... In>
+[[gnu::noinline]] void for_flat_rows(const Shape& shape, const std::array<Shape, sizeof...(In)>& shapes,
+                                     FunctionRef<const FlatRows<In...>&> flat, const In*... in) {
+  constexpr int n = sizeof...(In);
+  const BroadcastRows<n> loop(shape, shapes);
   // Rows cost more here: the vectors are of bytes, so longer, and what stays is copied for each.
-  if (loop.rows.count() > 1 && loop.inner.size < 3 * short_row) return for_short_rows(loop, flat, in...);
+  if (loop.rows.count() > 1 && loop.inner.size < 3 * short_row) {
+    const auto whole = [&](std::int64_t at, std::int64_t size, const In*... from) {
+      flat({at, 1, size, {from...}, {}});
+    };
+    return for_short_rows(loop, whole, in...);
+  }
+  const auto stays = [&](std::size_t k) { return loop.inner.step[k] == 0; };
+  bool any_stays = false;
+  for (std::size_t k = 0; k < n; ++k) any_stays |= stays(k);
   [&]<std::size_t... K>(std::index_sequence<K...>) {
-    for_rows_in_parallel(loop, [&](std::int64_t at, const std::int64_t* offsets, std::int64_t n) {
+    for_runs_in_parallel(loop, [&](const RowRun<n>& run) {
       std::tuple<Copies<In>...> copies;
-      const auto repeat = [&](auto& copy, auto value) { std::fill_n(copy.value, std::min(n, mixed_block), value); };
-      ((loop.inner.step[K] == 0 ? repeat(std::get<K>(copies), in[offsets[K]]) : void()), ...);
-      for (std::int64_t first = 0; first < n; first += mixed_block)
-        flat(at + first, std::min(mixed_block, n - first),
-             (loop.inner.step[K] == 0 ? std::get<K>(copies).value : in + offsets[K] + first)...);
+      // Parts of a long row, or as many short ones as the copies have room for.
+      const std::int64_t width = any_stays ? std::min(run.size, mixed_block) : run.size;
+      const std::int64_t group = any_stays ? mixed_block / std::max<std::int64_t>(width, 1) : run.count;
+      for (std::int64_t row = 0; row < run.count; row += group) {
+        const std::int64_t rows = width < run.size ? 1 : std::min(group, run.count - row);
+        const auto repeat = [&](auto& copy, const auto* from, std::int64_t step) {
+          for (std::int64_t r = 0; r < rows; ++r) std::fill_n(copy.value + r * width, width, from[r * step]);
+        };
+        ((stays(K) ? repeat(std::get<K>(copies), in + run.in[K] + row * run.row_step[K], run.row_step[K]) : void()), ...);
+        for (std::int64_t first = 0; first < run.size; first += width)
+          flat({run.out + row * run.size + first,
+                rows,
+                std::min(width, run.size - first),
+                {(stays(K) ? std::get<K>(copies).value : in + run.in[K] + row * run.row_step[K] + first)...},
+                {(stays(K) ? width : run.row_step[K])...}});
+      }
     });
   }
   (std::index_sequence_for<In...>{});
 }
 
-/// out = f(in...), broadcast, for operands of several types: plain loops over blocks, which the compiler makes vectors
-/// of.
+/// out = f(in...), broadcast, for operands of several types: plain loops, which the compiler makes vectors of.
 template <class Out, class F, class... In>
 void map_mixed(const F& f, const Shape& shape, Out* out, const std::array<Shape, sizeof...(In)>& shapes,
                const In*... in) {
-  const auto flat = [&](std::int64_t at, std::int64_t n, const In*... from) {
-    Out* const to = out + at;
-    const F g = f;
-    WEFT_INDEPENDENT
-    for (std::int64_t i = 0; i < n; ++i) to[i] = g(from[i]...);
+  const auto flat = [&](const FlatRows<In...>& rows) {
+    [&]<std::size_t... K>(std::index_sequence<K...>) {
+      for (std::int64_t row = 0; row < rows.count; ++row) {
+        const auto loop = [g = f, n = rows.size, to = out + rows.out + row * rows.size](const In*... from) {
+          WEFT_INDEPENDENT
+          for (std::int64_t i = 0; i < n; ++i) to[i] = g(from[i]...);
+        };
+        loop(std::get<K>(rows.in) + row * rows.row_step[K]...);
+      }
+    }
+    (std::index_sequence_for<In...>{});
   };
-  for_mixed_blocks(shape, shapes, FunctionRef<std::int64_t, std::int64_t, const In*...>(flat), in...);
+  for_flat_rows(shape, shapes, FunctionRef<const FlatRows<In...>&>(flat), in...);
 }
 
 /// N operands, 2 to 5, broadcast to the shape of out.
@@ -173,8 +217,8 @@ struct Broadcast {
   const Pointers& in;
   const std::array<Shape, N>& shapes;
 
-  /// Calls row(n, out, operands, steps) for the rows, the steps 1 or 0.
-  void for_rows(FunctionRef<std::int64_t, T*, const Pointers&, const Steps&> row) const;
+  /// Calls rows(run, from, steps) for all rows. Operand k begins at from[k] + run.in[k], and steps by 1 or 0.
+  void for_runs(FunctionRef<const RowRun<static_cast<int>(N)>&, const Pointers&, const Steps&> rows) const;
 };
 
 /// out = f(in...) with the operands broadcast to `shape`, the shape of out.
@@ -186,10 +230,16 @@ void map_broadcast(const F& f, const Shape& shape, T* out, std::array<const T*, 
     std::apply([&](auto*... from) { map_mixed(plain, shape, out, shapes, from...); }, in);
   } else {
     using Rows = Broadcast<T, N>;
-    const auto row = [&](std::int64_t n, T* to, const typename Rows::Pointers& from, const typename Rows::Steps& step) {
-      map_row(f, n, to, from, step, std::make_index_sequence<N>{});
+    const auto rows = [&](const RowRun<static_cast<int>(N)>& run, const typename Rows::Pointers& from,
+                          const typename Rows::Steps& step) {
+      typename Rows::Pointers at;
+      for (std::size_t k = 0; k < N; ++k) at[k] = from[k] + run.in[k];
+      for (std::int64_t row = 0; row < run.count; ++row) {
+        map_row(f, run.size, out + run.out + row * run.size, at, step, std::make_index_sequence<N>{});
+        for (std::size_t k = 0; k < N; ++k) at[k] += run.row_step[k];
+      }
     };
-    Rows{shape, out, in, shapes}.for_rows(row);
+    Rows{shape, out, in, shapes}.for_runs(rows);
   }
 }
 
