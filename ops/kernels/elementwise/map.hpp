@@ -60,6 +60,22 @@ void for_runs_in_parallel(const BroadcastRows<N>& loop, F&& f) {
 
 inline constexpr std::int64_t short_row = 16;  // too short for a vector loop
 
+/// Writes out the rows of one operand, which goes on in them by 1 or 0.
+template <class T>
+[[gnu::noinline]] void copy_rows(T* to, const T* from, std::int64_t rows, std::int64_t row_step, std::int64_t size,
+                                 std::int64_t step) {
+  if (step != 0 && row_step == size) {
+    std::copy_n(from, rows * size, to);
+    return;
+  }
+  for (std::int64_t row = 0; row < rows; ++row, to += size, from += row_step) {
+    if (step != 0)
+      for (std::int64_t i = 0; i < size; ++i) to[i] = from[i];
+    else
+      std::fill_n(to, size, T{*from});
+  }
+}
+
 /// For rows that short: writes the broadcast operands out, in blocks that stay in cache, and calls
 /// flat(out_offset, n, copies...) for each block.
 template <class F, class... In>
@@ -73,11 +89,10 @@ void for_short_rows(const BroadcastRows<static_cast<int>(sizeof...(In))>& loop, 
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t first = b * block_rows, last = std::min(rows, first + block_rows);
       [&]<std::size_t... K>(std::index_sequence<K...>) {
-        loop.rows.for_each(first, last, [&](std::int64_t r, const std::int64_t* offsets) {
-          const auto copy = [&](auto* to, const auto* row, std::int64_t step) {
-            for (std::int64_t i = 0; i < inner; ++i) to[i] = row[i * step];
-          };
-          (copy(std::get<K>(copies).data() + (r - first) * inner, in + offsets[K], loop.inner.step[K]), ...);
+        loop.rows.for_each_run(first, last, [&](std::int64_t row, const std::int64_t* offsets, const auto& run) {
+          (copy_rows(std::get<K>(copies).data() + (row - first) * inner, in + offsets[K], run.size, run.step[K], inner,
+                     loop.inner.step[K]),
+           ...);
         });
         flat(first * inner, (last - first) * inner, std::get<K>(copies).data()...);
       }
@@ -131,10 +146,10 @@ void map_row(F f, std::int64_t n, T* out, const std::array<const T*, N>& in, std
   rest.store(out + i, f(L(rest.load(from[K] + i * step[K]))...).v);
 }
 
-inline constexpr std::int64_t mixed_block = 512;
+inline constexpr std::int64_t mixed_block = 1024;
 template <class T>
 struct Copies {
-  T value[mixed_block];
+  alignas(64) T value[mixed_block];
   Copies() {}  // NOLINT(modernize-use-equals-default): no zeros
 };
 
@@ -166,21 +181,28 @@ template <class... In>
   [&]<std::size_t... K>(std::index_sequence<K...>) {
     for_runs_in_parallel(loop, [&](const RowRun<n>& run) {
       std::tuple<Copies<In>...> copies;
-      // Parts of a long row, or as many short ones as the copies have room for.
-      const std::int64_t width = any_stays ? std::min(run.size, mixed_block) : run.size;
-      const std::int64_t group = any_stays ? mixed_block / std::max<std::int64_t>(width, 1) : run.count;
+      // As many short rows as the copies have room for, or a long one in parts, which share the copies.
+      const bool parts = any_stays && run.size > mixed_block / 2;
+      const std::int64_t width = parts ? mixed_block / 4 : run.size;
+      const std::int64_t group = parts ? 1 : any_stays ? mixed_block / std::max<std::int64_t>(width, 1) : run.count;
       for (std::int64_t row = 0; row < run.count; row += group) {
-        const std::int64_t rows = width < run.size ? 1 : std::min(group, run.count - row);
-        const auto repeat = [&](auto& copy, const auto* from, std::int64_t step) {
-          for (std::int64_t r = 0; r < rows; ++r) std::fill_n(copy.value + r * width, width, from[r * step]);
+        const std::int64_t rows = std::min(group, run.count - row), out = run.out + row * run.size;
+        const std::array<std::int64_t, n> from{run.in[K] + row * run.row_step[K]...};
+        const auto fill = [&](auto& copies_of, const auto* of, std::int64_t row_step) {
+          copy_rows(copies_of.value, of, rows, row_step, width, 0);
         };
-        ((stays(K) ? repeat(std::get<K>(copies), in + run.in[K] + row * run.row_step[K], run.row_step[K]) : void()), ...);
-        for (std::int64_t first = 0; first < run.size; first += width)
-          flat({run.out + row * run.size + first,
-                rows,
-                std::min(width, run.size - first),
-                {(stays(K) ? std::get<K>(copies).value : in + run.in[K] + row * run.row_step[K] + first)...},
-                {(stays(K) ? width : run.row_step[K])...}});
+        ((stays(K) ? fill(std::get<K>(copies), in + from[K], run.row_step[K]) : void()), ...);
+        const auto call = [&](std::int64_t first, std::int64_t count, std::int64_t size,
+                              const std::array<std::int64_t, n>& step) {
+          flat({out + first, count, size, {(stays(K) ? std::get<K>(copies).value : in + from[K] + first)...}, step});
+        };
+        if (!parts) {
+          call(0, rows, width, {(stays(K) ? width : run.row_step[K])...});
+          continue;
+        }
+        const std::int64_t count = run.size / width, rest = run.size % width;
+        call(0, count, width, {(stays(K) ? 0 : width)...});
+        if (rest > 0) call(count * width, 1, rest, {});
       }
     });
   }
