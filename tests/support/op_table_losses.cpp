@@ -9,8 +9,6 @@
 namespace weft::test {
 namespace {
 
-
-
 struct Weighted {
   double loss = 0, weight = 1;  // an ignored label weighs nothing
 };
@@ -154,8 +152,9 @@ void add_pointwise_rows(std::vector<OpRow>& rows) {
                 kl_of_logs, {negative, negative});
   add_pointwise(rows, "hinge", "", [](In in, nn::Reduction r) { return nn::hinge(in[0], in[1], r); }, hinge_of,
                 {apart, signs});
-  add_pointwise(rows, "gaussian_nll", "", [](In in, nn::Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], r); },
-                gaussian_of, {any, any, positive});
+  add_pointwise(rows, "gaussian_nll", "",
+                [](In in, nn::Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], r); }, gaussian_of,
+                {any, any, positive});
   add_pointwise(
       rows, "gaussian_nll", ", full",
       [](In in, nn::Reduction r) { return nn::gaussian_nll(in[0], in[1], in[2], {.reduction = r, .full = true}); },
