@@ -251,16 +251,24 @@ void slice_scatter(const void* x, void* y, Collapsed y_shape, std::int64_t start
     for (std::int64_t k = begin; k < end; ++k) {
       const std::int64_t o = k / stretches, first = k % stretches * stretch;
       const std::int64_t last = std::min(first + stretch, y_shape.axis);
-      char* const to = static_cast<char*>(y) + (o * y_shape.axis + first) * row;
-      std::fill_n(to, (last - first) * row, '\0');
+      char* const to = at(y, (o * y_shape.axis + first) * inner, width);
       // Which of x fall into it.
-      const auto place = [=](std::int64_t at) {
-        return std::clamp<std::int64_t>((at - start + step - 1) / step, 0, count);
+      const auto place = [=](std::int64_t position) {
+        return std::clamp<std::int64_t>((position - start + step - 1) / step, 0, count);
       };
       const std::int64_t from = first > start ? place(first) : 0, until = last > start ? place(last) : 0;
+      const char* const values = at(x, (o * count + from) * inner, width);
+      const std::int64_t before = (start + from * step - first) * row, bytes = (last - first) * row;
+      if (step == 1 && until > from) {  // one piece between zeros
+        const std::int64_t copied = (until - from) * row;
+        std::fill_n(to, before, '\0');
+        copy_block(to + before, values, copied);
+        std::fill_n(to + before + copied, bytes - before - copied, '\0');
+        continue;
+      }
+      std::fill_n(to, bytes, '\0');
       const std::int64_t shape[] = {until - from, inner}, x_strides[] = {inner, 1}, y_strides[] = {step * inner, 1};
-      copy_strided(static_cast<const char*>(x) + (o * count + from) * row, x_strides,
-                   to + (start + from * step - first) * row, y_strides, shape, 2, width);
+      copy_strided(values, x_strides, to + before, y_strides, shape, 2, width);
     }
   });
 }

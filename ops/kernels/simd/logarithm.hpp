@@ -57,15 +57,6 @@ inline Vector<T> inverse_hyperbolic_cosine(const Vector<T>& x) {
   return log + xsimd::select(large, B(T(std::numbers::ln2)), B(T{0}));
 }
 
-/// x y + z rounded once wherever the processor can; xsimd's rounds the product on AVX-512.
-inline Vector<double> fused_add(const Vector<double>& x, const Vector<double>& y, const Vector<double>& z) {
-#ifdef __AVX512F__
-  return _mm512_fmadd_pd(x, y, z);
-#else
-  return xsimd::fma(x, y, z);
-#endif
-}
-
 /// log(x) of positive finite numbers as a sum of two parts, good for some 60 bits.
 struct LongLogarithm {
   using B = Vector<double>;
@@ -82,7 +73,7 @@ struct LongLogarithm {
     const B e = biased - xsimd::select(tiny, B(0x1p52 + 1023 + 54), B(0x1p52 + 1023));
     // log(m) = 2 s + s^3 (2/3 + 2/5 s^2 + ...) with s = (m - 1) / (m + 1), the first term to twice the digits.
     const B f = m - B(1.0), g = m + B(1.0), s = f / g;
-    const B rest = (fused_add(-s, g, f) - s * (m - (g - B(1.0)))) / g;
+    const B rest = (xsimd::fma(-s, g, f) - s * (m - (g - B(1.0)))) / g;
     static constexpr double c[] = {6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
                                    2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
                                    1.479819860511658591e-01};  // fdlibm's
@@ -104,7 +95,7 @@ inline Vector<double> finite_power(const Vector<double>& x, const Vector<double>
   const LongLogarithm log(xsimd::abs(x));
   // Within bounds beyond which the result is 0 or infinite for all x but 1, so that no part overflows.
   const B bounded = xsimd::max(B(-1e300), xsimd::min(B(1e300), y));
-  const B high = bounded * log.high, low = fused_add(bounded, log.low, fused_add(bounded, log.high, -high));
+  const B high = bounded * log.high, low = xsimd::fma(bounded, log.low, xsimd::fma(bounded, log.high, -high));
   const B first = exponential(high);
   const B size =
       xsimd::select(first < B(std::numeric_limits<double>::infinity()), xsimd::fma(first, low, first), first);
