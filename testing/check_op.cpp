@@ -61,6 +61,7 @@ void Check::all() {
   if (row_.integers) each_case("integers", &Check::integers);
   if (row_.non_finite) once("non-finite values", [&] { special_values(); });
   if (options_.draws > 0) once("values of random sizes, seed " + to_text(options_.seed), [&] { random_sizes(); });
+  if (row_.drawn && options_.draws > 0) once("random axes, seed " + to_text(options_.seed), [&] { random_axes(); });
   each_case("several threads at once", &Check::at_once);
   once("mixed dtypes", [&] { mixed_dtypes(); });
   if (row_.differentiable) {

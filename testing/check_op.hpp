@@ -24,6 +24,7 @@ struct CheckResult {
 /// Checks a row on all its cases:
 /// - values beside the reference, f64 and f32, i64 and u8 where declared, of nan and infinities, on one thread and on
 ///   two with the same bits, on several threads at once, and of sizes drawn at random in the place of the cases' own;
+/// - values and first gradients along axes drawn at random, where the row can be drawn so;
 /// - gradients beside differences in f64, with random cotangents, to the given order; f32's beside f64's; for every
 ///   subset of the inputs; of the same tensor given twice; of what another op made; under checkpoint;
 /// - that inputs stay as they were, that an input changed in place between forward and backward is an Error or does not

@@ -53,6 +53,7 @@ class Check {
   void integers(const Inputs& inputs);
   void special_values();
   void random_sizes();
+  void random_axes();
   void at_once(const Inputs& inputs);
   void mixed_dtypes();
   void large_values();

@@ -38,6 +38,14 @@ OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
   return rows.back();
 }
 
+Shape random_shape(std::mt19937_64& bits, int least) {
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(std::uniform_int_distribution<int>(least, 4)(bits)));
+  for (std::int64_t& size : sizes) size = std::uniform_int_distribution<std::int64_t>(2, 5)(bits);
+  return Shape(sizes);
+}
+
+int random_axis(std::mt19937_64& bits, int rank) { return std::uniform_int_distribution<int>(-rank, rank - 1)(bits); }
+
 const std::vector<OpRow>& op_table() {
   static const std::vector<OpRow> rows = make_table();
   return rows;

@@ -18,6 +18,29 @@ OpRow& add_row(std::vector<OpRow>& rows, const char* name, const char* variant,
                std::function<Tensors(const Tensors&)> function, std::vector<Inputs> cases, std::vector<Inputs> large,
                std::function<Arrays(const Arrays&)> reference);
 
+/// A shape of 1 to 4 axes (or from `least` on), of 2 to 5 each.
+Shape random_shape(std::mt19937_64& bits, int least = 1);
+/// One of them, counted from the front or the back.
+int random_axis(std::mt19937_64& bits, int rank);
+
+/// Lets the last row, of an op along one axis, be tried along others: function(inputs, axis), reference(arrays, axis),
+/// in which no axis is negative.
+template <class F, class R>
+void along_any_axis(std::vector<OpRow>& rows, F function, R reference, const Domain& domain = any, int inputs = 1) {
+  OpRow like = rows.back();
+  like.cases = like.large = {};
+  rows.back().drawn = [=](std::mt19937_64& bits) {
+    OpRow other = like;
+    const Shape shape = random_shape(bits);
+    const int axis = random_axis(bits, shape.rank());
+    other.variant += ", drawn: axis " + std::to_string(axis);
+    other.function = one([=](const Tensors& in) { return function(in, axis); });
+    other.reference = naive([=](const Arrays& in) { return reference(in, axis < 0 ? axis + shape.rank() : axis); });
+    other.cases = {Inputs(static_cast<std::size_t>(inputs), Input{shape, domain})};
+    return other;
+  };
+}
+
 /// All rows.
 const std::vector<OpRow>& op_table();
 

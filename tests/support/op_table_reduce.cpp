@@ -117,6 +117,22 @@ void add_reductions(std::vector<OpRow>& rows, const char* name, F f, R reference
         if (large.others > 0) row.large.push_back({{shape, mostly(large.usual, large.other, chance), dtype}});
     }
     if (axes.count() < 2) row.sized = square_matrix(domain);
+    OpRow drawn = like;
+    drawn.name = name;
+    row.drawn = [=](std::mt19937_64& bits) {
+      OpRow other = drawn;
+      const Shape shape = random_shape(bits);
+      const bool keep = bits() % 2 == 0;
+      std::vector<std::int64_t> some;
+      for (int i = 0; i < shape.rank(); ++i)
+        if (bits() % 2 == 0) some.push_back(bits() % 2 == 0 ? i : i - shape.rank());
+      const Axes over(some);
+      other.variant = std::string("drawn: axes ") + detail::to_text(over) + (keep ? ", keepdims" : "");
+      other.function = one([=](const Tensors& in) { return f(in[0], over, keep); });
+      other.reference = naive([=](const Arrays& in) { return reduced(in[0], over, keep, reference); });
+      other.cases = {{{shape, domain}}};
+      return other;
+    };
     rows.push_back(row);
   }
 }
@@ -155,6 +171,14 @@ void add_softmax_rows(std::vector<OpRow>& rows) {
     });
     row.non_finite = false;  // infinity less infinity: below
     rows.push_back(row);
+    along_any_axis(
+        rows, [](const Tensors& in, int at) { return softmax(in[0], at); },
+        [](const Arrays& in, int at) {
+          return along(at, [](Values& v) {
+            const double whole = log_of_exps(v);
+            for (double& x : v) x = std::exp(x - whole);
+          })(in)[0];
+        });
     row.name = "log_softmax";
     row.function = one([=](const Tensors& in) { return log_softmax(in[0], axis); });
     row.reference = along(axis, [](Values& v) {

@@ -1,4 +1,5 @@
 // Rows of the ops that change shape and order, or choose by index.
+#include <algorithm>
 #include <numeric>
 
 #include <tests/support/op_table.hpp>
@@ -37,6 +38,22 @@ Array joined(const Arrays& parts, int axis) {
 
 Array reordered(const Array& a, const std::vector<int>& order) { return xt::transpose(a, order); }
 
+// A permutation drawn at random, some of its axes counted from the back.
+OpRow permuted_at_random(OpRow row, std::mt19937_64& bits) {
+  const Shape shape = random_shape(bits);
+  std::vector<int> order(static_cast<std::size_t>(shape.rank()));
+  std::iota(order.begin(), order.end(), 0);
+  std::shuffle(order.begin(), order.end(), bits);
+  std::vector<std::int64_t> axes;
+  for (const int axis : order) axes.push_back(bits() % 2 == 0 ? axis : axis - shape.rank());
+  row.variant = "drawn: " + detail::to_text(Axes(axes));
+  row.function = one([=](In in) { return permute(in[0], Axes(axes)); });
+  row.reference = naive([=](const Arrays& in) { return reordered(in[0], order); });
+  row.cases = {{{shape}}};
+  row.drawn = {};
+  return row;
+}
+
 void add_order_rows(std::vector<OpRow>& rows) {
   const auto permuted = [&](const char* variant, const Axes& order, std::vector<Inputs> cases,
                             std::vector<Inputs> large) -> OpRow& {
@@ -52,6 +69,7 @@ void add_order_rows(std::vector<OpRow>& rows) {
   };
   permuted("nothing", {0, 1}, {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{257, 259}}}});
   permuted("tiles", {1, 0}, {{{{19, 35}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{70, 201}}}, {{{259, 263}}}});
+  rows.back().drawn = [like = rows.back()](std::mt19937_64& bits) { return permuted_at_random(like, bits); };
   permuted("five axes", {4, 2, 0, 3, 1}, {{{{2, 3, 2, 1, 4}}}, {{{1, 1, 1, 1, 1}}}, {{{2, 0, 2, 1, 4}}}},
            {{{{7, 11, 13, 5, 17}}}});
   add_row(rows, "transpose", "", one([](In in) { return transpose(in[0]); }),
@@ -94,6 +112,11 @@ void add_moved_rows(std::vector<OpRow>& rows) {
                 return moved(in[0], axis, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
               }));
       rows.back().variant = std::to_string(shift) + " along axis " + std::to_string(axis);
+      along_any_axis(
+          rows, [=](In in, int at) { return roll(in[0], shift, at); },
+          [=](const Arrays& in, int at) {
+            return moved(in[0], at, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
+          });
       if (shift == 2) rows.back().sized = square_matrix();
     }
   }
@@ -157,6 +180,9 @@ void add_part_rows(std::vector<OpRow>& rows) {
       const Input half = square_matrix()(n)[0];
       return Inputs{half, half};
     };
+    along_any_axis(
+        rows, [](In in, int at) { return concat(in, at); }, [](const Arrays& in, int at) { return joined(in, at); },
+        any, 3);
     add_row(
         rows, "split", axis == 0 ? "rows" : "columns", [=](In in) { return split(in[0], 2, axis); },
         {{part(5, 3)}, {part(4, 2)}, {part(1, 1)}, {part(0, 2)}}, {{part(5, 13'331)}, {part(65, 1'031)}},

@@ -81,6 +81,9 @@ void add_position_rows(std::vector<OpRow>& rows) {
     add_row(rows, "sort", k.variant, one([=](In in) { return sort(in[0], k.axis, k.descending).values; }), cases, large,
             naive([=](const Arrays& in) { return chosen_in_order(in[0], k.axis, k.descending, -1, false); }))
         .sized = matrix;
+    along_any_axis(
+        rows, [=](In in, int at) { return sort(in[0], at, k.descending).values; },
+        [=](const Arrays& in, int at) { return chosen_in_order(in[0], at, k.descending, -1, false); }, apart);
     const auto positions =
         naive([=](const Arrays& in) { return chosen_in_order(in[0], k.axis, k.descending, -1, true); });
     add_row(rows, "argsort", k.variant, one([=](In in) { return argsort(in[0], k.axis, k.descending); }), ties, large,
@@ -179,6 +182,14 @@ void add_scan_rows(std::vector<OpRow>& rows) {
             }));
     if (axis != 1) rows.back().sized = sized;
     rows.back().tolerance = 1e-11;
+    along_any_axis(
+        rows, [](In in, int at) { return cumsum(in[0], at); },
+        [](const Arrays& in, int at) {
+          return by_lines(in[0], at, [](Values line) {
+            std::partial_sum(line.begin(), line.end(), line.begin());
+            return line;
+          });
+        });
     add_row(rows, "cumprod", variant, one([=](In in) { return cumprod(in[0], axis); }), cases, products,
             naive([=](const Arrays& in) {
               return by_lines(in[0], axis, [](Values line) {

@@ -154,6 +154,34 @@ TEST_CASE("each kind of mistake is named") {
   }
 }
 
+TEST_CASE("a row that can be drawn is tried along other axes") {
+  const auto along = [](int axis, int taken) {
+    return OpRow{.name = "total",
+                 .variant = "axis " + std::to_string(axis),
+                 .function = testing::one([=](const Tensors& in) { return sum(in[0], taken); }),
+                 .cases = {{{{2, 3, 4}}}},
+                 .reference = testing::naive([=](const testing::Arrays& in) {
+                   return testing::reduced(in[0], axis, false, [](const std::vector<double>& v) {
+                     double total = 0;
+                     for (const double x : v) total += x;
+                     return total;
+                   });
+                 })};
+  };
+  OpRow row = along(0, 0);
+  row.drawn = [=](std::mt19937_64& bits) {
+    const int axis = static_cast<int>(bits() % 3);
+    return along(axis, axis);
+  };
+  CHECK_MESSAGE(check_op(row).ok, check_op(row).message);
+  row.drawn = [=](std::mt19937_64& bits) {
+    const int axis = static_cast<int>(bits() % 3);
+    return along(axis, axis == 1 ? 2 : axis);
+  };
+  CHECK(check_op(row).message.find("values of total (axis 1), f64 {2, 3, 4}") != std::string::npos);
+  CHECK(check_op(row, {.draws = 0}).ok);
+}
+
 TEST_CASE("options leave out what they say") {
   CHECK(check_op(row_of(Mistake::second_order), {.order = 1}).ok);
   CHECK(check_op(row_of(Mistake::unchecked), {.order = 1}).message.find("inputs changed in place of product") !=
