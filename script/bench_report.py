@@ -7,6 +7,7 @@ usage: bench_report.py table RUN.json
 """
 import collections
 import json
+import math
 import os
 import pathlib
 import platform
@@ -100,15 +101,29 @@ def roofline(path, picture):
     draw_roofline(run["context"], points, sizes[-1], picture)
 
 
+def labelled(points, peak, rate):
+    """(x, y, label), those furthest below the roof first; a label that would cover another is left out."""
+    height, width = 780 / 6, 1250 / 5  # about as many pixels a decade
+    taken = []
+    for title, (x, y) in sorted(points.items(), key=lambda point: point[1][1] / min(peak, rate * point[1][0])):
+        label = title.split(" (")[0]
+        left, top = math.log10(x) * width, math.log10(y) * height
+        right = left + 6 * len(label) + 8
+        free = all(left > r or right < l or abs(top - t) > 11 for l, r, t in taken)
+        if free:
+            taken.append((left, right, top))
+        yield x, y, label if free else ""
+
+
 def draw_roofline(context, points, size, picture):
     peak = float(context["multiply_add_f32"]) / 1e9
     streams = {int(key.split("_")[1]): float(value) / 1e9 for key, value in context.items() if key.startswith("stream_")}
     points = {title: [statistics.median(v) for v in zip(*runs)] for (title, n), runs in points.items() if n == size}
-    data = "\n".join(f'{x} {y} "{title.split(" (")[0]}"' for title, (x, y) in sorted(points.items()))
+    data = "\n".join(f'{x} {y} "{label}"' for x, y, label in labelled(points, peak, min(streams.items(), default=(0, 1))[1]))
     roofs = ", ".join(f"min({peak}, {rate} * x) title '{bytes >> 10} KiB: {rate:.0f} GB/s' with lines"
                       for bytes, rate in sorted(streams.items()))
     for terminal, suffix in (("pngcairo size 1400,900", "png"), ("svg size 1400,900", "svg")):
-        commands = f"""set terminal {terminal} font 'sans,11'
+        commands = f"""set terminal {terminal} noenhanced font 'sans,11'
 set output '{picture}.{suffix}'
 set logscale xy
 set xrange [0.02:2000]
@@ -116,12 +131,13 @@ set xlabel 'operations a byte'
 set ylabel 'GFLOP/s (one operation an element where none are counted)'
 set title 'Forward of about {size:,} elements, f32, one thread; multiply-add peak {peak:.0f} GFLOP/s'
 set key left top
+set linetype 5 lc rgb '#333333'
 set grid
 min(a, b) = a < b ? a : b
 $points << EOD
 {data}
 EOD
-plot {roofs}, $points using 1:2 notitle with points pt 7 ps 0.7, '' using 1:2:3 notitle with labels offset 0.5,0.5 left font ',8'
+plot {roofs}, $points using 1:2 notitle with points pt 7 ps 0.7, '' using 1:2:3 notitle with labels offset 0.5,0.3 left font ',8'
 """
         subprocess.run(["gnuplot"], input=commands, text=True, check=True)
     print(f"Wrote {picture}.png and {picture}.svg")
