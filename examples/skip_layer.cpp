@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   unseen = {inputs.apply(unseen.x), outputs.apply(unseen.y)};
 
   std::printf("mean squared error on unseen rows, in variances of the target, of five nets each\n");
-  auto mean_error = [&](const char* what, bool with_skip, bool with_hidden) {
+  auto mean_error = [&, &known = known, &unseen = unseen](const char* what, bool with_skip, bool with_hidden) {
     double error = 0;
     for (int i = 0; i < 5; ++i) {
       Net net(known.x.size(1), with_skip, with_hidden);

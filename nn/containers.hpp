@@ -43,7 +43,7 @@ class ModuleList : public Module {
     else if constexpr (std::is_lvalue_reference_v<M>)
       static_assert(sizeof(M) == 0, "a list of modules takes a named module over only by std::move, or as a pointer");
     else
-      return std::make_shared<M>(std::move(module));
+      return std::make_shared<M>(std::forward<M>(module));
   }
 
   std::vector<Child<Module>> modules_;

@@ -43,7 +43,7 @@ class Member {
   Member() = default;
   Member(const Member& other);
   Member(Member&& other) noexcept;
-  Member& operator=(const Member&) { return *this; }
+  Member& operator=(const Member&) { return *this; }  // NOLINT(bugprone-unhandled-self-assignment): does nothing
   Member& operator=(Member&& other) noexcept;
   ~Member();
 

@@ -39,7 +39,7 @@ Check::Result Check::run(const std::function<Tensors(const Tensors&)>& f, const 
 
 void Check::same_tensors(const Tensors& got, const Tensors& expected, double tolerance, const char* what) const {
   for (std::size_t k = 0; k < got.size(); ++k) {
-    const Tensor a = got[k].defined() ? got[k] : Tensor(), b = expected[k];
+    const Tensor &a = got[k], &b = expected[k];
     if (!a.defined() && !b.defined()) continue;
     const Tensor& there = a.defined() ? a : b;
     const Array x = array_of(a.defined() ? a : zeros(there.shape(), there.dtype()));

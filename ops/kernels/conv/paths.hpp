@@ -17,8 +17,8 @@ inline std::int64_t conv_parts(std::int64_t items, double flops) {
 
 /// Floating point operations of one pass, padding counted.
 inline double conv_flops(const ConvShape& s) {
-  return 2.0 * static_cast<double>(s.n * s.oh * s.ow) * static_cast<double>(s.kh * s.kw * (s.cin / s.groups)) *
-         static_cast<double>(s.cout);
+  const std::int64_t taps = s.kh * s.kw * (s.cin / s.groups);
+  return 2.0 * static_cast<double>(s.n * s.oh * s.ow) * static_cast<double>(taps) * static_cast<double>(s.cout);
 }
 
 /// The outputs o in [begin, end) for which o * stride - pad + tap lies in [0, size).

@@ -27,7 +27,7 @@ std::string error_of(const std::string& path) {
   try {
     nn::load_npy(path);
   } catch (const Error& e) {
-    const std::string text = e.what();
+    std::string text = e.what();
     CHECK(text.find('\n') == std::string::npos);
     CHECK(text.find("load_npy: ") == 0);
     CHECK(text.find(path) != std::string::npos);

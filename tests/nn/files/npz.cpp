@@ -27,7 +27,7 @@ std::string error_of(const std::string& path) {
   try {
     nn::load_npz(path);
   } catch (const Error& e) {
-    const std::string text = e.what();
+    std::string text = e.what();
     CHECK(text.find('\n') == std::string::npos);
     CHECK(text.find("load_npz: ") == 0);
     CHECK(text.find(path) != std::string::npos);
@@ -61,7 +61,7 @@ nn::NamedTensors two() { return {{"a", tensor({1, 2})}, {"b", tensor({3}, i64)}}
 
 std::string archive(const TempDir& dir, const nn::NamedTensors& tensors, bool compressed = false) {
   nn::save_npz(dir / "archive", tensors, {.compressed = compressed});
-  const std::string bytes = file_bytes(dir / "archive");
+  std::string bytes = file_bytes(dir / "archive");
   std::filesystem::remove(dir / "archive");
   return bytes;
 }

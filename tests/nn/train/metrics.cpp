@@ -35,7 +35,7 @@ TEST_CASE("CSV rows are written at once and read back") {
   put_file(path, file_bytes(path) + "4,0.");  // cut while it was written
   nn::Metrics(path, {"epoch", "loss"}, 3).add({4, 0.25});
   CHECK(file_bytes(path) == "epoch,loss\n1,0.1\n2,1e-09\n3,0.5\n4,0.25\n");
-  nn::Metrics(path, {"a"});
+  { const nn::Metrics begun(path, {"a"}); }
   CHECK(file_bytes(path) == "a\n");
 }
 
