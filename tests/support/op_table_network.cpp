@@ -1,6 +1,7 @@
 // Rows of matrix products, normalisation, dropout and fused functions.
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include <tests/support/op_table.hpp>
 #include <weft/engine/create.hpp>
@@ -253,6 +254,8 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                   .reference = naive(divided_by_rms)});
 
   const auto dropped = [](In in) {
+    static std::mutex one_at_a_time;  // all threads draw from one generator
+    const std::lock_guard lock(one_at_a_time);
     manual_seed(7);
     return dropout(in[0], 0.4, true);
   };
