@@ -1,4 +1,5 @@
 // Rows of the losses.
+#include <algorithm>
 #include <cmath>
 #include <xtensor/xmath.hpp>
 
@@ -35,13 +36,15 @@ const Kind kinds[] = {{nn::Reduction::mean, "mean"}, {nn::Reduction::sum, "sum"}
 std::vector<double> log_softmax_at(const Array& logits, const Index& row) {
   const std::int64_t classes = shape_of(logits)[shape_of(logits).rank() - 1];
   std::vector<double> logs;
-  double total = 0;
   for (std::int64_t c = 0; c < classes; ++c) {
     Index at = row;
     at.push_back(c);
     logs.push_back(element(logits, at));
-    total += std::exp(logs.back());
   }
+  // From the largest on, so that the logarithm of the only class is 0.
+  const double top = logs.empty() ? 0 : *std::max_element(logs.begin(), logs.end());
+  double total = 0;
+  for (double& x : logs) total += std::exp(x -= top);
   for (double& x : logs) x -= std::log(total);
   return logs;
 }
