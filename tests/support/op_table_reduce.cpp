@@ -156,6 +156,11 @@ auto along(int axis, F f) {
   });
 }
 
+void to_shares(Values& v) {
+  const double whole = log_of_exps(v);
+  for (double& x : v) x = std::exp(x - whole);
+}
+
 void add_softmax_rows(std::vector<OpRow>& rows) {
   for (const int axis : {-1, 0, 1}) {
     OpRow row;
@@ -165,20 +170,12 @@ void add_softmax_rows(std::vector<OpRow>& rows) {
     row.sized = axis == 1 ? nullptr : square_matrix();
     row.name = "softmax";
     row.function = one([=](const Tensors& in) { return softmax(in[0], axis); });
-    row.reference = along(axis, [](Values& v) {
-      const double whole = log_of_exps(v);
-      for (double& x : v) x = std::exp(x - whole);
-    });
+    row.reference = along(axis, to_shares);
     row.non_finite = false;  // infinity less infinity: below
     rows.push_back(row);
     along_any_axis(
         rows, [](const Tensors& in, int at) { return softmax(in[0], at); },
-        [](const Arrays& in, int at) {
-          return along(at, [](Values& v) {
-            const double whole = log_of_exps(v);
-            for (double& x : v) x = std::exp(x - whole);
-          })(in)[0];
-        });
+        [](const Arrays& in, int at) { return along(at, to_shares)(in)[0]; });
     row.name = "log_softmax";
     row.function = one([=](const Tensors& in) { return log_softmax(in[0], axis); });
     row.reference = along(axis, [](Values& v) {

@@ -106,17 +106,15 @@ void add_moved_rows(std::vector<OpRow>& rows) {
           naive([=](const Arrays& in) { return moved(moved(in[0], 0, backwards), 2, backwards); }));
   for (const std::int64_t shift : {0, 2, -1, 11}) {
     for (const int axis : {0, 1}) {
+      const auto rolled = [=](const Arrays& in, int at) {
+        return moved(in[0], at, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
+      };
       add_row(rows, "roll", "", one([=](In in) { return roll(in[0], shift, axis); }),
               {{{{5, 3}}}, {{{4, 4, 2}}}, {{{1, 1}}}, {{{0, 2}}}, {{{2, 0}}}}, {{{{257, 259}}}, {{{3, 22'003}}}},
-              naive([=](const Arrays& in) {
-                return moved(in[0], axis, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
-              }));
+              naive([=](const Arrays& in) { return rolled(in, axis); }));
       rows.back().variant = std::to_string(shift) + " along axis " + std::to_string(axis);
       along_any_axis(
-          rows, [=](In in, int at) { return roll(in[0], shift, at); },
-          [=](const Arrays& in, int at) {
-            return moved(in[0], at, [=](std::int64_t i, std::int64_t n) { return ((i - shift) % n + n) % n; });
-          });
+          rows, [=](In in, int at) { return roll(in[0], shift, at); }, rolled);
       if (shift == 2) rows.back().sized = square_matrix();
     }
   }

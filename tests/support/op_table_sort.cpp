@@ -173,23 +173,18 @@ void add_scan_rows(std::vector<OpRow>& rows) {
       const Shape square = square_matrix()(n)[0].shape;
       return Inputs{{axis == 2 ? Shape{1, square[0], square[1]} : Shape{square[0], square[1], 1}, near_one}};
     };
+    const auto sums_along = [](const Arrays& in, int at) {
+      return by_lines(in[0], at, [](Values line) {
+        std::partial_sum(line.begin(), line.end(), line.begin());
+        return line;
+      });
+    };
     add_row(rows, "cumsum", variant, one([=](In in) { return cumsum(in[0], axis); }), cases, sums,
-            naive([=](const Arrays& in) {
-              return by_lines(in[0], axis, [](Values line) {
-                std::partial_sum(line.begin(), line.end(), line.begin());
-                return line;
-              });
-            }));
+            naive([=](const Arrays& in) { return sums_along(in, axis); }));
     if (axis != 1) rows.back().sized = sized;
     rows.back().tolerance = 1e-11;
     along_any_axis(
-        rows, [](In in, int at) { return cumsum(in[0], at); },
-        [](const Arrays& in, int at) {
-          return by_lines(in[0], at, [](Values line) {
-            std::partial_sum(line.begin(), line.end(), line.begin());
-            return line;
-          });
-        });
+        rows, [](In in, int at) { return cumsum(in[0], at); }, sums_along);
     add_row(rows, "cumprod", variant, one([=](In in) { return cumprod(in[0], axis); }), cases, products,
             naive([=](const Arrays& in) {
               return by_lines(in[0], axis, [](Values line) {
