@@ -116,8 +116,9 @@ void Check::random_sizes() {
 void Check::random_axes() {
   std::mt19937_64 bits(options_.seed);
   for (int draw = 0; draw < options_.draws; ++draw) {
-    const CheckResult result = check_op(
-        row_.drawn(bits), {.order = 1, .large = false, .draws = 0, .repeat = options_.repeat, .seed = options_.seed});
+    const CheckResult result =
+        check_op(row_.drawn(row_, bits),
+                 {.order = 1, .large = false, .draws = 0, .repeat = options_.repeat, .seed = options_.seed});
     if (!result.ok) throw Failure{result.message};
   }
 }

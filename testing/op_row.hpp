@@ -51,14 +51,15 @@ struct OpRow {
   double tolerance = 1e-12;                             ///< of f64 values
   double f32_tolerance = 2e-5;                          ///< of f32 values and gradients beside f64's
   bool differentiable = true;
-  bool elementwise = false;                                ///< any pair of special values may be tried
-  bool integers = false;                                   ///< floating inputs may also be i64 and u8
-  bool non_finite = true;                                  ///< nan and infinity come out as the reference says
-  std::string no_empty = {};                               ///< why there is no empty case
-  std::string no_single = {};                              ///< why there is no one-element case
-  std::string no_large = {};                               ///< why there is nothing large
-  std::string by_threads = {};                             ///< why the last digits hang on the number of threads
-  std::function<OpRow(std::mt19937_64& bits)> drawn = {};  ///< the op along other axes, on one case of other ranks
+  bool elementwise = false;     ///< any pair of special values may be tried
+  bool integers = false;        ///< floating inputs may also be i64 and u8
+  bool non_finite = true;       ///< nan and infinity come out as the reference says
+  std::string no_empty = {};    ///< why there is no empty case
+  std::string no_single = {};   ///< why there is no one-element case
+  std::string no_large = {};    ///< why there is nothing large
+  std::string by_threads = {};  ///< why the last digits hang on the number of threads
+  /// The row with the op along other axes, on one case of other ranks.
+  std::function<OpRow(OpRow row, std::mt19937_64& bits)> drawn = {};
   std::function<Inputs(std::int64_t n)> sized = {};  ///< inputs of the benchmark, about n elements; none: no benchmark
   std::function<double(std::int64_t n)> flops = {};  ///< of the forward pass; none: measured in bytes
 

@@ -4,6 +4,10 @@
 #include <tests/support/array.hpp>
 #include <weft/testing/op_row.hpp>
 
+#include <string>
+#include <type_traits>
+#include <vector>
+
 namespace weft::test {
 
 // What rows are made of.
@@ -23,22 +27,34 @@ Shape random_shape(std::mt19937_64& bits, int least = 1);
 /// One of them, counted from the front or the back.
 int random_axis(std::mt19937_64& bits, int rank);
 
-/// Lets the last row, of an op along one axis, be tried along others: function(inputs, axis), reference(arrays, axis),
-/// in which no axis is negative.
-template <class F, class R>
-void along_any_axis(std::vector<OpRow>& rows, F function, R reference, const Domain& domain = any, int inputs = 1) {
-  OpRow like = rows.back();
-  like.cases = like.large = {};
-  rows.back().drawn = [=](std::mt19937_64& bits) {
-    OpRow other = like;
+/// As many inputs of the drawn shape.
+inline auto alike(const Domain& domain, int inputs = 1) {
+  return [=](const Shape& shape, int) { return Inputs(static_cast<std::size_t>(inputs), Input{shape, domain}); };
+}
+
+/// Lets the last row, of an op along one axis with one result or several, be tried along others: function(inputs,
+/// axis), reference(arrays, axis) and inputs(shape, axis), in which no axis is negative but the function's.
+template <class F, class R, class I>
+void along_any_axis(std::vector<OpRow>& rows, F function, R reference, I inputs) {
+  rows.back().drawn = [=](OpRow row, std::mt19937_64& bits) {
     const Shape shape = random_shape(bits);
-    const int axis = random_axis(bits, shape.rank());
-    other.variant += ", drawn: axis " + std::to_string(axis);
-    other.function = one([=](const Tensors& in) { return function(in, axis); });
-    other.reference = naive([=](const Arrays& in) { return reference(in, axis < 0 ? axis + shape.rank() : axis); });
-    other.cases = {Inputs(static_cast<std::size_t>(inputs), Input{shape, domain})};
-    return other;
+    const int axis = random_axis(bits, shape.rank()), counted = axis < 0 ? axis + shape.rank() : axis;
+    row.variant += ", drawn: axis " + std::to_string(axis);
+    if constexpr (std::is_same_v<std::invoke_result_t<F, const Tensors&, int>, Tensors>)
+      row.function = [=](const Tensors& in) { return function(in, axis); };
+    else
+      row.function = one([=](const Tensors& in) { return function(in, axis); });
+    if constexpr (std::is_same_v<std::invoke_result_t<R, const Arrays&, int>, Arrays>)
+      row.reference = [=](const Arrays& in) { return reference(in, counted); };
+    else
+      row.reference = naive([=](const Arrays& in) { return reference(in, counted); });
+    row.cases = {inputs(shape, counted)};
+    return row;
   };
+}
+template <class F, class R>
+void along_any_axis(std::vector<OpRow>& rows, F function, R reference) {
+  along_any_axis(rows, function, reference, alike(any));
 }
 
 /// All rows.

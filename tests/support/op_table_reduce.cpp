@@ -117,10 +117,7 @@ void add_reductions(std::vector<OpRow>& rows, const char* name, F f, R reference
         if (large.others > 0) row.large.push_back({{shape, mostly(large.usual, large.other, chance), dtype}});
     }
     if (axes.count() < 2) row.sized = square_matrix(domain);
-    OpRow drawn = like;
-    drawn.name = name;
-    row.drawn = [=](std::mt19937_64& bits) {
-      OpRow other = drawn;
+    row.drawn = [=](OpRow other, std::mt19937_64& bits) {
       const Shape shape = random_shape(bits);
       const bool keep = bits() % 2 == 0;
       std::vector<std::int64_t> some;
@@ -156,9 +153,14 @@ auto along(int axis, F f) {
   });
 }
 
-void to_shares(Values& v) {
+void to_log_shares(Values& v) {
   const double whole = log_of_exps(v);
-  for (double& x : v) x = std::exp(x - whole);
+  for (double& x : v) x -= whole;
+}
+
+void to_shares(Values& v) {
+  to_log_shares(v);
+  for (double& x : v) x = std::exp(x);
 }
 
 void add_softmax_rows(std::vector<OpRow>& rows) {
@@ -178,11 +180,11 @@ void add_softmax_rows(std::vector<OpRow>& rows) {
         [](const Arrays& in, int at) { return along(at, to_shares)(in)[0]; });
     row.name = "log_softmax";
     row.function = one([=](const Tensors& in) { return log_softmax(in[0], axis); });
-    row.reference = along(axis, [](Values& v) {
-      const double whole = log_of_exps(v);
-      for (double& x : v) x -= whole;
-    });
+    row.reference = along(axis, to_log_shares);
     rows.push_back(row);
+    along_any_axis(
+        rows, [](const Tensors& in, int at) { return log_softmax(in[0], at); },
+        [](const Arrays& in, int at) { return along(at, to_log_shares)(in)[0]; });
   }
   for (const double smoothing : {0.0, 0.1}) {
     const auto labels = [](std::int64_t n, std::int64_t classes) {

@@ -36,6 +36,18 @@ Array joined(const Arrays& parts, int axis) {
   });
 }
 
+// As many positions along an axis to a part; one part where there are none.
+Arrays in_parts(const Array& a, int axis, std::int64_t each) {
+  Arrays parts;
+  const std::int64_t size = shape_of(a)[axis];
+  std::int64_t start = 0;
+  do {
+    parts.push_back(taken(a, axis, start, std::min(each, size - start)));
+    start += each;
+  } while (start < size);
+  return parts;
+}
+
 Array reordered(const Array& a, const std::vector<int>& order) { return xt::transpose(a, order); }
 
 // A permutation drawn at random, some of its axes counted from the back.
@@ -50,7 +62,6 @@ OpRow permuted_at_random(OpRow row, std::mt19937_64& bits) {
   row.function = one([=](In in) { return permute(in[0], Axes(axes)); });
   row.reference = naive([=](const Arrays& in) { return reordered(in[0], order); });
   row.cases = {{{shape}}};
-  row.drawn = {};
   return row;
 }
 
@@ -69,7 +80,7 @@ void add_order_rows(std::vector<OpRow>& rows) {
   };
   permuted("nothing", {0, 1}, {{{{2, 3}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{257, 259}}}});
   permuted("tiles", {1, 0}, {{{{19, 35}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{70, 201}}}, {{{259, 263}}}});
-  rows.back().drawn = [like = rows.back()](std::mt19937_64& bits) { return permuted_at_random(like, bits); };
+  rows.back().drawn = permuted_at_random;
   permuted("five axes", {4, 2, 0, 3, 1}, {{{{2, 3, 2, 1, 4}}}, {{{1, 1, 1, 1, 1}}}, {{{2, 0, 2, 1, 4}}}},
            {{{{7, 11, 13, 5, 17}}}});
   add_row(rows, "transpose", "", one([](In in) { return transpose(in[0]); }),
@@ -180,66 +191,69 @@ void add_part_rows(std::vector<OpRow>& rows) {
     };
     along_any_axis(
         rows, [](In in, int at) { return concat(in, at); }, [](const Arrays& in, int at) { return joined(in, at); },
-        any, 3);
+        alike(any, 3));
+    const auto pairs = [](const Arrays& in, int at) { return in_parts(in[0], at, 2); };
     add_row(
         rows, "split", axis == 0 ? "rows" : "columns", [=](In in) { return split(in[0], 2, axis); },
         {{part(5, 3)}, {part(4, 2)}, {part(1, 1)}, {part(0, 2)}}, {{part(5, 13'331)}, {part(65, 1'031)}},
-        [=](const Arrays& in) {
-          Arrays parts;
-          std::int64_t start = 0, size = shape_of(in[0])[axis];
-          do {
-            parts.push_back(taken(in[0], axis, start, std::min<std::int64_t>(2, size - start)));
-            start += 2;
-          } while (start < size);
-          return parts;
-        });
+        [=](const Arrays& in) { return pairs(in, axis); });
+    along_any_axis(
+        rows, [](In in, int at) { return split(in[0], 2, at); }, pairs);
+    const auto without_ends = [](const Arrays& in, int at) {
+      return taken(in[0], at, 1, std::max<std::int64_t>(0, shape_of(in[0])[at] - 2));
+    };
     add_row(rows, "slice", axis == 0 ? "rows" : "columns", one([=](In in) { return slice(in[0], axis, 1, -1); }),
             {{part(5, 3)}, {part(3, 1)}, {part(1, 1)}, {part(0, 2)}}, {{part(263, 261)}, {part(5, 22'003)}},
-            naive([=](const Arrays& in) {
-              return taken(in[0], axis, 1, std::max<std::int64_t>(0, shape_of(in[0])[axis] - 2));
-            }))
+            naive([=](const Arrays& in) { return without_ends(in, axis); }))
         .sized = square_matrix();
+    along_any_axis(
+        rows, [](In in, int at) { return slice(in[0], at, 1, -1); }, without_ends);
   }
   add_row(rows, "concat", "images", one([](In in) { return concat(in); }),
           {{{{2, 2, 3, 4}}, {{2, 2, 3, 1}}}, {{{1, 1, 1, 1}}}, {{{0, 2, 3, 4}}, {{0, 2, 3, 1}}}},
           {{{{5, 33, 31, 12}}, {{5, 33, 31, 3}}}}, naive([](const Arrays& in) { return joined(in, 3); }));
+  const auto stacked = [](const Arrays& in, int at) {
+    Arrays grown = in;
+    Shape shape = shape_of(in[0]);
+    shape.insert(at, 1);
+    for (Array& a : grown) a = reshaped(a, shape);
+    return joined(grown, at);
+  };
   for (const int axis : {0, -1, 1}) {
     add_row(rows, "stack",
             axis == 0   ? "in front"
             : axis == 1 ? "second"
                         : "last",
             one([=](In in) { return stack(in, axis); }), {{{{2, 3}}, {{2, 3}}}, {{{1}}}, {{{0}}, {{0}}}},
-            {{{{131, 257}}, {{131, 257}}, {{131, 257}}}}, naive([=](const Arrays& in) {
-              Arrays grown = in;
-              const int at = axis < 0 ? shape_of(in[0]).rank() : axis;
-              Shape shape = shape_of(in[0]);
-              shape.insert(at, 1);
-              for (Array& a : grown) a = reshaped(a, shape);
-              return joined(grown, at);
-            }));
+            {{{{131, 257}}, {{131, 257}}, {{131, 257}}}},
+            naive([=](const Arrays& in) { return stacked(in, axis < 0 ? shape_of(in[0]).rank() : axis); }));
+    // The result has one axis more: from the back they count otherwise.
+    along_any_axis(
+        rows, [](In in, int at) { return stack(in, at < 0 ? at - 1 : at); },
+        [=](const Arrays& in, int at) { return stacked(in, at); }, alike(any, 3));
   }
+  const auto thirds = [](const Arrays& in, int at) {
+    return in_parts(in[0], at, std::max<std::int64_t>(1, (shape_of(in[0])[at] + 2) / 3));
+  };
   add_row(
       rows, "chunk", "", [](In in) { return chunk(in[0], 3, 0); }, {{{{7, 2}}}, {{{4}}}, {{{1}}}, {{{0, 2}}}},
-      {{{{22'003, 3}}}, {{{66'001}}}},
-      [](const Arrays& in) {
-        Arrays parts;
-        const std::int64_t size = shape_of(in[0])[0], each = std::max<std::int64_t>(1, (size + 2) / 3);
-        std::int64_t start = 0;
-        do {
-          parts.push_back(taken(in[0], 0, start, std::min(each, size - start)));
-          start += each;
-        } while (start < size);
-        return parts;
-      });
+      {{{{22'003, 3}}}, {{{66'001}}}}, [=](const Arrays& in) { return thirds(in, 0); });
+  along_any_axis(
+      rows, [](In in, int at) { return chunk(in[0], 3, at); }, thirds);
   add_row(rows, "slice", "step", one([](In in) { return slice(in[0], 1, -5, 1000, 2); }),
           {{{{2, 6, 3}}}, {{{1, 1}}}, {{{0, 4}}}}, {{{{47, 7, 257}}}}, naive([](const Arrays& in) {
             const std::int64_t size = shape_of(in[0])[1], start = std::max<std::int64_t>(0, size - 5);
             return taken(in[0], 1, start, (size - start + 1) / 2, 2);
           }));
+  const auto every_third = [](const Arrays& in, int at) {
+    return taken(in[0], at, 1, (shape_of(in[0])[at] + 1) / 3, 3);
+  };
   add_row(rows, "slice", "every third", one([](In in) { return slice(in[0], 0, 1, 1'000'000, 3); }),
           {{{{8, 2}}}, {{{3}}}, {{{2, 1}}}, {{{0, 4}}}}, {{{{1'031, 251}}}, {{{200'003}}}},
-          naive([](const Arrays& in) { return taken(in[0], 0, 1, (shape_of(in[0])[0] + 1) / 3, 3); }))
+          naive([=](const Arrays& in) { return every_third(in, 0); }))
       .no_single = "the first is left out";
+  along_any_axis(
+      rows, [](In in, int at) { return slice(in[0], at, 1, 1'000'000, 3); }, every_third);
   const auto padded = [](const Array& a, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts,
                          double value) {
     const Shape inner = shape_of(a);
@@ -271,87 +285,114 @@ void add_part_rows(std::vector<OpRow>& rows) {
   };
 }
 
+// What index_select, gather, take_along and scatter_add give, along an axis.
+Array selected(const Arrays& in, int axis) {
+  Shape shape = shape_of(in[0]);
+  shape[axis] = in[1].size();
+  return indexed(shape, [&](Index i) {
+    auto& at = i[static_cast<std::size_t>(axis)];
+    at = static_cast<std::int64_t>(element(in[1], {at}));
+    return element(in[0], i);
+  });
+}
+
+Array gathered(const Arrays& in, int axis) {
+  return indexed(shape_of(in[1]), [&](const Index& i) {
+    Index from = i;
+    from[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
+    return element(in[0], from);
+  });
+}
+
+Array taken_along(const Arrays& in, int axis) {
+  Shape shape = shape_of(in[1]);
+  for (int i = 0; i < shape.rank(); ++i)
+    if (i != axis) shape[i] = std::max(shape[i], shape_of(in[0])[i]);
+  return indexed(shape, [&](Index i) {
+    i[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
+    return element(in[0], i);
+  });
+}
+
+Array scattered(const Arrays& in, int axis) {
+  Array out = in[0];
+  for_each_index(shape_of(in[1]), [&](const Index& i) {
+    Index to = i;
+    to[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
+    element(out, to) += element(in[2], i);
+  });
+  return out;
+}
+
 void add_index_rows(std::vector<OpRow>& rows) {
   for (const int axis : {0, 1}) {
-    const auto chosen = [=](const Shape& shape, std::int64_t count) {
-      return Inputs{{shape}, {{count}, below(static_cast<double>(shape[axis])), i64}};
+    const auto below_size = [](const Shape& shape, int at) {
+      return below(static_cast<double>(std::max<std::int64_t>(1, shape[at])));
     };
+    const auto chosen_along = [=](const Shape& shape, int at, std::int64_t count) {
+      return Inputs{{shape}, {{count}, below_size(shape, at), i64}};
+    };
+    const auto chosen = [=](const Shape& shape, std::int64_t count) { return chosen_along(shape, axis, count); };
     add_row(rows, "index_select", axis == 0 ? "rows" : "columns",
             one([=](In in) { return index_select(in[0], axis, in[1]); }),
             {chosen({4, 3}, 7), chosen({3, 2, 3}, 2), chosen({1, 1}, 1), {{{3, 2}}, {{0}, below(1), i64}}},
             {chosen({263, 257}, 301), chosen(axis == 0 ? Shape{71, 311} : Shape{3, 71, 311}, 259),
              chosen(axis == 0 ? Shape{66'001, 2} : Shape{2, 66'001}, 40'001)},
-            naive([=](const Arrays& in) {
-              Shape shape = shape_of(in[0]);
-              shape[axis] = in[1].size();
-              return indexed(shape, [&](Index i) {
-                auto& at = i[static_cast<std::size_t>(axis)];
-                at = static_cast<std::int64_t>(element(in[1], {at}));
-                return element(in[0], i);
-              });
-            }))
+            naive([=](const Arrays& in) { return selected(in, axis); }))
         .sized = [=](std::int64_t n) {
       const Shape shape = square_matrix()(n)[0].shape;
       return chosen(shape, shape[axis]);
     };
-    const auto at_index = [=](const Array& a, const Array& index) {
-      return indexed(shape_of(index), [&](const Index& i) {
-        Index from = i;
-        from[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(index, i));
-        return element(a, from);
-      });
-    };
+    along_any_axis(
+        rows, [](In in, int at) { return index_select(in[0], at, in[1]); }, selected,
+        [=](const Shape& shape, int at) { return chosen_along(shape, at, 4); });
     const auto with_index = [=](const Shape& shape, const Shape& index) {
-      return Inputs{{shape}, {index, below(static_cast<double>(std::max<std::int64_t>(1, shape[axis]))), i64}};
+      return Inputs{{shape}, {index, below_size(shape, axis), i64}};
     };
     const auto matrices = [=](std::int64_t n) {
       const Shape shape = square_matrix()(n)[0].shape;
       return with_index(shape, shape);
+    };
+    // As many positions in the place of the axis's size.
+    const auto with_any_index = [=](const Shape& shape, int at) {
+      Shape index = shape;
+      index[at] = 3;
+      return Inputs{{shape}, {index, below_size(shape, at), i64}};
     };
     const char* const along = axis == 0 ? "along rows" : "along columns";
     add_row(rows, "gather", along, one([=](In in) { return gather(in[0], axis, in[1]); }),
             {with_index({4, 3}, {4, 3}), with_index({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}),
              with_index({3, 4, 2}, {2, 3, 1}), with_index({1, 1}, {1, 1}), with_index({3, 2}, {0, 0})},
             {with_index({263, 257}, {261, 255}), with_index({11, 61, 103}, {10, 60, 101})},
-            naive([=](const Arrays& in) { return at_index(in[0], in[1]); }))
+            naive([=](const Arrays& in) { return gathered(in, axis); }))
         .sized = matrices;
+    along_any_axis(
+        rows, [](In in, int at) { return gather(in[0], at, in[1]); }, gathered, with_any_index);
     add_row(rows, "take_along", along, one([=](In in) { return take_along(in[0], axis, in[1]); }),
             {with_index({4, 3}, {4, 3}), with_index({2, 3, 4}, axis == 0 ? Shape{5, 3, 1} : Shape{2, 5, 4}),
              with_index({1, 1, 4}, {1, 1, 4}), with_index({1, 1}, {1, 1}),
              with_index({3, 2}, axis == 0 ? Shape{0, 2} : Shape{3, 0})},
             {with_index({263, 257}, axis == 0 ? Shape{259, 257} : Shape{263, 259}),
              with_index({11, 61, 103}, {11, 61, 103})},
-            naive([=](const Arrays& in) {
-              Shape shape = shape_of(in[1]);
-              for (int i = 0; i < shape.rank(); ++i)
-                if (i != axis) shape[i] = std::max(shape[i], shape_of(in[0])[i]);
-              return indexed(shape, [&](Index i) {
-                i[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
-                return element(in[0], i);
-              });
-            }))
+            naive([=](const Arrays& in) { return taken_along(in, axis); }))
         .sized = matrices;
-    const auto added = [=](const Shape& shape, const Shape& index) {
-      Inputs inputs = with_index(shape, index);
-      inputs.push_back({index});
-      return inputs;
+    along_any_axis(
+        rows, [](In in, int at) { return take_along(in[0], at, in[1]); }, taken_along, with_any_index);
+    const auto added = [=](Inputs with_positions) {
+      const Shape index = with_positions[1].shape;
+      with_positions.push_back({index});
+      return with_positions;
     };
-    add_row(rows, "scatter_add", along, one([=](In in) { return scatter_add(in[0], axis, in[1], in[2]); }),
-            {added({4, 3}, {4, 3}), added({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6}), added({3, 4, 2}, {2, 3, 1}),
-             added({1, 1}, {1, 1}), added({3, 2}, {0, 0})},
-            {added({263, 257}, {261, 255}), added({11, 61, 103}, {10, 60, 101})}, naive([=](const Arrays& in) {
-              Array out = in[0];
-              for_each_index(shape_of(in[1]), [&](const Index& i) {
-                Index to = i;
-                to[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(element(in[1], i));
-                element(out, to) += element(in[2], i);
-              });
-              return out;
-            }))
-        .sized = [=](std::int64_t n) {
-      const Shape shape = square_matrix()(n)[0].shape;
-      return added(shape, shape);
-    };
+    add_row(
+        rows, "scatter_add", along, one([=](In in) { return scatter_add(in[0], axis, in[1], in[2]); }),
+        {added(with_index({4, 3}, {4, 3})), added(with_index({4, 3}, axis == 0 ? Shape{6, 2} : Shape{2, 6})),
+         added(with_index({3, 4, 2}, {2, 3, 1})), added(with_index({1, 1}, {1, 1})), added(with_index({3, 2}, {0, 0}))},
+        {added(with_index({263, 257}, {261, 255})), added(with_index({11, 61, 103}, {10, 60, 101}))},
+        naive([=](const Arrays& in) { return scattered(in, axis); }))
+        .sized = [=](std::int64_t n) { return added(matrices(n)); };
+    along_any_axis(
+        rows, [](In in, int at) { return scatter_add(in[0], at, in[1], in[2]); }, scattered,
+        [=](const Shape& shape, int at) { return added(with_any_index(shape, at)); });
     rows.back().integers = false;
   }
   add_row(rows, "one_hot", "", one([](In in) { return one_hot(in[0], 4); }),

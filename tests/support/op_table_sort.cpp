@@ -83,12 +83,15 @@ void add_position_rows(std::vector<OpRow>& rows) {
         .sized = matrix;
     along_any_axis(
         rows, [=](In in, int at) { return sort(in[0], at, k.descending).values; },
-        [=](const Arrays& in, int at) { return chosen_in_order(in[0], at, k.descending, -1, false); }, apart);
+        [=](const Arrays& in, int at) { return chosen_in_order(in[0], at, k.descending, -1, false); }, alike(apart));
     const auto positions =
         naive([=](const Arrays& in) { return chosen_in_order(in[0], k.axis, k.descending, -1, true); });
     add_row(rows, "argsort", k.variant, one([=](In in) { return argsort(in[0], k.axis, k.descending); }), ties, large,
             positions)
         .differentiable = false;
+    along_any_axis(
+        rows, [=](In in, int at) { return argsort(in[0], at, k.descending); },
+        [=](const Arrays& in, int at) { return chosen_in_order(in[0], at, k.descending, -1, true); }, alike(below(3)));
     add_row(rows, "sort", "", one([=](In in) { return sort(in[0], k.axis, k.descending).indices; }), ties, large,
             positions)
         .differentiable = false;
@@ -103,6 +106,9 @@ void add_position_rows(std::vector<OpRow>& rows) {
       add_row(rows, "topk", "", one([=](In in) { return topk(in[0], 3, axis, largest).values; }), three, large,
               naive([=](const Arrays& in) { return chosen_in_order(in[0], axis, largest, 3, false); }))
           .variant = variant;
+      along_any_axis(
+          rows, [=](In in, int at) { return topk(in[0], 2, at, largest).values; },
+          [=](const Arrays& in, int at) { return chosen_in_order(in[0], at, largest, 2, false); }, alike(apart));
       rows.back().no_single = "three of several";
       if (largest) rows.back().sized = [=](std::int64_t n) { return matrix(std::max<std::int64_t>(n, 9)); };
       add_row(rows, "topk", "", one([=](In in) { return topk(in[0], 3, axis, largest).indices; }), tied, large,
@@ -120,8 +126,8 @@ void add_position_rows(std::vector<OpRow>& rows) {
 
 void add_ranked_rows(std::vector<OpRow>& rows) {
   // Values of a line that are neighbours in order, mixed; nan if there is one.
-  const auto ranked = [](int axis, bool keepdims, const std::function<double(const Values&)>& f) {
-    return naive([=](const Arrays& in) {
+  const auto ranked = [](bool keepdims, const std::function<double(const Values&)>& f) {
+    return [=](const Arrays& in, int axis) {
       return reduced(in[0], axis, keepdims, [=](const Values& line) {
         Values sorted = line;
         for (const double v : line)
@@ -129,26 +135,31 @@ void add_ranked_rows(std::vector<OpRow>& rows) {
         std::sort(sorted.begin(), sorted.end());
         return f(sorted);
       });
-    });
+    };
   };
   const std::vector<Inputs> cases = {{{{3, 5}, apart}}, {{{4, 2, 6}, apart}}, {{{1, 1}, apart}}, {{{2, 0, 3}, apart}}},
                             large = {{{{66'001}, apart}}, {{{257, 258}, apart}}, {{{3, 67, 331}, apart}}};
   for (const int axis : {0, -1}) {
     const bool keepdims = axis == 0;
+    const auto middle = ranked(keepdims, [](const Values& sorted) { return sorted[(sorted.size() - 1) / 2]; });
     add_row(rows, "median", axis == 0 ? "first axis" : "last axis",
             one([=](In in) { return median(in[0], axis, keepdims); }), cases, large,
-            ranked(axis, keepdims, [](const Values& sorted) { return sorted[(sorted.size() - 1) / 2]; }))
+            naive([=](const Arrays& in) { return middle(in, axis); }))
         .sized = square_matrix(apart);
+    along_any_axis(
+        rows, [=](In in, int at) { return median(in[0], at, keepdims); }, middle, alike(apart));
     for (const double q : {0.0, 0.3, 0.5, 1.0}) {
+      const auto between = ranked(keepdims, [=](const Values& sorted) {
+        const double place = q * static_cast<double>(sorted.size() - 1);
+        const auto low = static_cast<std::size_t>(place);
+        const double part = place - std::floor(place);
+        return part == 0 ? sorted[low] : sorted[low] + (sorted[low + 1] - sorted[low]) * part;
+      });
       add_row(rows, "quantile", "", one([=](In in) { return quantile(in[0], q, axis, keepdims); }), cases, large,
-              ranked(axis, keepdims,
-                     [=](const Values& sorted) {
-                       const double place = q * static_cast<double>(sorted.size() - 1);
-                       const auto low = static_cast<std::size_t>(place);
-                       const double part = place - std::floor(place);
-                       return part == 0 ? sorted[low] : sorted[low] + (sorted[low + 1] - sorted[low]) * part;
-                     }))
+              naive([=](const Arrays& in) { return between(in, axis); }))
           .variant = std::string(axis == 0 ? "first axis " : "last axis ") + std::to_string(q);
+      along_any_axis(
+          rows, [=](In in, int at) { return quantile(in[0], q, at, keepdims); }, between, alike(apart));
       rows.back().integers = false;
       rows.back().f32_tolerance = 1e-3;  // of neighbours far apart
       if (q == 0.3) rows.back().sized = square_matrix(apart);
@@ -185,15 +196,18 @@ void add_scan_rows(std::vector<OpRow>& rows) {
     rows.back().tolerance = 1e-11;
     along_any_axis(
         rows, [](In in, int at) { return cumsum(in[0], at); }, sums_along);
+    const auto products_along = [](const Arrays& in, int at) {
+      return by_lines(in[0], at, [](Values line) {
+        std::partial_sum(line.begin(), line.end(), line.begin(), std::multiplies<>());
+        return line;
+      });
+    };
     add_row(rows, "cumprod", variant, one([=](In in) { return cumprod(in[0], axis); }), cases, products,
-            naive([=](const Arrays& in) {
-              return by_lines(in[0], axis, [](Values line) {
-                std::partial_sum(line.begin(), line.end(), line.begin(), std::multiplies<>());
-                return line;
-              });
-            }));
+            naive([=](const Arrays& in) { return products_along(in, axis); }));
     if (axis != 1) rows.back().sized = sized;
     rows.back().tolerance = 1e-11;
+    along_any_axis(
+        rows, [](In in, int at) { return cumprod(in[0], at); }, products_along, alike(positive));
   }
 }
 

@@ -2,10 +2,13 @@
 #include <doctest/doctest.h>
 #include <weft/testing/check_op.hpp>
 
+#include <string>
+#include <string_view>
 #include <thread>
 
 #include <weft/engine/create.hpp>
 #include <weft/engine/error.hpp>
+#include <weft/engine/observer.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/engine/threads.hpp>
@@ -41,6 +44,7 @@ enum class Mistake {
   elsewhere,     // on another thread than the first
   history,       // where both operands were computed
   recorded,      // the recorded gradient of large inputs is another
+  run_again,     // another gradient where a checkpoint's backward runs it again
 };
 
 Tensor with_element(const Tensor& t, std::int64_t i, double value) {
@@ -53,6 +57,19 @@ Tensor with_element(const Tensor& t, std::int64_t i, double value) {
 }
 
 const std::thread::id first_thread = std::this_thread::get_id();
+
+// Whether the backward of a checkpoint runs on this thread.
+thread_local bool in_checkpoint = false;
+class WatchCheckpoints : public Observer {
+ public:
+  void before(const OpCall& call) override { in_checkpoint |= is_one(call); }
+  void after(const OpCall& call) override { in_checkpoint &= !is_one(call); }
+
+ private:
+  static bool is_one(const OpCall& call) {
+    return call.pass() == Pass::backward && call.op() == std::string_view("checkpoint");
+  }
+};
 
 struct Product : Op<Product> {
   Mistake mistake;
@@ -82,6 +99,7 @@ struct Product : Op<Product> {
     if (mistake == Mistake::saved) b = b.detach();
     Tensor da = g * b, db = g * a;
     if (mistake == Mistake::sign) da = -da;
+    if (mistake == Mistake::run_again && in_checkpoint) da = 2.0 * da;
     if (mistake == Mistake::element) da = da * with_element(ones_like(da), 17, 0);
     if (mistake == Mistake::second_order) da = g.detach() * b;
     if (mistake == Mistake::f32_gradient && g.dtype() == f32) da = da * 1.01;
@@ -109,7 +127,11 @@ OpRow row_of(Mistake mistake) {
           .integers = true};
 }
 
-std::string message_of(Mistake mistake) { return check_op(row_of(mistake)).message; }
+std::string message_of(Mistake mistake) {
+  WatchCheckpoints watch;
+  const Observe observe(watch);
+  return check_op(row_of(mistake)).message;
+}
 
 }  // namespace
 
@@ -145,6 +167,7 @@ TEST_CASE("each kind of mistake is named") {
       {Mistake::elsewhere, "several threads at once of product"},
       {Mistake::history, "inputs that an op made of product"},
       {Mistake::recorded, "recorded gradient 0"},
+      {Mistake::run_again, "under checkpoint"},
   };
   for (const auto& [mistake, text] : mistakes) {
     const std::string message = message_of(mistake);
@@ -169,12 +192,12 @@ TEST_CASE("a row that can be drawn is tried along other axes") {
                  })};
   };
   OpRow row = along(0, 0);
-  row.drawn = [=](std::mt19937_64& bits) {
+  row.drawn = [=](const OpRow&, std::mt19937_64& bits) {
     const int axis = static_cast<int>(bits() % 3);
     return along(axis, axis);
   };
   CHECK_MESSAGE(check_op(row).ok, check_op(row).message);
-  row.drawn = [=](std::mt19937_64& bits) {
+  row.drawn = [=](const OpRow&, std::mt19937_64& bits) {
     const int axis = static_cast<int>(bits() % 3);
     return along(axis, axis == 1 ? 2 : axis);
   };
