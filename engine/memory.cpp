@@ -32,15 +32,15 @@ constexpr std::int64_t publish_bytes = 64 * 1024;
 // enough classes that a block freed by one op fits the next.
 constexpr std::size_t rounded(std::size_t bytes) {
   if (bytes <= 1024) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
-  const std::size_t step = std::bit_floor(bytes - 1) / 8;
-  return (bytes + step - 1) / step * step;
+  const std::size_t step = std::bit_floor(bytes - 1) / 8;  // a power of two: no division
+  return (bytes + step - 1) & ~(step - 1);
 }
 
 // Consecutive numbers for consecutive sizes that rounded() returns.
 constexpr std::size_t class_of(std::size_t size) {
   if (size <= 1024) return size / 64;
-  const std::size_t power = std::bit_floor(size - 1);
-  return 17 + static_cast<std::size_t>(std::countr_zero(power) - 10) * 8 + (size - power) / (power / 8) - 1;
+  const int power = std::countr_zero(std::bit_floor(size - 1));
+  return 17 + static_cast<std::size_t>(power - 10) * 8 + ((size - (std::size_t{1} << power)) >> (power - 3)) - 1;
 }
 
 constexpr std::size_t small_classes = 17 + 5 * 8;

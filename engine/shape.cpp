@@ -70,15 +70,18 @@ bool fill_open_size(const char* op, Shape& shape, std::int64_t elements, std::si
 }
 
 std::int64_t checked_size(const char* op, const Shape& shape, std::size_t item) {
-  for (std::int64_t d : shape)
-    if (d < 0) fail(op, ": got shape ", shape, ", needs sizes of at least 0");
-  std::int64_t bytes = static_cast<std::int64_t>(item);
+  bool negative = false, large = false, empty = false;
+  std::int64_t size = 1, bytes = 0;
   for (std::int64_t d : shape) {
+    negative |= d < 0;
+    empty |= d == 0;
     // A zero further on makes the tensor empty, but the product so far must still be a number.
-    if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(d, 1), &bytes) || bytes > (std::int64_t{1} << 62))
-      fail(op, ": shape ", shape, " is too large, needs at most 2^62 bytes");
+    large |= __builtin_mul_overflow(size, d > 0 ? d : 1, &size);
   }
-  return shape.size();
+  if (negative) fail(op, ": got shape ", shape, ", needs sizes of at least 0");
+  if (large || __builtin_mul_overflow(size, static_cast<std::int64_t>(item), &bytes) || bytes > (std::int64_t{1} << 62))
+    fail(op, ": shape ", shape, " is too large, needs at most 2^62 bytes");
+  return empty ? 0 : size;
 }
 
 int checked_axis(const char* op, std::int64_t axis, int rank) {

@@ -7,6 +7,7 @@
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
+#include <weft/ops/detail/elementwise.hpp>
 #include <weft/ops/detail/product_of_others.hpp>
 #include <weft/ops/kernels/reduce/reduce.hpp>
 #include <weft/ops/reshape.hpp>
@@ -185,6 +186,15 @@ struct Extreme {
   Fields describe() const { return over.describe(); }
 };
 
+// A gradient times exp(x - level), in one pass.
+struct TimesShare {
+  static constexpr const char* name = "times_share";
+  static auto value(auto g, auto x, auto level) { return g * exp(x - level); }
+  static constexpr auto d0(auto gg, auto, auto x, auto level, auto) { return gg * exp(x - level); }
+  static constexpr auto d1(auto gg, auto, auto, auto, auto y) { return gg * y; }
+  static constexpr auto d2(auto gg, auto, auto, auto, auto y) { return -gg * y; }
+};
+
 struct LogSumExp {
   static constexpr const char* name = "logsumexp";
   Over over;
@@ -207,7 +217,7 @@ struct LogSumExp {
     const Shape kept = over.kept(ctx.shape(0));
     // A row of minus infinities: no slope, rather than infinity minus infinity.
     const Tensor level = reshape(where(equal(y, -std::numeric_limits<double>::infinity()), 0.0, y), kept);
-    return reshape(g, kept) * exp(ctx.saved(0) - level);
+    return detail::apply(TimesShare{}, reshape(g, kept), ctx.saved(0), level);
   }
   Fields describe() const { return over.describe(); }
 };

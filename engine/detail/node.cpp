@@ -119,7 +119,7 @@ detail::Ref<Node> Node::make(const detail::OpKind& kind, void* op, const Tensor*
   const std::size_t bytes =
       sizeof(Node) + op_bytes(kind) + count * sizeof(detail::Edge) + outputs_bytes(1, sizes_of_inputs(inputs, count));
   auto* node = new (detail::allocate_block(bytes)) Node(kind);
-  kind.move(node->op(), op);
+  if (kind.size != 0) kind.move(node->op(), op);
   detail::count_node(1, bytes);
   node->block_bytes_ = static_cast<std::uint32_t>(bytes);
   node->input_count_ = static_cast<std::uint32_t>(count);

@@ -202,7 +202,8 @@ void attention_backward(const Attention<T>& a, const T* y, const T* lse, const T
       T dots[query_block];  // of each row's y and dy: what its scores' gradients have in common
       for (std::int64_t r = 0; r < rows; ++r) {
         const T *from = y + (row + r) * a.values, *slope = dy + (row + r) * a.values;
-        dots[r] = static_cast<T>(row_sum<T>(a.values, [=](auto v) { return v.load(from) * v.load(slope); }));
+        dots[r] = static_cast<T>(row_dot<T>(
+            a.values, [=](auto v) { return v.load(from); }, [=](auto v) { return v.load(slope); }));
       }
       const std::int64_t end = sighted_keys(a, first, rows);
       for (std::int64_t begin = 0; begin < end; begin += key_block)

@@ -167,6 +167,12 @@ template <class... In>
 [[gnu::noinline]] void for_flat_rows(const Shape& shape, const std::array<Shape, sizeof...(In)>& shapes,
                                      FunctionRef<const FlatRows<In...>&> flat, const In*... in) {
   constexpr int n = sizeof...(In);
+  if (std::all_of(shapes.begin(), shapes.end(), [&](const Shape& s) { return s == shape; })) {
+    parallel_for(shape.size(), grain_for(1), [&](std::int64_t begin, std::int64_t end) {
+      flat({begin, 1, end - begin, {in + begin...}, {}});
+    });
+    return;
+  }
   const BroadcastRows<n> loop(shape, shapes);
   // Rows cost more here: the vectors are of bytes, so longer, and what stays is copied for each.
   if (loop.rows.count() > 1 && loop.inner.size < 3 * short_row) {

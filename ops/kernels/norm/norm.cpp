@@ -19,19 +19,16 @@ void layer_norm(const T* x, const T* weight, const T* bias, double eps, T* y, T*
       T* to = y + r * width;
       if (mean != nullptr) mean[r] = static_cast<T>(row_sum<T>(width, [=](auto v) { return v.load(row); }) / n);
       const Vector<T> about(mean == nullptr ? T{0} : mean[r]);
-      const double squares = row_sum<T>(width, [=](auto v) {
-        const Vector<T> d = v.load(row) - about;
-        return d * d;
-      });
+      const auto centred = [=](auto v) { return v.load(row) - about; };
+      const double squares = row_dot<T>(width, centred, centred);
       rstd[r] = static_cast<T>(1 / std::sqrt(squares / n + eps));
       const Vector<T> scale(rstd[r]);
       if (weight != nullptr && bias != nullptr) {
-        for_vectors<T>(width, [=](auto v) {
-          v.store(to, xsimd::fma((v.load(row) - about) * scale, v.load(weight), v.load(bias)));
-        });
+        for_vectors<T>(width,
+                       [=](auto v) { v.store(to, xsimd::fma(centred(v) * scale, v.load(weight), v.load(bias))); });
       } else {
         for_vectors<T>(width, [=](auto v) {
-          Vector<T> out = (v.load(row) - about) * scale;
+          Vector<T> out = centred(v) * scale;
           if (weight != nullptr) out = out * v.load(weight);
           if (bias != nullptr) out = out + v.load(bias);
           v.store(to, out);
@@ -50,12 +47,12 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
     const T *row = x + r * width, *drow = dy + r * width;
     T* to = dx + r * width;
     const Vector<T> about(mean == nullptr ? T{0} : mean[r]), scale(rstd[r]);
+    const auto centred = [=](auto v) { return v.load(row) - about; };
     const auto weighted = [=](auto v) { return weight == nullptr ? v.load(drow) : v.load(drow) * v.load(weight); };
     const double sum = mean == nullptr ? 0 : row_sum<T>(width, weighted);
-    const double dot = row_sum<T>(width, [=](auto v) { return weighted(v) * ((v.load(row) - about) * scale); });
-    const Vector<T> even(static_cast<T>(sum / n)), slope(static_cast<T>(dot / n));
-    for_vectors<T>(width,
-                   [=](auto v) { v.store(to, scale * (weighted(v) - even - (v.load(row) - about) * scale * slope)); });
+    const double dot = row_dot<T>(width, weighted, [=](auto v) { return centred(v) * scale; });
+    const Vector<T> even(static_cast<T>(sum / n)), slope(static_cast<T>(dot / n * static_cast<double>(rstd[r])));
+    for_vectors<T>(width, [=](auto v) { v.store(to, scale * xsimd::fnma(centred(v), slope, weighted(v) - even)); });
   };
   if (dweight == nullptr && dbias == nullptr) {
     if (dx == nullptr) return;
@@ -81,7 +78,7 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
           const Vector<T> about(mean == nullptr ? T{0} : mean[r]), scale(rstd[r]);
           for_vectors<T>(width, [=](auto v) {
             const Vector<T> d = v.load(drow);
-            v.store(sum_weight, v.load(sum_weight) + d * ((v.load(row) - about) * scale));
+            v.store(sum_weight, xsimd::fma(d, (v.load(row) - about) * scale, v.load(sum_weight)));
             v.store(sum_bias, v.load(sum_bias) + d);
           });
           if (dx != nullptr) input_gradient(r);

@@ -129,7 +129,8 @@ template <class T>
 void softmax_backward(const T* y, const T* dy, T* dx, Collapsed shape) {
   if (shape.inner == 1) {
     for_rows(shape, [=, n = shape.axis](std::int64_t at) {
-      const double sum = row_sum<T>(n, [&](auto v) { return v.load(y + at) * v.load(dy + at); });
+      const double sum = row_dot<T>(
+          n, [&](auto v) { return v.load(y + at); }, [&](auto v) { return v.load(dy + at); });
       const Vector<T> dot(static_cast<T>(sum));
       for_vectors<T>(n, [&](auto v) { v.store(dx + at, v.load(y + at) * (v.load(dy + at) - dot)); });
     });

@@ -27,10 +27,11 @@ struct Product {
   }
   static Value step(Value a, T x) { return join(a, static_cast<Value>(x)); }
   static T of_row(const T* row, std::int64_t n) {
-    return fold_lanes<T>(fold_vectors<T>(
-                             0, n, Vector<T>(T{1}), [row](auto v) { return v.keep(v.load(row), T{1}); },
-                             [](const Vector<T>& a, const Vector<T>& b) { return a * b; }),
-                         join);
+    return fold_lanes<T>(
+        fold_vectors<T>(
+            0, n, Vector<T>(T{1}), [row](const Vector<T>& a, auto v) { return a * v.keep(v.load(row), T{1}); },
+            [](const Vector<T>& a, const Vector<T>& b) { return a * b; }),
+        join);
   }
 };
 
@@ -41,15 +42,14 @@ T best_of_row(const T* row, std::int64_t n) {
   struct Pair {
     Vector<T> best, sum;
   };
+  const auto join = [](const Pair& a, const Pair& b) { return Pair{F::join_ordered(a.best, b.best), a.sum + b.sum}; };
   const Pair found = fold_vectors<T>(
       0, n, Pair{Vector<T>(F::identity), Vector<T>(T{0})},
-      [row](auto v) {
+      [=](const Pair& a, auto v) {
         const Vector<T> x = v.load(row);
-        return Pair{v.keep(x, F::identity), x};
+        return join(a, Pair{v.keep(x, F::identity), x});
       },
-      [](const Pair& a, const Pair& b) {
-        return Pair{F::join_ordered(a.best, b.best), a.sum + b.sum};
-      });
+      join);
   if (!std::isnan(xsimd::hadd(found.sum))) return fold_lanes<T>(found.best, F::join);
   return std::accumulate(row, row + n, F::identity, F::step);
 }

@@ -7,6 +7,19 @@
 
 namespace weft::detail {
 
+// fdlibm's: R(z) / z in log((1 + s) / (1 - s)) = 2 s + s R(s^2), and log 2 in two parts, the first so short that its
+// product with an exponent is exact.
+template <class T>
+inline constexpr T log_terms[] = {6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
+                                  2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
+                                  1.479819860511658591e-01};
+template <>
+inline constexpr float log_terms<float>[] = {0.66666663F, 0.40000972F, 0.28498787F, 0.24279079F};
+template <class T>
+inline constexpr T log_2_high = sizeof(T) == 4 ? T(6.9313812256e-01) : T(6.93147180369123816490e-01);
+template <class T>
+inline constexpr T log_2_low = sizeof(T) == 4 ? T(9.0580006145e-06) : T(1.90821492927058770002e-10);
+
 /// One of xsimd's logarithms, of which two() is that of two. They lose the exponent of f64 below the smallest normal
 /// number: those are taken 2^54 times as large.
 template <class T, class F>
@@ -32,10 +45,36 @@ inline Vector<T> logarithm_10(const Vector<T>& x) {
   return logarithm_of_any_size(x, two, [](const Vector<T>& v) { return xsimd::log10(v); });
 }
 
-/// log(1 + x); xsimd's makes 0 of -0.
+/// log(1 + x). xsimd's makes 0 of -0, and divides twice.
 template <class T>
 inline Vector<T> logarithm_1p(const Vector<T>& x) {
-  return xsimd::select(x == Vector<T>(T{0}), x, xsimd::log1p(x));
+  using B = Vector<T>;
+  using Bits = BitsOf<T>;
+  using Word = typename Bits::value_type;
+  constexpr int digits = std::numeric_limits<T>::digits - 1;
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  // 1 + x, rounded, is m 2^e with m between the roots of 1/2 and 2. What the rounding lost is added to m - 1, which
+  // beyond the digits says nothing any more.
+  const B whole = x + B(T{1});
+  const Bits one = xsimd::bitwise_cast<Bits>(B(T{1})), root = xsimd::bitwise_cast<Bits>(B(T(0.70710677)));
+  const Bits mantissa((Word{1} << digits) - 1);
+  const Bits bits = xsimd::bitwise_cast<Bits>(whole) + (one - root), biased = bits & ~mantissa;
+  const B magic(static_cast<T>(Word{1} << digits));
+  const B e = xsimd::bitwise_cast<B>((bits >> digits) | xsimd::bitwise_cast<Bits>(magic)) -
+              (magic + B(T(std::numeric_limits<T>::max_exponent - 1)));
+  const B shrunk = xsimd::bitwise_cast<B>(one + one - biased);  // 2^-e
+  const B lost = (x - (whole - B(T{1}))) * shrunk;
+  const B m = xsimd::bitwise_cast<B>((bits & mantissa) + root);
+  const B f = (m - B(T{1})) + xsimd::select(x < B(T(Word{1} << digits)), lost, B(T{0}));
+  // log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R(s^2)) with s = f / (2 + f)
+  const B s = f / (B(T{2}) + f), z = s * s, half_square = B(T(0.5)) * f * f;
+  const B rest = z * polynomial(log_terms<T>, z);
+  const B low = xsimd::fma(s, half_square + rest, e * B(T(log_2_low<T>)));
+  const B finite = xsimd::fma(e, B(T(log_2_high<T>)), f - (half_square - low));
+  const B signed_zero = xsimd::select(x == B(T{0}), x, finite);
+  const B in_range = xsimd::select(whole < B(infinity), signed_zero, whole);  // or nan
+  const B above = xsimd::select(whole == B(T{0}), B(-infinity), in_range);
+  return xsimd::select(whole < B(T{0}), B(std::numeric_limits<T>::quiet_NaN()), above);
 }
 
 /// Both log(1 + x), and beyond what can be squared log(x) + log(2).
@@ -74,14 +113,10 @@ struct LongLogarithm {
     // log(m) = 2 s + s^3 (2/3 + 2/5 s^2 + ...) with s = (m - 1) / (m + 1), the first term to twice the digits.
     const B f = m - B(1.0), g = m + B(1.0), s = f / g;
     const B rest = (xsimd::fma(-s, g, f) - s * (m - (g - B(1.0)))) / g;
-    static constexpr double c[] = {6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
-                                   2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
-                                   1.479819860511658591e-01};  // fdlibm's
-    const B z = s * s, tail = s * z * polynomial(c, z);
-    // log 2 in two parts, the first so short that its product with e is exact.
-    const B whole = e * B(6.93147180369123816490e-01), part = s + s;
+    const B z = s * s, tail = s * z * polynomial(log_terms<double>, z);
+    const B whole = e * B(log_2_high<double>), part = s + s;
     high = whole + part;
-    low = (whole - high) + part + (xsimd::fma(e, B(1.90821492927058770002e-10), rest + rest) + tail);
+    low = (whole - high) + part + (xsimd::fma(e, B(log_2_low<double>), rest + rest) + tail);
     // The larger part rounded once more: what follows multiplies it by large exponents.
     const B sum = high + low;
     low = (high - sum) + low;

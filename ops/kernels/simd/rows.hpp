@@ -31,24 +31,24 @@ inline void for_vectors(std::int64_t n, F&& f) {
   if (i < n) f(LastVector<T>{i, FirstLanes<T>(n - i)});
 }
 
-/// Folds f(vector) over elements [begin, end) of a row, on four chains so that latency does not show. What f makes of
-/// the lanes past the end must leave a fold as it is: `keep` puts the identity there.
-template <class T, class Value, class F, class Join>
-inline Value fold_vectors(std::int64_t begin, std::int64_t end, Value identity, F&& f, Join&& join) {
+/// Folds elements [begin, end) of a row by value = step(value, vector), on four chains so that latency does not show,
+/// which join. A step must leave the lanes past the end as they are: `keep` puts the identity there.
+template <class T, class Value, class Step, class Join>
+inline Value fold_vectors(std::int64_t begin, std::int64_t end, Value identity, Step&& step, Join&& join) {
   std::int64_t i = begin;
   Value a = identity;
   if (i + 4 * lanes<T> <= end) {
     Value b = a, c = a, d = a;
     for (; i + 4 * lanes<T> <= end; i += 4 * lanes<T>) {
-      a = join(a, f(WholeVector<T>{i}));
-      b = join(b, f(WholeVector<T>{i + lanes<T>}));
-      c = join(c, f(WholeVector<T>{i + 2 * lanes<T>}));
-      d = join(d, f(WholeVector<T>{i + 3 * lanes<T>}));
+      a = step(a, WholeVector<T>{i});
+      b = step(b, WholeVector<T>{i + lanes<T>});
+      c = step(c, WholeVector<T>{i + 2 * lanes<T>});
+      d = step(d, WholeVector<T>{i + 3 * lanes<T>});
     }
     a = join(join(a, b), join(c, d));
   }
-  for (; i + lanes<T> <= end; i += lanes<T>) a = join(a, f(WholeVector<T>{i}));
-  if (i < end) a = join(a, f(LastVector<T>{i, FirstLanes<T>(end - i)}));
+  for (; i + lanes<T> <= end; i += lanes<T>) a = step(a, WholeVector<T>{i});
+  if (i < end) a = step(a, LastVector<T>{i, FirstLanes<T>(end - i)});
   return a;
 }
 
@@ -79,23 +79,35 @@ template <class T>
 inline T row_max(const T* x, std::int64_t n) {
   constexpr T least = -std::numeric_limits<T>::infinity();
   return largest_lane<T>(fold_vectors<T>(
-      0, n, Vector<T>(least), [x](auto v) { return v.keep(v.load(x), least); },
+      0, n, Vector<T>(least), [x](const Vector<T>& a, auto v) { return xsimd::max(v.keep(v.load(x), least), a); },
       [](const Vector<T>& a, const Vector<T>& b) { return xsimd::max(b, a); }));
 }
 
-/// Sum of f(vector) over a row: in T over blocks in which each lane of the four chains adds 128 times, in double
-/// between.
-template <class T, class F>
-inline double row_sum(std::int64_t n, F&& f) {
+/// Sum over a row by sum = step(sum, vector): in T over blocks in which each lane of the four chains adds 128 times, in
+/// double between.
+template <class T, class Step>
+inline double row_sum_by(std::int64_t n, Step&& step) {
   constexpr std::int64_t block = 128 * 4 * lanes<T>;
   double sum = 0;
   for (std::int64_t begin = 0; begin < n; begin += block) {
     const std::int64_t end = n - begin > block ? begin + block : n;
     sum += static_cast<double>(xsimd::hadd(fold_vectors<T>(
-        begin, end, Vector<T>(T{0}), [&f](auto v) { return v.keep(f(v), T{0}); },
-        [](const Vector<T>& a, const Vector<T>& b) { return a + b; })));
+        begin, end, Vector<T>(T{0}), step, [](const Vector<T>& a, const Vector<T>& b) { return a + b; })));
   }
   return sum;
+}
+
+/// Sum of f(vector).
+template <class T, class F>
+inline double row_sum(std::int64_t n, F&& f) {
+  return row_sum_by<T>(n, [&f](const Vector<T>& sum, auto v) { return sum + v.keep(f(v), T{0}); });
+}
+
+/// Sum of f(vector) * g(vector).
+template <class T, class F, class G>
+inline double row_dot(std::int64_t n, F&& f, G&& g) {
+  return row_sum_by<T>(
+      n, [&](const Vector<T>& sum, auto v) { return xsimd::fma(v.keep(f(v), T{0}), v.keep(g(v), T{0}), sum); });
 }
 
 }  // namespace weft::detail
