@@ -47,7 +47,7 @@ Tensor mse(const Tensor& prediction, const Tensor& target, Reduction reduction) 
 
 Tensor l1(const Tensor& prediction, const Tensor& target, Reduction reduction) {
   check_pair("l1", prediction, target);
-  return reduced(abs(prediction - target), reduction);
+  return reduced(absolute_difference(prediction, target), reduction);
 }
 
 Tensor huber(const Tensor& prediction, const Tensor& target, HuberOptions options) {
@@ -59,7 +59,7 @@ Tensor huber(const Tensor& prediction, const Tensor& target, HuberOptions option
 Tensor smooth_l1(const Tensor& prediction, const Tensor& target, SmoothL1Options options) {
   check_pair("smooth_l1", prediction, target);
   if (!(options.beta >= 0)) fail("smooth_l1: got beta ", options.beta, ", needs 0 or more");
-  if (options.beta == 0) return reduced(abs(prediction - target), options.reduction);
+  if (options.beta == 0) return reduced(absolute_difference(prediction, target), options.reduction);
   const Tensor losses = reduced(huber_difference(prediction, target, options.beta), options.reduction);
   return options.beta == 1 ? losses : losses / options.beta;
 }

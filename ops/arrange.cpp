@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/axis.hpp>
@@ -124,13 +125,6 @@ struct SlicePut {
   Fields describe() const { return {{"axis", axis}, {"start", at.start}, {"count", at.count}, {"step", at.step}}; }
 };
 
-// `a` seen as `view`, whose middle axis, of size 1, is filled with n copies.
-Tensor filled(const Tensor& a, Shape view, std::int64_t n, const Shape& result) {
-  const Tensor seen = reshape(a, view);
-  view[1] = n;
-  return reshape(broadcast_to(seen, view), result);
-}
-
 // The shape with one axis n times as long. Throws Error naming `op` if that is impossible.
 Shape lengthened(const char* op, Shape shape, int axis, std::int64_t n, DType dtype) {
   if (n < 0) fail(op, ": got the count ", n, ", needs at least 0");
@@ -146,7 +140,8 @@ Tensor repeat(const Tensor& a, std::int64_t n, int axis) {
   const int along = detail::checked_axis("repeat", axis, a.rank());
   const Shape shape = lengthened("repeat", a.shape(), along, n, a.dtype());
   const Collapsed s = around(a.shape(), along);
-  return filled(a, {s.outer * s.axis, 1, s.inner}, n, shape);
+  const Tensor images = reshape(a, {s.outer * s.axis, 1, s.inner});
+  return reshape(broadcast_to(images, {s.outer * s.axis, n, s.inner}), shape);
 }
 
 Tensor tile(const Tensor& a, const Shape& counts) {
@@ -155,14 +150,26 @@ Tensor tile(const Tensor& a, const Shape& counts) {
   while (times.rank() < shape.rank()) times.insert(0, 1);
   Shape result = shape;
   for (int i = 0; i < result.rank(); ++i) result = lengthened("tile", result, i, times[i], a.dtype());
-  Tensor tiled = reshape(a, shape);
-  for (int i = shape.rank() - 1; i >= 0; --i) {  // the innermost first, while there is least to read
-    if (times[i] == 1) continue;
-    const Collapsed s = around(shape, i);
-    shape[i] = result[i];
-    tiled = filled(tiled, {s.outer, 1, s.axis * s.inner}, times[i], shape);
+  // A tiled axis is two: how often, of size 1 at first, and what is repeated, with the axes behind that are not tiled.
+  std::vector<std::int64_t> seen, filled;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (times[i] != 1) {
+      seen.insert(seen.end(), {1, shape[i]});
+      filled.insert(filled.end(), {times[i], shape[i]});
+    } else if (seen.empty()) {
+      seen = filled = {shape[i]};
+    } else {
+      seen.back() *= shape[i];
+      filled.back() *= shape[i];
+    }
   }
-  return tiled;
+  if (seen.size() > max_rank) {
+    Shape inner = times, outer = times;
+    for (int i = 0; i < times.rank(); ++i) (i < times.rank() / 2 ? inner : outer)[i] = 1;
+    return tile(tile(reshape(a, shape), inner), outer);
+  }
+  return reshape(broadcast_to(reshape(a, Shape(seen.data(), seen.size())), Shape(filled.data(), filled.size())),
+                 result);
 }
 
 Tensor tril(const Tensor& a, std::int64_t k) { return triangle<Side::lower>(a, k); }

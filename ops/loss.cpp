@@ -12,6 +12,10 @@ Tensor huber_difference(const Tensor& a, const Tensor& b, double delta) {
   return detail::apply(detail::Huber{delta}, a, b);
 }
 
+Tensor absolute_difference(const Tensor& a, const Tensor& b) {
+  return detail::apply(detail::AbsoluteDifference{}, a, b);
+}
+
 Tensor bernoulli_cross_entropy(const Tensor& p, const Tensor& target) {
   return detail::apply(detail::BernoulliCrossEntropy{}, p, target);
 }

@@ -9,6 +9,8 @@ namespace weft {
 /// (a - b)^2 / 2 where |a - b| <= delta, beyond it goes on straight: delta (|a - b| - delta / 2). The slope is delta at
 /// most (Huber 1964).
 Tensor huber_difference(const Tensor& a, const Tensor& b, double delta = 1);
+/// |a - b|; the gradient is 0 where they are equal.
+Tensor absolute_difference(const Tensor& a, const Tensor& b);
 /// -target log(p) - (1 - target) log(1 - p) with logarithms of at least -100, as in PyTorch: the gradient along p
 /// divides by p (1 - p), taken as 1e-12 where it is less. nan for p outside of [0, 1].
 Tensor bernoulli_cross_entropy(const Tensor& p, const Tensor& target);

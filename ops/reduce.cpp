@@ -113,6 +113,31 @@ struct Total {
   }
 };
 
+// The sum of the squares of everything reduced.
+struct SumOfSquares {
+  static constexpr const char* name = "sum_of_squares";
+  Over over;
+
+  Tensor forward(Context& ctx, const Tensor& a) const {
+    ctx.save(a);
+    bool squared = false;
+    return by_groups(a, over, [&](const Tensor& t, Collapsed group) {
+      Tensor out = make_tensor(name, {group.outer, group.inner}, t.dtype());
+      detail::visit_floating(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        (squared ? detail::reduce_sum<T> : detail::reduce_sum_squares<T>)(data_of<T>(t), mutable_data_of<T>(out),
+                                                                          group);
+      });
+      squared = true;
+      return out;
+    });
+  }
+  Tensor backward(Context& ctx, const Tensor& g) const {
+    return reshape(2.0 * g, over.kept(ctx.shape(0))) * ctx.saved(0);
+  }
+  Fields describe() const { return over.describe(); }
+};
+
 // The product of everything reduced.
 struct Prod {
   static constexpr const char* name = "prod";
@@ -327,7 +352,7 @@ Tensor norm(const Tensor& a, const Axes& axes, bool keepdims, double p) {
     return max(abs(a), axes, keepdims);
   }
   if (p == 1) return sum(abs(a), axes, keepdims);
-  if (p == 2) return off_zero(sum(square(a), axes, keepdims), [](const Tensor& s) { return sqrt(s); });
+  if (p == 2) return off_zero(apply(SumOfSquares{over}, a), [](const Tensor& s) { return sqrt(s); });
   const Tensor powers = off_zero(abs(a), [p](const Tensor& x) { return pow(x, p); });
   return off_zero(sum(powers, axes, keepdims), [p](const Tensor& s) { return pow(s, 1 / p); });
 }

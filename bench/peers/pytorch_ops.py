@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """The op table's benchmarks beside the same ops in PyTorch: f32, one thread, what takes longer than PyTorch first.
 
-usage: bench/peers/pytorch_ops.py WEFT_BENCH [--filter REGEX] [--rounds N] [--out FILE.md]
+usage: bench/peers/pytorch_ops.py WEFT_BENCH [--filter REGEX] [--rounds N] [--page FILE.md]
 
 PyTorch's side is the function that tests/figures has for the row, called from Python, which costs it about a
 microsecond a call: at 1,000 elements that counts. Backward takes the gradients of all inputs from random cotangents.
-The rounds alternate between the two; of each the least time counts.
+Where PyTorch gives a view, its copy is timed with it: the results and gradients of both have memory of their own.
+The rounds alternate between the two; of each the least mean counts.
 """
 import argparse
 import collections
@@ -46,35 +47,45 @@ def drawn(of):
 
 
 def microseconds(run):
-    """The least of as many runs as fit the time."""
-    run(), run()
-    best, until = math.inf, time.perf_counter() + SECONDS
+    """The mean of as many runs as fit the time, as Google Benchmark has it."""
+    run()
+    count = 1
     while True:
         start = time.perf_counter()
-        run()
-        end = time.perf_counter()
-        best = min(best, end - start)
-        if end > until:
-            return best * 1e6
+        for _ in range(count):
+            run()
+        passed = time.perf_counter() - start
+        if passed > SECONDS:
+            return passed / count * 1e6
+        count = max(2 * count, math.ceil(1.2 * count * SECONDS / max(passed, 1e-9))) if passed < SECONDS / 10 else 2 * count
+
+
+def own(t):
+    """A tensor with memory of its own, as weft gives it: a view, or an expanded gradient, is copied."""
+    return t.clone(memory_format=torch.contiguous_format) if t._base is not None or not t.is_contiguous() else t
 
 
 def pytorch_times(row, kinds):
     function = figures.ROWS[row["title"]]
     inputs = [drawn(of) for of in row["inputs"]]
     found = {}
+
+    def results():
+        made = function(*inputs)
+        return [made] if isinstance(made, torch.Tensor) else list(made)
+
     if "forward" in kinds:
         with torch.no_grad():
-            found["forward"] = microseconds(lambda: function(*inputs))
+            found["forward"] = microseconds(lambda: [own(r) for r in results()])
     if "forward_backward" in kinds:
         leaves = [t.requires_grad_(True) for t in inputs if t.is_floating_point()]
+        cotangents = [torch.randn(r.shape) for r in results() if r.requires_grad]
 
-        def results():
-            made = function(*inputs)
-            return [r for r in ([made] if isinstance(made, torch.Tensor) else made) if r.requires_grad]
+        def gradients():
+            recorded = [own(r) for r in results() if r.requires_grad]
+            return [own(g) for g in torch.autograd.grad(recorded, leaves, cotangents, allow_unused=True) if g is not None]
 
-        cotangents = [torch.randn(r.shape) for r in results()]
-        found["forward_backward"] = microseconds(
-            lambda: torch.autograd.grad(results(), leaves, cotangents, allow_unused=True))
+        found["forward_backward"] = microseconds(gradients)
     return found
 
 
@@ -92,11 +103,38 @@ def weft_times(program, pattern, folder):
     return found
 
 
-def table(cases):
+def table(times):
+    """Lines of what takes longer than PyTorch, the worst first."""
+    slower = sorted((-weft / pytorch, key) for key, (weft, pytorch) in times.items() if weft > pytorch)
     yield "| op | pass | elements | weft, us | PyTorch, us | weft / PyTorch |"
     yield "|---|---|--:|--:|--:|--:|"
-    for (title, kind, size), (weft, pytorch) in cases:
-        yield f"| {title} | {kind.replace('_', ' + ')} | {size:,} | {weft:.3g} | {pytorch:.3g} | {weft / pytorch:.2f} |"
+    for ratio, (title, kind, size) in slower:
+        weft, pytorch = times[title, kind, size]
+        yield f"| {title} | {kind.replace('_', ' + ')} | {size:,} | {weft:.3g} | {pytorch:.3g} | {-ratio:.2f} |"
+
+
+def summary(times):
+    for size in sorted({size for _, _, size in times}):
+        ratios = sorted(weft / pytorch for key, (weft, pytorch) in times.items() if key[2] == size)
+        yield (f"{size:,} elements: median {ratios[len(ratios) // 2]:.2f} of PyTorch's time, "
+               f"{sum(r > 1 for r in ratios)} of {len(ratios)} above 1")
+
+
+def page(times):
+    sizes = sorted({size for _, _, size in times})
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    yield "# Every op beside PyTorch\n"
+    yield "Written by `script/bench --pytorch`; how it is timed stands in bench/peers/pytorch_ops.py.\n"
+    yield f"- processor: {model}, one thread, f32; PyTorch {torch.__version__}"
+    yield from (f"- {line}" for line in summary(times))
+    yield "\nWhat takes longer than PyTorch:\n"
+    yield from table(times)
+    yield "\nTime of weft / time of PyTorch, by the number of elements:\n"
+    yield "| op | pass | " + " | ".join(f"{size:,}" for size in sizes) + " |"
+    yield "|---|---|" + "--:|" * len(sizes)
+    for title, kind in dict.fromkeys((title, kind) for title, kind, _ in times):
+        ratios = [weft / pytorch for weft, pytorch in (times[title, kind, size] for size in sizes)]
+        yield f"| {title} | {kind.replace('_', ' + ')} | " + " | ".join(f"{r:.2f}" for r in ratios) + " |"
 
 
 def main():
@@ -104,7 +142,7 @@ def main():
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("--filter", default=".*", help="of titles")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=pathlib.Path, help="the whole table")
+    parser.add_argument("--page", type=pathlib.Path, help="writes all of it there")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -132,15 +170,10 @@ def main():
     print(file=sys.stderr)
     for title, error in failed.items():
         print(f"{title}: not timed, {error}", file=sys.stderr)
-    cases = sorted(((k, v) for k, v in times.items() if v[1] < math.inf), key=lambda case: -case[1][0] / case[1][1])
-    slower = [case for case in cases if case[1][0] > case[1][1]]
-    print("\n".join(table(slower)))
-    for size in sorted({key[2] for key, _ in cases}):
-        ratios = sorted(weft / pytorch for key, (weft, pytorch) in cases if key[2] == size)
-        print(f"{size:,} elements: median {ratios[len(ratios) // 2]:.2f} of PyTorch's time, "
-              f"{sum(r > 1 for r in ratios)} of {len(ratios)} above 1")
-    if args.out:
-        args.out.write_text("\n".join(table(cases)) + "\n")
+    times = {key: pair for key, pair in times.items() if pair[1] < math.inf}
+    print("\n".join([*table(times), *summary(times)]))
+    if args.page:
+        args.page.write_text("\n".join(page(times)) + "\n")
 
 
 if __name__ == "__main__":

@@ -158,6 +158,7 @@ for reduction in ("mean", "sum", "none"):
 
 for name, loss, options in (
     ("huber_difference", F.huber_loss, dict(delta=0.25)),
+    ("absolute_difference", F.l1_loss, {}),
     ("bernoulli_cross_entropy", F.binary_cross_entropy, {}),
     ("relative_entropy", F.kl_div, {}),
     ("relative_entropy_of_logs", F.kl_div, dict(log_target=True)),

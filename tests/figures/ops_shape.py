@@ -39,6 +39,7 @@ ROWS = {
     "repeat (last axis)": lambda x: torch.repeat_interleave(x, 3, -1),
     "repeat (never)": lambda x: torch.repeat_interleave(x, 0, 0),
     "tile (both axes)": lambda x: torch.tile(x, (2, 3)),
+    "tile (five axes)": lambda x: torch.tile(x, (2, 2, 2, 2, 2)),
     "tile (last axis)": lambda x: torch.tile(x, (2,)),
     "tile (four axes)": lambda x: torch.tile(x, (2, 1, 3, 1)),
     "diagonal": lambda x: torch.diagonal(x, dim1=-2, dim2=-1),

@@ -54,6 +54,8 @@ void add_repeat_rows(std::vector<OpRow>& rows) {
       .sized = square_matrix();
   tiled("last axis", {2}, {{{{2, 3}}}, {{{3, 1, 2}}}, {{{1, 1}}}, {{{0, 2}}}}, {{{{257, 259}}}});
   tiled("four axes", {2, 1, 3, 1}, {{{{2, 3}}}, {{{2, 1, 3, 2}}}, {{{1}}}, {{{3, 0}}}}, {{{{17, 19, 13, 17}}}});
+  // More axes than a tensor has, in the order of one.
+  tiled("five axes", {2, 2, 2, 2, 2}, {{{{2, 1, 2}}}, {{{1, 2, 1, 1, 2}}}, {{{1}}}, {{{3, 0}}}}, {{{{3, 22'003}}}});
 }
 
 void add_diagonal_rows(std::vector<OpRow>& rows) {

@@ -168,6 +168,9 @@ void add_pointwise_rows(std::vector<OpRow>& rows) {
       rows, "huber_difference", [](T a, T b) { return huber_difference(a, b, 0.25); },
       [](Terms v) { return huber_of(v[0] - v[1], 0.25); }, apart, apart);
   add_elements(
+      rows, "absolute_difference", [](T a, T b) { return absolute_difference(a, b); },
+      [](Terms v) { return std::abs(v[0] - v[1]); }, apart, apart);
+  add_elements(
       rows, "bernoulli_cross_entropy", [](T a, T b) { return bernoulli_cross_entropy(a, b); }, bce_of, fraction,
       fraction);
   add_elements(

@@ -18,6 +18,13 @@ struct Huber {
   constexpr auto d1(auto g, auto a, auto b, auto) const { return g * slope(b - a); }
 };
 
+struct AbsoluteDifference {
+  static constexpr const char* name = "absolute_difference";
+  static auto value(auto a, auto b) { return abs(a - b); }
+  static constexpr auto d0(auto g, auto a, auto b, auto) { return where(a > b, g, where(a < b, -g, 0.0)); }
+  static constexpr auto d1(auto g, auto a, auto b, auto) { return where(a < b, g, where(a > b, -g, 0.0)); }
+};
+
 struct BernoulliCrossEntropy {
   static constexpr const char* name = "bernoulli_cross_entropy";
   static constexpr auto bounded(auto logarithm) { return where(logarithm < -100.0, -100.0, logarithm); }

@@ -2,6 +2,7 @@
 #include <weft/ops/kernels/copy/copy.hpp>
 #include <weft/ops/kernels/copy/copy_block.hpp>
 #include <weft/ops/kernels/loops/strided.hpp>
+#include <weft/ops/kernels/simd/stream.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -20,18 +21,23 @@ constexpr std::size_t source = 0, target = 1;
 std::int64_t cost_of(std::int64_t bytes) { return bytes / 4; }
 
 template <class Word>
-void copy_line(const Word* x, Word* y, Loop<2> line) {
+void copy_line(const Word* x, Word* y, Loop<2> line, bool streamed) {
   const std::int64_t from = line.step[source], to = line.step[target];
   if (from == 1 && to == 1) {
-    copy_block(y, x, line.size * static_cast<std::int64_t>(sizeof(Word)));
+    copy_block(y, x, line.size * static_cast<std::int64_t>(sizeof(Word)), streamed);
   } else if (from == 0 && to == 1) {
     std::fill_n(y, line.size, *x);
   } else if (from == -1 && to == 1) {
     std::reverse_copy(x - line.size + 1, x + 1, y);
   } else if (to == 1) {
     for (std::int64_t i = 0; i < line.size; ++i) y[i] = x[i * from];
-  } else {
-    for (std::int64_t i = 0; i < line.size; ++i) y[i * to] = x[i * from];
+  } else {  // four at a time: a load after a store that may go anywhere waits for it
+    std::int64_t i = 0;
+    for (; i + 4 <= line.size; i += 4, x += 4 * from, y += 4 * to) {
+      const Word words[] = {x[0], x[from], x[2 * from], x[3 * from]};
+      for (int k = 0; k < 4; ++k) y[k * to] = words[k];
+    }
+    for (; i < line.size; ++i, x += from, y += to) *y = *x;
   }
 }
 
@@ -67,16 +73,17 @@ void transpose(const Word* x, Word* y, Loop<2> rows, Loop<2> columns) {
 
 // A run of lines. Where they are short, the run is copied element by element of the lines: what is then a line is long.
 template <class Word>
-void copy_lines(const Word* x, Word* y, Loop<2> line, Loop<2> run) {
+void copy_lines(const Word* x, Word* y, Loop<2> line, Loop<2> run, bool streamed) {
   constexpr std::int64_t block = 256;  // stays in the first cache between the elements
   if (line.size * static_cast<std::int64_t>(sizeof(Word)) >= 16 || run.size < line.size) {
-    for (std::int64_t r = 0; r < run.size; ++r) copy_line(x + r * run.step[source], y + r * run.step[target], line);
+    for (std::int64_t r = 0; r < run.size; ++r)
+      copy_line(x + r * run.step[source], y + r * run.step[target], line, streamed);
     return;
   }
   for (std::int64_t r = 0; r < run.size; r += block)
     for (std::int64_t i = 0; i < line.size; ++i)
       copy_line(x + r * run.step[source] + i * line.step[source], y + r * run.step[target] + i * line.step[target],
-                {std::min(block, run.size - r), run.step});
+                {std::min(block, run.size - r), run.step}, streamed);
 }
 
 // Calls body(x, y, run) for runs along the innermost of the outer loops; `each` bytes are moved at one position.
@@ -93,10 +100,12 @@ template <class Word>
 void copy_words(const Word* x, Word* y, StridedLoops<2>& loops) {
   const auto size = static_cast<std::int64_t>(sizeof(Word));
   if (loops.count() == 0) return;
+  const bool streamed = is_streamed(2 * loops.count() * size);
   const Loop<2> line = loops.rank() > 0 ? loops.take(0) : Loop<2>{1, {1, 1}};
   if (loops.rank() == 0) {  // a single line is cut, so that threads can share it
     parallel_for(line.size, 4 * grain_for(size), [=](std::int64_t begin, std::int64_t end) {
-      copy_line(x + begin * line.step[source], y + begin * line.step[target], {end - begin, line.step});
+      copy_line(x + begin * line.step[source], y + begin * line.step[target], {end - begin, line.step}, streamed);
+      if (streamed) end_of_stream();
     });
     return;
   }
@@ -105,8 +114,10 @@ void copy_words(const Word* x, Word* y, StridedLoops<2>& loops) {
     for (int a = loops.rank() - 1; a >= 0; --a)
       if (loops[a].step[source] == 1) crossing = a;
   if (crossing < 0) {
-    for_each_run(x, y, loops, line.size * size,
-                 [=](const Word* from, Word* to, const Loop<2>& run) { copy_lines(from, to, line, run); });
+    for_each_run(x, y, loops, line.size * size, [=](const Word* from, Word* to, const Loop<2>& run) {
+      copy_lines(from, to, line, run, streamed);
+      if (streamed) end_of_stream();
+    });
     return;
   }
   const Loop<2> rows = loops.take(crossing);
@@ -284,15 +295,17 @@ void concat(const void* const* parts, const std::int64_t* axes, int count, void*
     return;
   }
   const std::int64_t row = axis * inner * width;
+  const bool streamed = is_streamed(2 * outer * row);
   // Row by row, so that the result is written from front to back.
   parallel_for(outer, grain_for(cost_of(row)), [=](std::int64_t begin, std::int64_t end) {
     auto* to = static_cast<std::byte*>(y) + begin * row;
     for (std::int64_t o = begin; o < end; ++o)
       for (int k = 0; k < count; ++k) {
         const std::int64_t bytes = axes[k] * inner * width;
-        copy_block(to, static_cast<const std::byte*>(parts[k]) + o * bytes, bytes);
+        copy_block(to, static_cast<const std::byte*>(parts[k]) + o * bytes, bytes, streamed);
         to += bytes;
       }
+    if (streamed) end_of_stream();
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // The inner pieces of copies: short runs of bytes, and square tiles turned in registers.
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -7,11 +8,24 @@
 
 namespace weft::detail {
 
-/// memcpy that spends no call on the short runs of narrow channels; longer ones go to the library.
-inline void copy_block(void* y, const void* x, std::int64_t bytes) {
+/// Bytes of a register, which is a tile's row.
+#if defined(__AVX512F__)
+inline constexpr int register_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int register_bytes = 32;
+#else
+inline constexpr int register_bytes = 16;
+#endif
+
+/// More than 256 bytes, with vectors; `streamed` past the caches (then follows end_of_stream()).
+void copy_long(std::byte* y, const std::byte* x, std::int64_t bytes, bool streamed);
+
+/// memcpy that spends no call on the short runs of narrow channels.
+inline void copy_block(void* y, const void* x, std::int64_t bytes, bool streamed = false) {
   auto* to = static_cast<char*>(y);
   const auto* from = static_cast<const char*>(x);
-  if (bytes < 16 || bytes > 256) {
+  if (bytes > 256) return copy_long(static_cast<std::byte*>(y), static_cast<const std::byte*>(x), bytes, streamed);
+  if (bytes < 16) {
     if (bytes == 4) {
       std::memcpy(to, from, 4);
     } else if (bytes == 8) {
@@ -21,22 +35,17 @@ inline void copy_block(void* y, const void* x, std::int64_t bytes) {
     }
     return;
   }
-  for (std::int64_t i = 0; i + 16 <= bytes; i += 16) std::memcpy(to + i, from + i, 16);
-  std::memcpy(to + bytes - 16, from + bytes - 16, 16);  // overlaps what is there, which saves a loop over the rest
+  const auto in_pieces = [=]<std::int64_t piece>(std::integral_constant<std::int64_t, piece>) {
+    for (std::int64_t i = 0; i + piece <= bytes; i += piece) std::memcpy(to + i, from + i, piece);
+    std::memcpy(to + bytes - piece, from + bytes - piece, piece);  // overlaps, which saves a loop over the rest
+  };
+  if (bytes >= 2 * register_bytes) return in_pieces(std::integral_constant<std::int64_t, register_bytes>{});
+  in_pieces(std::integral_constant<std::int64_t, 16>{});
 }
-
-/// Bytes of a tile's row: a register.
-#if defined(__AVX512F__)
-inline constexpr int tile_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr int tile_bytes = 32;
-#else
-inline constexpr int tile_bytes = 16;
-#endif
 
 /// Side of the tiles: as many words as a register holds, of bytes as many as an SSE one.
 template <class Word>
-inline constexpr int tile_side = sizeof(Word) == 1 ? 16 : tile_bytes / static_cast<int>(sizeof(Word));
+inline constexpr int tile_side = sizeof(Word) == 1 ? 16 : register_bytes / static_cast<int>(sizeof(Word));
 
 template <class Word>
 using TileRow [[gnu::vector_size(sizeof(Word) * tile_side<Word>)]] = Word;

@@ -4,6 +4,7 @@
 #include <weft/ops/kernels/elementwise/number.hpp>
 #include <weft/ops/kernels/loops/strided.hpp>
 #include <weft/ops/kernels/simd/register.hpp>
+#include <weft/ops/kernels/simd/stream.hpp>
 
 #include <algorithm>
 #include <array>
@@ -106,7 +107,7 @@ void for_short_rows(const BroadcastRows<static_cast<int>(sizeof...(In))>& loop, 
 
 /// out[i] = f(in[i]...) for i in [begin, end), the bounds whole vectors apart where T is f32 or f64.
 template <class T, class F, class... In>
-void map_part(F f, std::int64_t begin, std::int64_t end, T* out, const In*... in) {
+[[gnu::noinline]] void map_part(F f, std::int64_t begin, std::int64_t end, T* out, const In*... in) {
   if constexpr (std::is_floating_point_v<T>) {
     for (std::int64_t i = begin; i < end; i += lanes<T>)
       f(Register<T>(xsimd::load_aligned(in + i))...).v.store_aligned(out + i);
@@ -116,13 +117,30 @@ void map_part(F f, std::int64_t begin, std::int64_t end, T* out, const In*... in
   }
 }
 
+/// The same, written past the caches: in blocks, so that the loop stands there once.
+template <class T, class F, class... In>
+void map_streamed(const F& f, std::int64_t begin, std::int64_t end, T* out, const In*... in) {
+  constexpr std::int64_t block = 1024;
+  alignas(64) T results[block];
+  for (std::int64_t i = begin; i < end; i += block) {
+    const std::int64_t n = std::min(block, end - i);
+    map_part(f, 0, n, results, (in + i)...);
+    for (std::int64_t k = 0; k < n; k += lanes<T>) stream<T>(out + i + k, Vector<T>::load_aligned(results + k));
+  }
+  end_of_stream();
+}
+
 /// out[i] = f(in[i]...) for whole buffers; f32 and f64 in whole vectors past n (the capacity allows it). An operand may
 /// be the output.
 template <class T, class F, class... In>
 void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
   constexpr std::int64_t w = std::is_floating_point_v<T> ? lanes<T> : 1;
-  parallel_for((n + w - 1) / w, grain_for(w),
-               [&](std::int64_t begin, std::int64_t end) { map_part(f, begin * w, end * w, out, in...); });
+  parallel_for((n + w - 1) / w, grain_for(w), [&](std::int64_t begin, std::int64_t end) {
+    if constexpr (std::is_floating_point_v<T>)
+      if (is_streamed(n * static_cast<std::int64_t>(sizeof(T) * (sizeof...(In) + 1))))
+        return map_streamed(f, begin * w, end * w, out, in...);
+    map_part(f, begin * w, end * w, out, in...);
+  });
 }
 
 /// One row of f32 or f64 whose operands step by 1 or 0; exactly n elements are written.

@@ -8,6 +8,36 @@ namespace weft::detail {
 
 namespace {
 
+// Calls f(position, k) for k = 0, ..., n - 1: four at a time, whose positions and `read` values are read first, as a
+// load after a store that may go anywhere waits for it.
+template <class Read, class F>
+void for_positions(const std::int64_t* index, std::int64_t n, Read read, F f) {
+  std::int64_t k = 0;
+  for (; k + 4 <= n; k += 4) {
+    const std::int64_t at[] = {index[k], index[k + 1], index[k + 2], index[k + 3]};
+    const decltype(read(at[0], k)) values[] = {read(at[0], k), read(at[1], k + 1), read(at[2], k + 2),
+                                               read(at[3], k + 3)};
+    for (int i = 0; i < 4; ++i) f(at[i], k + i, values[i]);
+  }
+  for (; k < n; ++k) f(index[k], k, read(index[k], k));
+}
+
+// y[k] = x[index[k]]
+template <class Word>
+void take_at(const Word* x, const std::int64_t* index, std::int64_t n, Word* y) {
+  for_positions(
+      index, n, [=](std::int64_t at, std::int64_t) { return x[at]; },
+      [=](std::int64_t, std::int64_t k, Word value) { y[k] = value; });
+}
+
+// y[index[k]] += x[k]
+template <class T>
+void add_at(const T* x, const std::int64_t* index, std::int64_t n, T* y) {
+  for_positions(
+      index, n, [=](std::int64_t, std::int64_t k) { return x[k]; },
+      [=](std::int64_t at, std::int64_t, T value) { y[at] += value; });
+}
+
 // `index` goes on by index_step from one image to the next: 0 if all share it, and then inner is 1.
 template <class Word>
 void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int64_t index_step, std::int64_t count,
@@ -19,7 +49,8 @@ void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int6
       const Word* from = x + o * s.axis * s.inner;
       const std::int64_t* at = index + o * index_step - o * count * s.inner;
       if (s.inner == 1) {
-        for (; k < last; ++k) y[k] = from[at[k]];
+        take_at(from, at + k, last - k, y + k);
+        k = last;
         continue;
       }
       for (; k < last; ++k)
@@ -73,7 +104,7 @@ void index_add(const T* source, const std::int64_t* index, std::int64_t count, T
   // Threads share out images, or else the rows that are added to: each row has one owner, who keeps the order of j.
   const auto add = [=](std::int64_t o, std::int64_t first, std::int64_t last) {
     if (s.inner == 1 && last - first == s.axis) {
-      for (std::int64_t j = 0; j < count; ++j) y[o * s.axis + index[j]] += source[o * count + j];
+      add_at(source + o * count, index, count, y + o * s.axis);
       return;
     }
     for (std::int64_t j = 0; j < count; ++j) {
@@ -103,7 +134,7 @@ void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t 
     for (std::int64_t o = begin; o < end; ++o) {
       T* to = y + o * s.axis * s.inner;
       if (s.inner == 1) {
-        for (std::int64_t k = o * count; k < (o + 1) * count; ++k) to[index[k]] += source[k];
+        add_at(source + o * count, index + o * count, count, to);
         continue;
       }
       for (std::int64_t j = 0, k = o * count * s.inner; j < count; ++j)

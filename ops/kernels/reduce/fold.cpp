@@ -27,11 +27,11 @@ struct Product {
   }
   static Value step(Value a, T x) { return join(a, static_cast<Value>(x)); }
   static T of_row(const T* row, std::int64_t n) {
-    return fold_lanes<T>(
-        fold_vectors<T>(
-            0, n, Vector<T>(T{1}), [row](const Vector<T>& a, auto v) { return a * v.keep(v.load(row), T{1}); },
-            [](const Vector<T>& a, const Vector<T>& b) { return a * b; }),
-        join);
+    const auto product = [](const Vector<T>& a, const Vector<T>& b) { return a * b; };
+    return fold_lanes<T>(fold_vectors<T>(
+                             0, n, Vector<T>(T{1}),
+                             [row](const Vector<T>& a, auto v) { return a * v.keep(v.load(row), T{1}); }, product),
+                         product);
   }
 };
 
@@ -50,7 +50,7 @@ T best_of_row(const T* row, std::int64_t n) {
         return join(a, Pair{v.keep(x, F::identity), x});
       },
       join);
-  if (!std::isnan(xsimd::hadd(found.sum))) return fold_lanes<T>(found.best, F::join);
+  if (!std::isnan(xsimd::hadd(found.sum))) return fold_lanes<T>(found.best, F::join_ordered);
   return std::accumulate(row, row + n, F::identity, F::step);
 }
 

@@ -19,6 +19,10 @@ inline DType accumulated(DType dtype) { return is_floating(dtype) ? dtype : i64;
 template <class T>
 void reduce_sum(const T* x, SumOf<T>* out, Collapsed shape);
 
+/// Sum of squares; T is float or double.
+template <class T>
+void reduce_sum_squares(const T* x, T* out, Collapsed shape);
+
 /// Product; 1 over an empty axis.
 template <class T>
 void reduce_prod(const T* x, SumOf<T>* out, Collapsed shape);

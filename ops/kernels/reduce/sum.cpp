@@ -14,10 +14,12 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t tiny = 64;  // a matrix this small is summed element by element
+constexpr std::int64_t tiny = 64;     // a matrix this small is summed element by element
+constexpr std::int64_t few_rows = 8;  // so few are added in T
 
-template <class T>
-void sum_floats(const T* x, T* out, Collapsed shape) {
+// The sum of f(value), for a value in T or a vector of them.
+template <class T, class F>
+void sum_floats(const T* x, T* out, Collapsed shape, F f) {
   const std::int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   if (shape.size() == 0) {
     std::fill_n(out, outer * inner, T{0});
@@ -30,8 +32,8 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
     parallel_for(outer * chunks, grain_for(each), [=, sums = parts.data()](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
         const std::int64_t o = chunks == 1 ? k : k / chunks, first = (k - o * chunks) * each;
-        const double sum =
-            row_sum<T>(std::min(each, axis - first), [row = x + o * axis + first](auto v) { return v.load(row); });
+        const double sum = row_sum<T>(std::min(each, axis - first),
+                                      [f, row = x + o * axis + first](auto v) { return f(v.load(row)); });
         if (chunks == 1) {
           out[o] = static_cast<T>(sum);
         } else {
@@ -43,6 +45,17 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
       out[o] = static_cast<T>(std::accumulate(parts.begin() + o * chunks, parts.begin() + (o + 1) * chunks, 0.0));
     return;
   }
+  if (axis <= few_rows && inner >= lanes<T>) {  // a register at a time, without sums on the way
+    parallel_for(outer, grain_for(axis * inner), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t o = begin; o < end; ++o)
+        for_vectors<T>(inner, [f, axis, inner, from = x + o * axis * inner, to = out + o * inner](auto v) {
+          Vector<T> sum = f(v.load(from));
+          for (std::int64_t a = 1; a < axis; ++a) sum = sum + f(v.load(from + a * inner));
+          v.store(to, sum);
+        });
+    });
+    return;
+  }
   const std::int64_t repeat = column_repeat<T>(axis, inner);
   const ColumnChunks cut(axis, inner, repeat);
   if (cut.tiles > 1 && cut.chunks == 1) {  // wide: each strip is summed to its end, without room for all the sums
@@ -51,9 +64,10 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
       for (std::int64_t k = begin; k < end; ++k) {
         const ColumnBlock block = cut.block(k % cut.tiles);
         const std::int64_t o = k / cut.tiles;
-        sum_columns_of_block<T, 1>(block, sums, [from = x + o * axis * inner](auto v, std::int64_t row, std::int64_t) {
-          return Vectors<T, 1>{v.load(from + row)};
-        });
+        const auto load = [f, from = x + o * axis * inner](auto v, std::int64_t row, std::int64_t) {
+          return Vectors<T, 1>{f(v.load(from + row))};
+        };
+        sum_columns_of_block<T, 1>(block, sums, load);
         for (std::int64_t c = 0; c < block.width; ++c) out[o * inner + block.column + c] = static_cast<T>(sums[c]);
       }
     });
@@ -67,10 +81,12 @@ void sum_floats(const T* x, T* out, Collapsed shape) {
         std::fill(sums.begin(), sums.end(), 0.0);
         for (std::int64_t a = 0; a < axis; ++a)
           for (std::int64_t i = 0; i < inner; ++i)
-            sums[static_cast<std::size_t>(i)] += static_cast<double>(from[a * inner + i]);
+            sums[static_cast<std::size_t>(i)] += static_cast<double>(f(from[a * inner + i]));
       } else {
-        sum_columns<T, 1>(axis, inner, repeat, {sums.data()},
-                          [from](auto v, std::int64_t row, std::int64_t) { return Vectors<T, 1>{v.load(from + row)}; });
+        const auto load = [f, from](auto v, std::int64_t row, std::int64_t) {
+          return Vectors<T, 1>{f(v.load(from + row))};
+        };
+        sum_columns<T, 1>(axis, inner, repeat, {sums.data()}, load);
       }
       for (std::int64_t i = 0; i < inner; ++i) out[o * inner + i] = static_cast<T>(sums[static_cast<std::size_t>(i)]);
     }
@@ -117,8 +133,13 @@ void reduce_sum(const T* x, SumOf<T>* out, Collapsed shape) {
   if constexpr (std::is_integral_v<T>) {
     sum_integers(x, out, shape);
   } else {
-    sum_floats(x, out, shape);
+    sum_floats(x, out, shape, [](auto v) { return v; });
   }
+}
+
+template <class T>
+void reduce_sum_squares(const T* x, T* out, Collapsed shape) {
+  sum_floats(x, out, shape, [](auto v) { return v * v; });
 }
 
 template <class T>
@@ -158,6 +179,8 @@ void reduce_logsumexp(const T* x, T* out, Collapsed shape) {
   });
 }
 
+template void reduce_sum_squares(const float*, float*, Collapsed);
+template void reduce_sum_squares(const double*, double*, Collapsed);
 template void reduce_sum(const float*, float*, Collapsed);
 template void reduce_sum(const double*, double*, Collapsed);
 template void reduce_sum(const std::int64_t*, std::int64_t*, Collapsed);

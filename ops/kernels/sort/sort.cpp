@@ -95,6 +95,58 @@ void by_columns(const T* x, std::int64_t* out, Collapsed s, bool descending, std
   });
 }
 
+// The first pairs of what was shown, in order.
+constexpr std::int64_t few = 16;
+template <class Pair>
+struct FirstFew {
+  Pair pairs[few];
+  std::int64_t count = 0;
+
+  void insert(Pair pair, std::int64_t wanted) {
+    std::int64_t at = std::min(count, wanted - 1);
+    for (; at > 0 && pair < pairs[at - 1]; --at) pairs[at] = pairs[at - 1];
+    pairs[at] = pair;
+    count = std::min(count + 1, wanted);
+  }
+};
+
+// The positions of the `count` first pairs of each column. Of most values only the keys are looked at, in blocks: of a
+// column where it is contiguous, else across the columns.
+template <bool contiguous, class Pair, class T>
+void few_by_columns(const T* x, std::int64_t* out, Collapsed s, bool descending, std::int64_t count) {
+  constexpr std::int64_t block = 64, together = contiguous ? 1 : block;
+  using Key = KeyOf<T>;
+  const Key turned = descending ? ~Key{0} : Key{0};
+  const std::int64_t width = std::min(s.inner, together), strips = (s.inner + width - 1) / width;
+  parallel_for(s.outer * strips, grain_for(s.axis * width), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      const std::int64_t o = k / strips, first = k % strips * width, columns = std::min(width, s.inner - first);
+      const T* const from = x + o * s.axis * s.inner + first;
+      FirstFew<Pair> best[together];
+      Key bounds[together], keys[block];  // what is not below a column's bound does not count: equal ones come later
+      std::fill_n(bounds, together, std::numeric_limits<Key>::max());
+      const auto show = [&](std::int64_t c, Key key, std::int64_t position) {
+        if (best[c].count == count && key >= bounds[c]) return;
+        best[c].insert(Pair{key} << position_bits<Pair> | Pair(position), count);
+        if (best[c].count == count) bounds[c] = static_cast<Key>(best[c].pairs[count - 1] >> position_bits<Pair>);
+      };
+      for (std::int64_t a = 0; a < s.axis; a += contiguous ? block : 1) {
+        const T* const at = from + a * s.inner;
+        const std::int64_t n = contiguous ? std::min(block, s.axis - a) : columns;
+        for (std::int64_t i = 0; i < n; ++i) keys[i] = key_of(at[i]) ^ turned;
+        Key below = a < count ? 1 : 0;
+        const Key bound = bounds[0];
+        for (std::int64_t i = 0; i < n; ++i) below |= static_cast<Key>(keys[i] < (contiguous ? bound : bounds[i]));
+        if (below == 0) continue;
+        for (std::int64_t i = 0; i < n; ++i) contiguous ? show(0, keys[i], a + i) : show(i, keys[i], a);
+      }
+      for (std::int64_t c = 0; c < columns; ++c)
+        for (std::int64_t j = 0; j < count; ++j)
+          out[(o * count + j) * s.inner + first + c] = position_of(best[c].pairs[j]);
+    }
+  });
+}
+
 // With pairs as narrow as the values and the axis allow.
 template <class T, class Use>
 void with_pairs(Collapsed s, std::int64_t count, Use use) {
@@ -121,13 +173,13 @@ void order_positions(const T* x, std::int64_t* out, Collapsed s, bool descending
 template <class T>
 void first_positions(const T* x, std::int64_t* out, Collapsed s, std::int64_t count, bool descending) {
   with_pairs<T>(s, count, [=](auto pair) {
-    by_columns<decltype(pair)>(x, out, s, descending, count, [n = s.axis, count](auto* pairs, auto*) {
-      if (count * 64 <= n) {  // a heap of few: most of the others are only looked at
-        std::partial_sort(pairs, pairs + count, pairs + n);
-      } else {
-        std::nth_element(pairs, pairs + count - 1, pairs + n);
-        std::sort(pairs, pairs + count);
-      }
+    using Pair = decltype(pair);
+    if (count <= few && s.axis >= 8 * count)
+      return s.inner == 1 ? few_by_columns<true, Pair>(x, out, s, descending, count)
+                          : few_by_columns<false, Pair>(x, out, s, descending, count);
+    by_columns<Pair>(x, out, s, descending, count, [n = s.axis, count](auto* pairs, auto*) {
+      std::nth_element(pairs, pairs + count - 1, pairs + n);
+      std::sort(pairs, pairs + count);
       return pairs;
     });
   });
