@@ -334,7 +334,7 @@ Tensor var(const Tensor& a, const Axes& axes, bool keepdims, double correction) 
   const Over over("var", a, axes, keepdims);
   over.check_not_empty("var", a);
   const double left = static_cast<double>(over.count(a.shape())) - correction;
-  return sum(square(a - mean(a, axes, true)), axes, keepdims) / (left > 0 ? left : 0.0);
+  return apply(SumOfSquares{over}, a - mean(a, axes, true)) / (left > 0 ? left : 0.0);
 }
 
 Tensor stddev(const Tensor& a, const Axes& axes, bool keepdims, double correction) {

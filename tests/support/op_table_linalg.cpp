@@ -17,13 +17,28 @@ namespace {
 
 using In = const Tensors&;
 
-// The reference of vectors right of a matrix, from that of matrices: each is a column.
+// A reference from that of matrices. What is right of a matrix, the last input, is a matrix or, by PyTorch's rule, a
+// vector for each where it has one axis or the shape of the matrices (of the first input, or of the product of the
+// others) without the last.
 template <class F>
 auto of_columns(F of_matrices) {
   return naive([of_matrices](const Arrays& in) {
-    Shape shape = shape_of(in[1]);
+    const Array& right = in.back();
+    Shape rows = shape_of(in[0]), shape = shape_of(right);
+    rows.erase(rows.rank() - 1);
+    if (in.size() == 3) {
+      Shape batch = rows, others = shape_of(in[1]);
+      batch.erase(batch.rank() - 1);
+      for (int k = 0; k < 2; ++k) others.erase(others.rank() - 1);
+      batch = detail::broadcast_shapes("of_columns", batch, others);
+      batch.append(rows[-1]);
+      rows = batch;
+    }
+    if (shape.rank() > 1 && shape != rows) return of_matrices(in);
+    Arrays columns = in;
     shape.append(1);
-    const Array x = of_matrices({in[0], reshaped(in[1], shape)});
+    columns.back() = reshaped(right, shape);
+    const Array x = of_matrices(columns);
     shape = shape_of(x);
     shape.erase(shape.rank() - 1);
     return reshaped(x, shape);
@@ -57,7 +72,7 @@ void add_solve_rows(std::vector<OpRow>& rows) {
                             {{{2, 2}}, {{2, 0}}},
                             {{{0, 2, 2}}, {{2, 2}}}},
                   .large = {{{{257, 257}}, {{257, 3}}}, {{{700, 10, 10}}, {{10, 2}}}, {{{27, 27}}, {{90, 27, 29}}}},
-                  .reference = naive(solved),
+                  .reference = of_columns(solved),
                   .f32_tolerance = 1e-4,
                   .non_finite = false,
                   .by_threads = shared_factors,
@@ -214,7 +229,7 @@ void add_least_squares_rows(std::vector<OpRow>& rows) {
                             {{{2, 0}}, {{2, 2}}},
                             {{{0, 3, 2}}, {{3, 2}}}},
                   .large = {{{{701, 97}}, {{701, 3}}}, {{{97, 701}}, {{97, 3}}}, {{{400, 17, 10}}, {{400, 17, 1}}}},
-                  .reference = naive(shortest_of),
+                  .reference = of_columns(shortest_of),
                   .tolerance = 1e-11,
                   .f32_tolerance = 2e-4,
                   .non_finite = false,
@@ -244,7 +259,7 @@ void add_least_squares_rows(std::vector<OpRow>& rows) {
                   .large = {{{{91, 19}}, {{19, 701}}, {{91, 3}}},
                             {{{701, 19}}, {{19, 91}}, {{701, 3}}},
                             {{{400, 17, 7}}, {{400, 7, 10}}, {{400, 17, 1}}}},
-                  .reference = naive([](const Arrays& in) {
+                  .reference = of_columns([](const Arrays& in) {
                     return for_matrices(in, {{shape_of(in[1])[-1], shape_of(in[2])[-1]}},
                                         [](const Matrices& m) { return Matrices{shortest(m[0] * m[1], m[2])}; })[0];
                   }),

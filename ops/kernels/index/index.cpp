@@ -22,20 +22,22 @@ void for_positions(const std::int64_t* index, std::int64_t n, Read read, F f) {
   for (; k < n; ++k) f(index[k], k, read(index[k], k));
 }
 
-// y[k] = x[index[k]]
+// y[k] is element index[k] of column k: the columns are those of rows as long as `inner`, or one where that is 1.
 template <class Word>
-void take_at(const Word* x, const std::int64_t* index, std::int64_t n, Word* y) {
+void take_at(const Word* x, const std::int64_t* index, std::int64_t n, std::int64_t inner, Word* y) {
+  const std::int64_t next = inner == 1 ? 0 : 1;
   for_positions(
-      index, n, [=](std::int64_t at, std::int64_t) { return x[at]; },
+      index, n, [=](std::int64_t at, std::int64_t k) { return x[at * inner + k * next]; },
       [=](std::int64_t, std::int64_t k, Word value) { y[k] = value; });
 }
 
-// y[index[k]] += x[k]
+// Adds x[k] to element index[k] of column k, in the same places.
 template <class T>
-void add_at(const T* x, const std::int64_t* index, std::int64_t n, T* y) {
+void add_at(const T* x, const std::int64_t* index, std::int64_t n, std::int64_t inner, T* y) {
+  const std::int64_t next = inner == 1 ? 0 : 1;
   for_positions(
       index, n, [=](std::int64_t, std::int64_t k) { return x[k]; },
-      [=](std::int64_t at, std::int64_t, T value) { y[at] += value; });
+      [=](std::int64_t at, std::int64_t k, T value) { y[at * inner + k * next] += value; });
 }
 
 // `index` goes on by index_step from one image to the next: 0 if all share it, and then inner is 1.
@@ -49,12 +51,11 @@ void take_words(const Word* x, Collapsed s, const std::int64_t* index, std::int6
       const Word* from = x + o * s.axis * s.inner;
       const std::int64_t* at = index + o * index_step - o * count * s.inner;
       if (s.inner == 1) {
-        take_at(from, at + k, last - k, y + k);
+        take_at(from, at + k, last - k, 1, y + k);
         k = last;
         continue;
       }
-      for (; k < last; ++k)
-        for (std::int64_t i = 0; i < s.inner; ++i) y[k * s.inner + i] = from[at[k * s.inner + i] * s.inner + i];
+      for (; k < last; ++k) take_at(from, at + k * s.inner, s.inner, s.inner, y + k * s.inner);
     }
   });
 }
@@ -104,7 +105,7 @@ void index_add(const T* source, const std::int64_t* index, std::int64_t count, T
   // Threads share out images, or else the rows that are added to: each row has one owner, who keeps the order of j.
   const auto add = [=](std::int64_t o, std::int64_t first, std::int64_t last) {
     if (s.inner == 1 && last - first == s.axis) {
-      add_at(source + o * count, index, count, y + o * s.axis);
+      add_at(source + o * count, index, count, 1, y + o * s.axis);
       return;
     }
     for (std::int64_t j = 0; j < count; ++j) {
@@ -134,11 +135,11 @@ void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t 
     for (std::int64_t o = begin; o < end; ++o) {
       T* to = y + o * s.axis * s.inner;
       if (s.inner == 1) {
-        add_at(source + o * count, index + o * count, count, to);
+        add_at(source + o * count, index + o * count, count, 1, to);
         continue;
       }
-      for (std::int64_t j = 0, k = o * count * s.inner; j < count; ++j)
-        for (std::int64_t i = 0; i < s.inner; ++i, ++k) to[index[k] * s.inner + i] += source[k];
+      for (std::int64_t k = o * count * s.inner; k < (o + 1) * count * s.inner; k += s.inner)
+        add_at(source + k, index + k, s.inner, s.inner, to);
     }
   });
 }

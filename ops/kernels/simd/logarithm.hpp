@@ -112,11 +112,12 @@ struct LongLogarithm {
     const B e = biased - xsimd::select(tiny, B(0x1p52 + 1023 + 54), B(0x1p52 + 1023));
     // log(m) = 2 s + s^3 (2/3 + 2/5 s^2 + ...) with s = (m - 1) / (m + 1), the first term to twice the digits.
     const B f = m - B(1.0), g = m + B(1.0), s = f / g;
-    const B rest = (xsimd::fma(-s, g, f) - s * (m - (g - B(1.0)))) / g;
-    const B z = s * s, tail = s * z * polynomial(log_terms<double>, z);
+    const B rest = xsimd::fnma(s, m - (g - B(1.0)), xsimd::fnma(s, g, f)) / g;
+    const B z = s * s;
     const B whole = e * B(log_2_high<double>), part = s + s;
     high = whole + part;
-    low = (whole - high) + part + (xsimd::fma(e, B(log_2_low<double>), rest + rest) + tail);
+    low = (whole - high) + part +
+          xsimd::fma(s * z, polynomial(log_terms<double>, z), xsimd::fma(e, B(log_2_low<double>), rest + rest));
     // The larger part rounded once more: what follows multiplies it by large exponents.
     const B sum = high + low;
     low = (high - sum) + low;

@@ -72,13 +72,12 @@ struct Register {
     b.v.store_aligned(exponent);
     // In double, where the logarithm times the exponent keeps the digits that exp needs.
     using Wide = Vector<double>;
-    for (std::size_t i = 0; i < n; i += Wide::size) {
-      alignas(64) double x[Wide::size], y[Wide::size];
-      std::copy_n(base + i, Wide::size, x);
-      std::copy_n(exponent + i, Wide::size, y);
-      finite_power(Wide::load_aligned(x), Wide::load_aligned(y)).store_aligned(x);
-      for (std::size_t k = 0; k < Wide::size; ++k) power[i + k] = static_cast<T>(x[k]);
-    }
+    alignas(64) double x[n], y[n];
+    std::copy_n(base, n, x);
+    std::copy_n(exponent, n, y);
+    for (std::size_t i = 0; i < n; i += Wide::size)
+      finite_power(Wide::load_aligned(x + i), Wide::load_aligned(y + i)).store_aligned(x + i);
+    for (std::size_t i = 0; i < n; ++i) power[i] = static_cast<T>(x[i]);
     // Beside a zero, an infinity or a nan the C library's, lane by lane, so that no value depends on its neighbours.
     const Vector<T> sum = a.v - a.v + (b.v - b.v), product = a.v * b.v;
     if (!xsimd::all(sum == Vector<T>(T{0})) || xsimd::any(product == Vector<T>(T{0}))) {
