@@ -8,7 +8,7 @@ namespace weft::detail {
 
 /// Whether a pass over that many bytes, read and written, is to write past the caches. A stored line is otherwise read
 /// first and drives out another. The bound is from measurement: below it, who reads the result next would miss it.
-constexpr bool is_streamed(std::int64_t bytes) { return bytes >= (40 << 20); }
+constexpr bool is_streamed(std::int64_t bytes) { return bytes >= (20 << 20); }
 
 /// Writes whole vectors, to an aligned place; followed by end_of_stream() before others may read them.
 template <class T>
