@@ -22,11 +22,14 @@
 #include <weft/nn/layers/embedding.hpp>
 #include <weft/nn/layers/flatten.hpp>
 #include <weft/nn/layers/group_norm.hpp>
+#include <weft/nn/layers/highway.hpp>
 #include <weft/nn/layers/layer_norm.hpp>
 #include <weft/nn/layers/linear.hpp>
 #include <weft/nn/layers/pool.hpp>
 #include <weft/nn/layers/projection.hpp>
+#include <weft/nn/layers/rezero.hpp>
 #include <weft/nn/layers/rms_norm.hpp>
+#include <weft/nn/layers/skip_all.hpp>
 #include <weft/nn/layers/upsample.hpp>
 #include <weft/nn/losses.hpp>
 #include <weft/nn/models/densenet.hpp>

@@ -1,5 +1,8 @@
 #include <weft/nn/shortcuts.hpp>
 
+#include <cmath>
+
+#include <weft/engine/random.hpp>
 #include <weft/nn/detail/inputs.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/reshape.hpp>
@@ -20,14 +23,26 @@ Tensor ZeroPad::forward(const Tensor& x) {
   return pad(y, amounts);
 }
 
-Residual::Residual(ModulePtr of, ModulePtr beside)
-    : body{this, "body", std::move(of)}, shortcut{this, "shortcut", beside ? std::move(beside) : make<Identity>()} {}
+Residual::Residual(ModulePtr of, ModulePtr beside, ResidualOptions o)
+    : body{this, "body", std::move(of)},
+      shortcut{this, "shortcut", beside ? std::move(beside) : make<Identity>()},
+      options(o) {
+  if (!std::isfinite(options.scale)) fail("Residual: got scale ", options.scale, ", needs a finite number");
+  if (!(options.keep > 0 && options.keep <= 1)) fail("Residual: got keep ", options.keep, ", needs 0 < keep <= 1");
+}
+
+Residual::Residual(ModulePtr of, ResidualOptions o) : Residual(std::move(of), nullptr, o) {}
+
+StochasticDepth::StochasticDepth(ModulePtr of, double keep) : Residual(std::move(of), {.keep = keep}) {}
 
 Tensor Residual::forward(const Tensor& x) {
+  const bool sometimes = options.keep < 1;
+  if (sometimes && is_training() && bernoulli({}, options.keep).item() == 0) return shortcut(x);
   const Tensor y = body(x), straight = shortcut(x);
   if (y.shape() != straight.shape())
     fail("Residual: the body gives ", y.shape(), " and the shortcut ", straight.shape(), ", needs the same shape");
-  return y + straight;
+  const double scale = options.scale * (sometimes && !is_training() ? options.keep : 1);
+  return scale == 1 ? y + straight : scale * y + straight;
 }
 
 Concat::Concat(ModulePtr of) : body{this, "body", std::move(of)} {}

@@ -19,13 +19,29 @@ class ZeroPad : public Module {
   const std::int64_t in, out, stride;
 };
 
-/// body(x) + shortcut(x), the identity by default. Throws Error naming both shapes unless they are the same.
+struct ResidualOptions {
+  double scale = 1;  ///< of the body's result
+  /// Stochastic depth (Huang et al., arXiv 1603.09382): in training the body runs with this probability, for the whole
+  /// batch, or is left out; in evaluation its result is multiplied by it.
+  double keep = 1;
+};
+
+/// scale body(x) + shortcut(x), the identity by default (He et al., arXiv 1512.03385). Throws Error naming both shapes
+/// unless they are the same.
 class Residual : public Module {
  public:
-  explicit Residual(ModulePtr body, ModulePtr shortcut = nullptr);
+  using Options = ResidualOptions;
+  explicit Residual(ModulePtr body, ModulePtr shortcut = nullptr, ResidualOptions options = {});
+  Residual(ModulePtr body, ResidualOptions options);
   Tensor forward(const Tensor& x) override;
 
   Child<Module> body, shortcut;
+  const ResidualOptions options;
+};
+
+/// A residual block whose body runs in training with probability `keep`, under its paper's name.
+struct StochasticDepth : Residual {
+  StochasticDepth(ModulePtr body, double keep);
 };
 
 /// x and body(x) beside each other along the last axis (Huang et al., arXiv 1608.06993).

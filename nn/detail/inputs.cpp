@@ -15,6 +15,11 @@ void check_positive(const char* layer, std::initializer_list<std::int64_t> sizes
     if (size <= 0) fail(layer, ": got the size ", size, ", needs a positive one");
 }
 
+void check_kept(const char* layer, const Tensor& x, const Tensor& y) {
+  if (x.shape() != y.shape())
+    fail(layer, ": the body makes ", y.shape(), " of ", x.shape(), ", needs to keep the shape");
+}
+
 Tensor every_stride(const char* layer, const Tensor& x, std::int64_t in, std::int64_t stride) {
   check_input(layer, x, stride == 1 ? 0 : 4, in);
   if (stride == 1) return x;
