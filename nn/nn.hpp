@@ -39,9 +39,13 @@
 #include <weft/nn/shortcuts.hpp>
 #include <weft/nn/state.hpp>
 #include <weft/nn/summary.hpp>
+#include <weft/nn/train/adagrad.hpp>
 #include <weft/nn/train/adam.hpp>
+#include <weft/nn/train/clip.hpp>
+#include <weft/nn/train/ema.hpp>
 #include <weft/nn/train/metrics.hpp>
 #include <weft/nn/train/optimizer.hpp>
 #include <weft/nn/train/progress.hpp>
+#include <weft/nn/train/rms_prop.hpp>
 #include <weft/nn/train/schedule.hpp>
 #include <weft/nn/train/sgd.hpp>

@@ -13,6 +13,7 @@ void BasicAdam<decoupled>::check(const Options& o) {
   detail::check_fraction(name, "beta2", o.beta2);
   detail::check_not_negative(name, "eps", o.eps);
   detail::check_not_negative(name, "weight_decay", o.weight_decay);
+  detail::check_not_negative(name, "l1", o.l1);
 }
 
 template <bool decoupled>
@@ -26,12 +27,13 @@ void BasicAdam<decoupled>::update(Tensor& p, const Tensor& g, Tensors& slots, co
     const T c1 = static_cast<T>(1.0 - o.beta1), c2 = static_cast<T>(1.0 - o.beta2);
     const T shrink = static_cast<T>(decoupled ? 1.0 - o.lr * o.weight_decay : 1.0);
     const T decay = static_cast<T>(decoupled ? 0.0 : o.weight_decay);
+    const T pull = static_cast<T>(o.lr * o.l1);
     detail::each_element<T>(
         [=](T& x, T d, T& mean, T& square) {
           d += decay * x;
           mean = b1 * mean + c1 * d;
           square = b2 * square + c2 * d * d;
-          x = shrink * x - rate * mean / (std::sqrt(square) * scale + eps);
+          x = detail::shrunk(shrink * x - rate * mean / (std::sqrt(square) * scale + eps), pull);
         },
         p, g, slots[0], slots[1]);
   });

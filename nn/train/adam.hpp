@@ -12,6 +12,7 @@ struct BasicAdamOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = decoupled ? 1e-2 : 0.0;
+  double l1 = 0.0;  ///< as SgdOptions has it
 };
 
 /// What Adam and AdamW are.

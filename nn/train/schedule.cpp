@@ -64,6 +64,36 @@ double MultiStepLr::rate(double base, std::int64_t steps) const {
   return base;
 }
 
+StepLr::StepLr(Optimizer& of, StepLrOptions options) : Schedule(of), options_(options) {
+  if (options.every <= 0) fail("StepLr: got every ", options.every, " steps, needs a positive number");
+  detail::check_not_negative("StepLr", "gamma", options.gamma);
+  start();
+}
+
+double StepLr::rate(double base, std::int64_t steps) const {
+  return base * std::pow(options_.gamma, static_cast<double>(steps / options_.every));
+}
+
+LinearWarmup::LinearWarmup(Optimizer& of, LinearWarmupOptions options) : Schedule(of), options_(options) {
+  if (options.steps <= 0) fail("LinearWarmup: got ", options.steps, " steps, needs a positive number");
+  if (!(options.start >= 0 && options.start <= 1))
+    fail("LinearWarmup: got start ", options.start, ", needs 0 <= start <= 1");
+  start();
+}
+
+double LinearWarmup::rate(double base, std::int64_t steps) const {
+  const double part = static_cast<double>(std::min(steps, options_.steps)) / static_cast<double>(options_.steps);
+  return base * (options_.start + (1.0 - options_.start) * part);
+}
+
+LambdaLr::LambdaLr(Optimizer& of, std::function<double(std::int64_t)> factor)
+    : Schedule(of), factor_(std::move(factor)) {
+  if (!factor_) fail("LambdaLr: got no function");
+  start();
+}
+
+double LambdaLr::rate(double base, std::int64_t steps) const { return base * factor_(steps); }
+
 CosineLr::CosineLr(Optimizer& of, CosineLrOptions options) : Schedule(of), options_(options) {
   if (options.total_steps <= 0) fail("CosineLr: got total_steps ", options.total_steps, ", needs a positive number");
   detail::check_not_negative("CosineLr", "min_lr", options.min_lr);

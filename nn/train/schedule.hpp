@@ -2,7 +2,9 @@
 // Schedules of the learning rate. Each sets the rates of the start when made; step() moves on by one epoch or batch.
 #include <weft/nn/train/optimizer.hpp>
 
+#include <functional>
 #include <optional>
+#include <vector>
 
 namespace weft::nn {
 
@@ -59,6 +61,58 @@ class MultiStepLr : public Schedule {
 
  private:
   MultiStepLrOptions options_;
+};
+
+struct StepLrOptions {
+  std::int64_t every = 0;  ///< steps (PyTorch's step_size)
+  double gamma = 0.1;
+};
+
+/// The rate times gamma after every so many steps.
+class StepLr : public Schedule {
+ public:
+  StepLr(Optimizer& optimizer, StepLrOptions options);
+
+ protected:
+  double rate(double base, std::int64_t steps) const override;
+
+ private:
+  StepLrOptions options_;
+};
+
+/// The rate times gamma after every step.
+class ExponentialLr : public StepLr {
+ public:
+  ExponentialLr(Optimizer& optimizer, double gamma) : StepLr(optimizer, {.every = 1, .gamma = gamma}) {}
+};
+
+struct LinearWarmupOptions {
+  std::int64_t steps = 0;
+  double start = 0.0;  ///< the part of the rate that it begins with
+};
+
+/// From `start` times the rate straight up to the rate, which then stays (Goyal et al., arXiv 1706.02677).
+class LinearWarmup : public Schedule {
+ public:
+  LinearWarmup(Optimizer& optimizer, LinearWarmupOptions options);
+
+ protected:
+  double rate(double base, std::int64_t steps) const override;
+
+ private:
+  LinearWarmupOptions options_;
+};
+
+/// The rate times a function of the number of steps, which has to give the same for the same.
+class LambdaLr : public Schedule {
+ public:
+  LambdaLr(Optimizer& optimizer, std::function<double(std::int64_t steps)> factor);
+
+ protected:
+  double rate(double base, std::int64_t steps) const override;
+
+ private:
+  std::function<double(std::int64_t)> factor_;
 };
 
 struct CosineLrOptions {

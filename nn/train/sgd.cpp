@@ -16,6 +16,7 @@ std::vector<std::string> Sgd::slots(const std::vector<SgdOptions>& groups) {
 void Sgd::check(const SgdOptions& o) {
   detail::check_not_negative(name, "momentum", o.momentum);
   detail::check_not_negative(name, "weight_decay", o.weight_decay);
+  detail::check_not_negative(name, "l1", o.l1);
   if (!std::isfinite(o.dampening)) fail(name, ": got dampening ", o.dampening, ", needs a finite number");
 }
 
@@ -29,22 +30,23 @@ void Sgd::update(Tensor& p, const Tensor& g, Tensors& slots, const SgdOptions& o
   detail::visit_floating(p.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T lr = static_cast<T>(o.lr), decay = static_cast<T>(o.weight_decay), momentum = static_cast<T>(o.momentum);
+    const T pull = static_cast<T>(o.lr * o.l1);
     const T keep = step == 1 ? T{0} : momentum, take = step == 1 ? T{1} : static_cast<T>(1.0 - o.dampening);
     if (momentum == 0)
-      detail::each_element<T>([=](T& x, T d) { x -= lr * (d + decay * x); }, p, g);
+      detail::each_element<T>([=](T& x, T d) { x = detail::shrunk(x - lr * (d + decay * x), pull); }, p, g);
     else if (o.nesterov)
       detail::each_element<T>(
           [=](T& x, T d, T& buffer) {
             d += decay * x;
             buffer = keep * buffer + take * d;
-            x -= lr * (d + momentum * buffer);
+            x = detail::shrunk(x - lr * (d + momentum * buffer), pull);
           },
           p, g, slots[0]);
     else
       detail::each_element<T>(
           [=](T& x, T d, T& buffer) {
             buffer = keep * buffer + take * (d + decay * x);
-            x -= lr * buffer;
+            x = detail::shrunk(x - lr * buffer, pull);
           },
           p, g, slots[0]);
   });

@@ -3,7 +3,17 @@
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/engine/tensor.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace weft::detail {
+
+/// The proximal step of a penalty |x|: x moved towards 0 by `pull`, and not past it, so that small weights become
+/// exactly 0 (Parikh and Boyd, Proximal Algorithms, 2014, 6.5.2).
+template <class T>
+T shrunk(T x, T pull) {
+  return std::copysign(std::max(std::abs(x) - pull, T{0}), x);
+}
 
 /// Calls change(x, d, s...) with each element of a parameter p, of its gradient g and of its state tensors, all of type
 /// T; it may change all but the gradient. `change` holds numbers only: each thread works with a copy of its own, which

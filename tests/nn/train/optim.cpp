@@ -3,7 +3,10 @@
 #include <tests/support/statistics.hpp>
 #include <weft/weft.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <type_traits>
 
 using namespace weft;
 using test::values_of;
@@ -52,6 +55,48 @@ struct AdamRule {
       square[i] = o.beta2 * square[i] + (1 - o.beta2) * g * g;
       p[i] -= lr * (mean[i] / (1 - power1)) / (std::sqrt(square[i] / (1 - power2)) + o.eps);
     }
+  }
+};
+
+struct RmsPropRule {
+  nn::RmsPropOptions o;
+  Values square, mean, buffer;
+  void step(Values& p, const Values& gradient, double lr) {
+    for (Values* v : {&square, &mean, &buffer}) v->resize(p.size());
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      const double g = gradient[i] + o.weight_decay * p[i];
+      square[i] = o.alpha * square[i] + (1 - o.alpha) * g * g;
+      mean[i] = o.alpha * mean[i] + (1 - o.alpha) * g;
+      const double variance = o.centered ? square[i] - mean[i] * mean[i] : square[i];
+      buffer[i] = o.momentum * buffer[i] + g / (std::sqrt(variance) + o.eps);
+      p[i] -= lr * buffer[i];
+    }
+  }
+};
+
+struct AdagradRule {
+  nn::AdagradOptions o;
+  int steps = 0;
+  Values total;
+  void step(Values& p, const Values& gradient, double lr) {
+    total.resize(p.size(), o.initial_accumulator);
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      const double g = gradient[i] + o.weight_decay * p[i];
+      total[i] += g * g;
+      p[i] -= lr / (1 + steps * o.lr_decay) * g / (std::sqrt(total[i]) + o.eps);
+    }
+    ++steps;
+  }
+};
+
+// Another rule, and then the proximal step of l1.
+template <class Rule>
+struct Proximal {
+  Rule rule;
+  double l1;
+  void step(Values& p, const Values& gradient, double lr) {
+    rule.step(p, gradient, lr);
+    for (double& v : p) v = v > lr * l1 ? v - lr * l1 : v < -lr * l1 ? v + lr * l1 : 0;
   }
 };
 
@@ -148,6 +193,84 @@ TEST_CASE("defaults are PyTorch's") {
   compare(adam, AdamRule{{1e-3, 0.9, 0.999, 1e-8, 0}, false, 0, {}, {}}, b, 1e-3);
   nn::AdamW adamw(c);
   compare(adamw, AdamRule{{1e-3, 0.9, 0.999, 1e-8, 1e-2}, true, 0, {}, {}}, c, 1e-3);
+  const Tensors d = pair(), e = pair();
+  nn::RmsProp rms_prop(d);
+  compare(rms_prop, RmsPropRule{{0.01, 0.99, 1e-8, 0, 0, false}, {}, {}, {}}, d, 0.01);
+  nn::Adagrad adagrad(e);
+  compare(adagrad, AdagradRule{{0.01, 0, 0, 0, 1e-10}, 0, {}}, e, 0.01);
+}
+
+TEST_CASE("RmsProp and Adagrad with every option") {
+  manual_seed(8);
+  for (const DType dtype : {f32, f64})
+    for (const double decay : {0.0, 0.3}) {
+      const auto three = [&] {
+        return Tensors{random_leaf({3, 7}, dtype), random_leaf({5}, dtype), random_leaf({}, dtype)};
+      };
+      for (const double momentum : {0.0, 0.8})
+        for (const bool centered : {false, true}) {
+          CAPTURE(momentum);
+          CAPTURE(centered);
+          const nn::RmsPropOptions options{
+              .lr = 0.05, .alpha = 0.7, .eps = 0.1, .weight_decay = decay, .momentum = momentum, .centered = centered};
+          const Tensors parameters = three();
+          nn::RmsProp optimizer(parameters, options);
+          compare(optimizer, RmsPropRule{options, {}, {}, {}}, parameters, options.lr);
+        }
+      for (const double start : {0.0, 0.5}) {
+        const nn::AdagradOptions options{
+            .lr = 0.05, .lr_decay = 0.2, .weight_decay = decay, .initial_accumulator = start, .eps = 1e-3};
+        const Tensors parameters = three();
+        nn::Adagrad optimizer(parameters, options);
+        compare(optimizer, AdagradRule{options, 0, {}}, parameters, options.lr);
+      }
+    }
+  // Slots of a group that needs fewer than the others.
+  const Tensors parameters{random_leaf({4}, f64), random_leaf({3}, f64)};
+  const nn::RmsPropOptions momentum{.lr = 0.1, .momentum = 0.5}, centered{.lr = 0.1, .centered = true};
+  nn::RmsProp grouped({{{parameters[0]}, momentum}, {{parameters[1]}, centered}});
+  RmsPropRule rules[] = {{momentum, {}, {}, {}}, {centered, {}, {}, {}}};
+  Values expected[] = {values_of(parameters[0]), values_of(parameters[1])};
+  for (int step = 0; step < 3; ++step) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      Tensor p = parameters[i];
+      p.set_grad(randn_like(p));
+      rules[i].step(expected[i], values_of(p.grad()), 0.1);
+    }
+    grouped.step();
+  }
+  for (std::size_t i = 0; i < 2; ++i) CHECK(close(values_of(parameters[i]), expected[i], f64));
+}
+
+TEST_CASE("the proximal step of l1 makes small weights exactly 0, with every optimiser") {
+  manual_seed(9);
+  const auto three = [] { return Tensors{random_leaf({3, 7}, f64), random_leaf({5}, f64), random_leaf({}, f64)}; };
+  const auto zeros_in = [](const Tensors& parameters) {
+    const Values v = values_of(parameters[0]);
+    return std::count(v.begin(), v.end(), 0.0);
+  };
+  const auto check = [&](nn::Optimizer& optimizer, const auto& rule, const Tensors& parameters) {
+    compare(optimizer, Proximal<std::decay_t<decltype(rule)>>{rule, 4}, parameters, 0.05);
+    CHECK(zeros_in(parameters) > 0);
+  };
+  for (const double momentum : {0.0, 0.8})
+    for (const bool nesterov : {false, true}) {
+      if (nesterov && momentum == 0) continue;
+      const nn::SgdOptions options{.lr = 0.05, .momentum = momentum, .nesterov = nesterov, .l1 = 4};
+      const Tensors parameters = three();
+      nn::Sgd sgd(parameters, options);
+      check(sgd, SgdRule{options, {}}, parameters);
+    }
+  const Tensors a = three(), b = three(), c = three(), d = three();
+  nn::Adam adam(a, {.lr = 0.05, .l1 = 4});
+  check(adam, AdamRule{{.lr = 0.05}, false, 0, {}, {}}, a);
+  nn::AdamW adamw(b, {.lr = 0.05, .weight_decay = 0, .l1 = 4});
+  check(adamw, AdamRule{{.lr = 0.05}, true, 0, {}, {}}, b);
+  nn::RmsProp rms_prop(c, {.lr = 0.05, .momentum = 0.5, .l1 = 4});
+  check(rms_prop, RmsPropRule{{.lr = 0.05, .momentum = 0.5}, {}, {}, {}}, c);
+  nn::Adagrad adagrad(d, {.lr = 0.05, .l1 = 4});
+  check(adagrad, AdagradRule{{.lr = 0.05}, 0, {}}, d);
+  CHECK_THROWS_AS(nn::Sgd(three(), {.l1 = -1}), Error);
 }
 
 TEST_CASE("parameters large enough for several threads") {
@@ -235,7 +358,8 @@ void check_resumed(const Options& first, const Options& second, DType dtype) {
   T whole = grouped(parameters);
   steps(whole, 0, 5);
   whole.set_lr(0.033, 1);
-  whole.set_momentum(0.6, 0);
+  const double momentum = whole.momentum(0) > 0 ? 0.6 : 0;
+  if (momentum > 0) whole.set_momentum(momentum, 0);
   const Tensors others = copied(parameters), values = copied(parameters);
   T resumed = grouped(others);
   steps(resumed, 20, 24);  // a past of its own, which is forgotten
@@ -246,7 +370,7 @@ void check_resumed(const Options& first, const Options& second, DType dtype) {
   resumed.load_state(whole.state());
   CHECK(resumed.lr(0) == whole.lr(0));
   CHECK(resumed.lr(1) == 0.033);
-  CHECK(resumed.momentum(0) == 0.6);
+  CHECK(resumed.momentum(0) == momentum);
   CHECK(resumed.momentum(1) == whole.momentum(1));
   // One after the other: neither writes to the state of the other.
   steps(whole, 5, 11);
@@ -268,6 +392,11 @@ TEST_CASE("a loaded optimiser goes on bit for bit, groups and pauses included") 
     check_resumed<nn::Adam>(AdamOptions{.lr = 0.1}, AdamOptions{.lr = 0.2, .beta1 = 0.5, .weight_decay = 0.1}, dtype);
     using nn::AdamWOptions;
     check_resumed<nn::AdamW>(AdamWOptions{.lr = 0.1}, AdamWOptions{.lr = 0.2, .beta2 = 0.5}, dtype);
+    using nn::RmsPropOptions;
+    check_resumed<nn::RmsProp>(RmsPropOptions{.lr = 0.1, .momentum = 0.5}, RmsPropOptions{.lr = 0.2, .centered = true},
+                               dtype);
+    using nn::AdagradOptions;
+    check_resumed<nn::Adagrad>(AdagradOptions{.lr = 0.1, .lr_decay = 0.1}, AdagradOptions{.lr = 0.2}, dtype);
   }
 }
 

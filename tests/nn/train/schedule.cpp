@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 #include <weft/weft.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <optional>
 
 using namespace weft;
@@ -63,6 +65,42 @@ TEST_CASE("MultiStepLr: gamma to the power of the milestones reached, in any ord
   check(
       [](nn::Optimizer& o) { return std::make_unique<nn::MultiStepLr>(o, nn::MultiStepLrOptions{.milestones = {3}}); },
       [](double base, int steps) { return steps >= 3 ? base * 0.1 : base; }, untouched, 5);
+}
+
+TEST_CASE("StepLr and ExponentialLr: powers of gamma") {
+  check([](nn::Optimizer& o) { return std::make_unique<nn::StepLr>(o, nn::StepLrOptions{.every = 3, .gamma = 0.5}); },
+        [](double base, int steps) { return base * std::pow(0.5, steps / 3); }, untouched, 8);
+  check([](nn::Optimizer& o) { return std::make_unique<nn::ExponentialLr>(o, 0.9); },
+        [](double base, int steps) { return base * std::pow(0.9, steps); }, untouched, 5);
+  Fixture f;
+  CHECK_THROWS_AS(nn::StepLr(f.optimizer, {.every = 0}), Error);
+  CHECK_THROWS_AS(nn::ExponentialLr(f.optimizer, -1), Error);
+}
+
+TEST_CASE("LinearWarmup: straight up, then still") {
+  check([](nn::Optimizer& o) { return std::make_unique<nn::LinearWarmup>(o, nn::LinearWarmupOptions{.steps = 4}); },
+        [](double base, int steps) { return base * std::min(steps, 4) / 4; }, untouched, 7);
+  check(
+      [](nn::Optimizer& o) {
+        return std::make_unique<nn::LinearWarmup>(o, nn::LinearWarmupOptions{.steps = 5, .start = 0.5});
+      },
+      [](double base, int steps) { return base * (0.5 + 0.5 * std::min(steps, 5) / 5); }, untouched, 7);
+  Fixture f;
+  CHECK_THROWS_AS(nn::LinearWarmup(f.optimizer, {.steps = 0}), Error);
+  CHECK_THROWS_AS(nn::LinearWarmup(f.optimizer, {.steps = 3, .start = 2}), Error);
+}
+
+TEST_CASE("LambdaLr: a function of the steps") {
+  check(
+      [](nn::Optimizer& o) {
+        return std::make_unique<nn::LambdaLr>(o,
+                                              [](std::int64_t steps) { return 1.0 / static_cast<double>(1 + steps); });
+      },
+      [](double base, int steps) { return base / (1 + steps); }, untouched, 6);
+  Fixture f;
+  CHECK_THROWS_AS(nn::LambdaLr(f.optimizer, nullptr), Error);
+  CHECK_THROWS_AS(nn::LambdaLr(f.optimizer, [](std::int64_t) { return -1.0; }), Error);
+  CHECK(f.optimizer.lr(0) == 0.4);
 }
 
 TEST_CASE("CosineLr: half a cosine down to min_lr, and back") {
