@@ -122,8 +122,8 @@ std::string check(const ConvShape& s, int order = 2) {
   const auto plain = [&s](const Array& a, const Array& b, const Array& c) { return convolved(s, a, b, c); };
   std::string wrong = test::check_bilinear(op, plain, x, w, g, order);
   const Products expected = convolved(s, x, w, g);
-  for (const int threads : {1, 2}) {
-    if (test::sanitized && threads == 1) continue;
+  for (const int threads : {1, 2, 3}) {
+    if (test::sanitized && threads < 3) continue;
     const testing::Threads count(threads);
     wrong += check_paths<double>(s, x, w, g, expected) + check_paths<float>(s, x, w, g, expected);
   }
@@ -363,6 +363,10 @@ TEST_CASE("blocks and threads") {
           {"folded tiles", {1, 31, 33, 40}, 3, 6, {.stride = 2, .dilation = {2, 1}}},
           {"folded images", {5, 17, 15, 4}, 3, 66, {.padding = {1, 0}}},
           {"depthwise", {3, 21, 20, 67}, 3, 67, {.padding = {1, 0}, .groups = 67}},
+          {"one product for three threads", {5, 13, 13, 64}, 1, 69},
+          {"partial sums of three threads", {5, 12, 13, 32}, 3, 17, {.padding = {1, 0}}},
+          {"folded images for three threads", {7, 17, 15, 4}, 3, 90, {.padding = {1, 0}}},
+          {"depthwise for three threads", {5, 31, 33, 67}, 3, 67, {.padding = {1, 0}, .groups = 67}},
           {"depthwise, one image", {1, 37, 31, 67}, 3, 67, {.padding = {0, 1}, .groups = 67}},
       },
       1);
