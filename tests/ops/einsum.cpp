@@ -55,6 +55,8 @@ TEST_CASE("chains of matrices are multiplied in the cheapest order") {
   CHECK(known == Pairs{{1, 2}, {0, 1}, {3, 4}, {3, 5}, {0, 3}});
   // More than eight: the vector at the end first.
   CHECK(chain_order({60, 60, 60, 60, 60, 60, 60, 60, 60, 60, 1}).front() == std::pair<std::size_t, std::size_t>{8, 9});
+  // The pair that takes up least compared to both its factors, of which the second is the largest.
+  CHECK(chain_order({4, 4, 4, 4, 4, 2, 50, 4, 4, 4, 4}).front() == std::pair<std::size_t, std::size_t>{5, 6});
 }
 
 TEST_CASE("transposed operands are not copied") {
