@@ -71,7 +71,8 @@ StepLr::StepLr(Optimizer& of, StepLrOptions options) : Schedule(of), options_(op
 }
 
 double StepLr::rate(double base, std::int64_t steps) const {
-  return base * std::pow(options_.gamma, static_cast<double>(steps / options_.every));
+  const std::int64_t times = steps / options_.every;
+  return base * std::pow(options_.gamma, static_cast<double>(times));
 }
 
 LinearWarmup::LinearWarmup(Optimizer& of, LinearWarmupOptions options) : Schedule(of), options_(options) {
