@@ -164,9 +164,13 @@ Tensor tile(const Tensor& a, const Shape& counts) {
     }
   }
   if (seen.size() > max_rank) {
-    Shape inner = times, outer = times;
-    for (int i = 0; i < times.rank(); ++i) (i < times.rank() / 2 ? inner : outer)[i] = 1;
-    return tile(tile(reshape(a, shape), inner), outer);
+    // The last by itself, then one less.
+    int last = times.rank() - 1;
+    while (times[last] == 1) --last;
+    Shape inner = times;
+    for (int i = 0; i < last; ++i) inner[i] = 1;
+    times[last] = 1;
+    return tile(tile(reshape(a, shape), inner), times);
   }
   return reshape(broadcast_to(reshape(a, Shape(seen.data(), seen.size())), Shape(filled.data(), filled.size())),
                  result);

@@ -6,7 +6,7 @@ namespace weft::nn {
 
 /// A copy of a module whose parameters follow the original's as average = decay average + (1 - decay) value, in
 /// evaluation mode and without gradients (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992). Floating buffers are
-/// averaged likewise, others copied. The module must outlive it, and keep its parameters.
+/// averaged likewise, others copied. It holds the tensors, not the module.
 class Ema {
  public:
   /// Throws Error unless 0 <= decay < 1.

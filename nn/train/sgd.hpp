@@ -10,8 +10,8 @@ struct SgdOptions {
   double weight_decay = 0.0;
   double dampening = 0.0;
   bool nesterov = false;
-  double l1 =
-      0.0;  ///< after each update weights move towards 0 by lr l1, the proximal step: small ones become exactly 0
+  /// The proximal step: after each update weights move towards 0 by lr l1, and small ones become exactly 0.
+  double l1 = 0.0;
 };
 
 /// Stochastic gradient descent with momentum or Nesterov's (Sutskever et al., ICML 2013), as in PyTorch:
