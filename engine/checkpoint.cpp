@@ -5,24 +5,12 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/detail/extras.hpp>
+#include <weft/engine/detail/recompute.hpp>
 #include <weft/engine/detail/surroundings.hpp>
 #include <weft/engine/random.hpp>
 
 namespace weft {
 namespace {
-
-// Another handle on the value, with a place of its own on the tape: where f's part of it begins.
-struct Entrance {
-  static constexpr const char* name = "checkpoint_input";
-  static Tensor forward(Context&, const Tensor& x) { return x.detach(); }
-  static Tensors backward(Context&, const Tensor& g) { return {g}; }
-};
-
-Tensors enter(const Tensors& inputs) {
-  Tensors entered;
-  for (const Tensor& input : inputs) entered.push_back(apply(Entrance{}, input));
-  return entered;
-}
 
 // A tensor with the place of a computed one but without its value: enough to lead a gradient there.
 Tensor place_of(Node* node, std::uint32_t output, const detail::Meta& meta) {
@@ -88,7 +76,7 @@ struct Checkpoint {
     Tensors all;
     for (std::size_t i = 0; i < recipe->saved; ++i) all.push_back(context.saved(static_cast<int>(i)));
     const auto captured = all.begin() + static_cast<std::ptrdiff_t>(recipe->inputs);
-    const Tensors arguments = enter({all.begin(), captured});
+    const Tensors arguments = detail::enter({all.begin(), captured});
     Tensors targets = arguments;
     targets.insert(targets.end(), captured, all.end());
     const std::uint64_t floor = Node::next_stamp();

@@ -15,6 +15,7 @@
 #include <weft/nn/functional_call.hpp>
 #include <weft/nn/init.hpp>
 #include <weft/nn/layers/activation.hpp>
+#include <weft/nn/layers/attention.hpp>
 #include <weft/nn/layers/batch_norm.hpp>
 #include <weft/nn/layers/bilinear.hpp>
 #include <weft/nn/layers/conv.hpp>
@@ -27,6 +28,7 @@
 #include <weft/nn/layers/linear.hpp>
 #include <weft/nn/layers/pool.hpp>
 #include <weft/nn/layers/projection.hpp>
+#include <weft/nn/layers/recurrent.hpp>
 #include <weft/nn/layers/rezero.hpp>
 #include <weft/nn/layers/rms_norm.hpp>
 #include <weft/nn/layers/skip_all.hpp>

@@ -19,6 +19,7 @@
 #include <weft/ops/matmul.hpp>
 #include <weft/ops/normalization.hpp>
 #include <weft/ops/pool.hpp>
+#include <weft/ops/recurrent.hpp>
 #include <weft/ops/reduce.hpp>
 #include <weft/ops/resample.hpp>
 #include <weft/ops/reshape.hpp>

@@ -208,6 +208,64 @@ void densenet40() {
   report_images("densenet40_k12_cifar_b64", CifarDenseNet(40, 12), torch::randn({64, 3, 32, 32}), 3);
 }
 
+// A step forward and backward, gradients of the weights and of x, without an optimiser.
+template <class Run>
+void report_sequences(const std::string& name, nn::Module& net, const SequenceCase& q, int features, Run run) {
+  const Tensor x = torch::randn({q.batch, q.time, features}, torch::requires_grad());
+  report(name,
+         median_seconds(15, 3,
+                        [&] {
+                          net.zero_grad();
+                          forget_gradient(x);
+                          run(x).pow(2).mean().backward();
+                        }),
+         ms_per_step);
+}
+
+void sequences() {
+  torch::manual_seed(0);
+  for (const SequenceCase& q : sequence_cases) {
+    nn::LSTM lstm(nn::LSTMOptions(q.in, q.hidden).batch_first(true));
+    nn::GRU gru(nn::GRUOptions(q.in, q.hidden).batch_first(true));
+    report_sequences(q.name("lstm"), *lstm, q, q.in, [&](const Tensor& x) { return std::get<0>(lstm(x)); });
+    report_sequences(q.name("gru"), *gru, q, q.in, [&](const Tensor& x) { return std::get<0>(gru(x)); });
+  }
+}
+
+// Vaswani's encoder layer with the normalisation first, which torch::nn's cannot have, by plain code.
+struct TransformerBlockImpl : nn::Module {
+  nn::LayerNorm norm1, norm2;
+  nn::MultiheadAttention attention;
+  nn::Linear linear1, linear2;
+
+  TransformerBlockImpl(int features, int heads)
+      : norm1(nn::LayerNormOptions({features})),
+        norm2(nn::LayerNormOptions({features})),
+        attention(nn::MultiheadAttentionOptions(features, heads)),
+        linear1(features, 4 * features),
+        linear2(4 * features, features) {
+    register_module("norm1", norm1);
+    register_module("norm2", norm2);
+    register_module("attention", attention);
+    register_module("linear1", linear1);
+    register_module("linear2", linear2);
+  }
+  Tensor forward(const Tensor& x) {  // {time, batch, features}, which its attention wants
+    const Tensor h = norm1(x);
+    const Tensor y = x + std::get<0>(attention->forward(h, h, h, {}, /*need_weights=*/false));
+    return y + linear2(torch::gelu(linear1(norm2(y))));
+  }
+};
+TORCH_MODULE(TransformerBlock);
+
+void transformer() {
+  torch::manual_seed(0);
+  for (const TransformerCase& q : transformer_cases) {
+    TransformerBlock block(q.features, q.heads);
+    report_sequences(q.name(), *block, {q.time, q.batch, 0, 0}, q.features, [&](const Tensor& x) { return block(x); });
+  }
+}
+
 // ---- single ops
 
 template <class F>
@@ -293,6 +351,8 @@ int main(int argc, char** argv) {
                   {"resnet20_fashion", resnet20_fashion},
                   {"resnet110", resnet110},
                   {"densenet40", densenet40},
+                  {"sequences", sequences},
+                  {"transformer", transformer},
                   {"ew", elementwise},
                   {"reduce", reductions},
                   {"gemm", products},

@@ -83,6 +83,26 @@ inline constexpr ConvCase conv_cases[] = {
     {64, 16, 16, 32, 3, 1, 1}, {64, 32, 32, 16, 3, 1, 1}, {64, 64, 64, 8, 3, 1, 1},   {64, 16, 32, 32, 3, 2, 1},
     {8, 64, 64, 56, 3, 1, 1},  {8, 256, 64, 56, 1, 1, 0}, {8, 256, 256, 14, 3, 1, 1},
 };
+/// Recurrent nets of one layer over sequences of equal length.
+struct SequenceCase {
+  int batch, time, in, hidden;
+
+  std::string name(const char* kind) const {
+    return std::string(kind) + "_b" + std::to_string(batch) + "_t" + std::to_string(time) + "_i" + std::to_string(in) +
+           "_h" + std::to_string(hidden);
+  }
+};
+inline constexpr SequenceCase sequence_cases[] = {{32, 64, 128, 256}, {64, 50, 64, 128}, {16, 32, 512, 512}};
+/// Blocks of a transformer, whose inner layer is four times as wide.
+struct TransformerCase {
+  int batch, time, features, heads;
+
+  std::string name() const {
+    return "transformer_b" + std::to_string(batch) + "_t" + std::to_string(time) + "_d" + std::to_string(features) +
+           "_h" + std::to_string(heads);
+  }
+};
+inline constexpr TransformerCase transformer_cases[] = {{32, 128, 256, 8}, {8, 256, 128, 4}, {4, 512, 256, 8}};
 inline constexpr int elementwise_sizes[] = {1000, 100'000, 4'000'000};
 
 }  // namespace peers

@@ -130,6 +130,8 @@ int main(int argc, char** argv) {
                   {"resnet20_fashion", resnet20_fashion},
                   {"resnet110", resnet110},
                   {"densenet40", densenet40},
+                  {"sequences", sequences},
+                  {"transformer", transformer},
                   {"ew", elementwise},
                   {"reduce", reductions},
                   {"gemm", products},

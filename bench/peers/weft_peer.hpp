@@ -13,5 +13,7 @@ void resnet20_channels_last();
 void resnet20_fashion();
 void resnet110();
 void densenet40();
+void sequences();
+void transformer();
 
 }  // namespace peers

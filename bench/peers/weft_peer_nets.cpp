@@ -1,13 +1,18 @@
 // The workloads of libtorch_peer.cpp in weft: training steps of whole nets.
+#include <weft/engine/create.hpp>
 #include <weft/engine/random.hpp>
 #include <weft/nn/containers.hpp>
 #include <weft/nn/layers/activation.hpp>
+#include <weft/nn/layers/attention.hpp>
 #include <weft/nn/layers/linear.hpp>
+#include <weft/nn/layers/recurrent.hpp>
 #include <weft/nn/losses.hpp>
 #include <weft/nn/models/densenet.hpp>
 #include <weft/nn/models/resnet.hpp>
 #include <weft/nn/train/adam.hpp>
 #include <weft/nn/train/sgd.hpp>
+#include <weft/ops/reduce.hpp>
+#include <weft/ops/unary.hpp>
 
 #include "weft_peer.hpp"
 
@@ -33,6 +38,19 @@ void report_images(const std::string& name, const nn::ModulePtr& net, const weft
                    nn::SgdOptions options = {.momentum = 0.9, .weight_decay = 1e-4}) {
   options.lr = 0.1;
   report_training(name, *net, nn::Sgd(net->parameters(), options), input, repetitions);
+}
+
+// A step forward and backward, gradients of the weights and of x, without an optimiser.
+void report_sequences(const std::string& name, nn::Module& net, const weft::Shape& input) {
+  weft::Tensor x = weft::parameter(weft::randn(input));
+  report(name,
+         median_seconds(15, 3,
+                        [&] {
+                          net.zero_grad();
+                          x.zero_grad();
+                          mean(square(net(x))).backward();
+                        }),
+         ms_per_step);
 }
 
 nn::ModulePtr resnet(int depth, int channels) {
@@ -81,6 +99,24 @@ void resnet110() {
 void densenet40() {
   weft::manual_seed(0);
   report_images("densenet40_k12_cifar_b64", nn::densenet(40, 12, false, 1.0), {64, 32, 32, 3}, 3);
+}
+
+void sequences() {
+  weft::manual_seed(0);
+  for (const SequenceCase& q : sequence_cases) {
+    nn::Lstm lstm(q.in, q.hidden);
+    nn::Gru gru(q.in, q.hidden);
+    report_sequences(q.name("lstm"), lstm, {q.batch, q.time, q.in});
+    report_sequences(q.name("gru"), gru, {q.batch, q.time, q.in});
+  }
+}
+
+void transformer() {
+  weft::manual_seed(0);
+  for (const TransformerCase& q : transformer_cases) {
+    nn::TransformerBlock block(q.features, q.heads);
+    report_sequences(q.name(), block, {q.batch, q.time, q.features});
+  }
 }
 
 }  // namespace peers

@@ -115,6 +115,51 @@ ROWS["scaled_dot_product_attention (mask, causal)"] = lambda *inputs: attention(
 ROWS["scaled_dot_product_attention (added mask)"] = attention
 
 
+def recurrence(step, cell=False, bias=False):
+    """The states that a step makes of the input's part of the gates, the state's part, and the state and cell before."""
+
+    def states(x, weight, *others, lengths=None, reverse=False):
+        b, others = (others[0], others[1:]) if bias else (0.0, others)
+        if lengths is not None:
+            others = others[:-1]
+        h, c = others[0], others[1] if cell else others[0]
+        hidden, cells = [None] * len(x), [None] * len(x)
+        for t in reversed(range(len(x))) if reverse else range(len(x)):
+            after = step(x[t], h @ weight + b, h, c)
+            reached = torch.ones_like(h, dtype=torch.bool) if lengths is None else (lengths > t)[:, None]
+            h, c = torch.where(reached, after[0], h), torch.where(reached, after[1], c)
+            hidden[t], cells[t] = h, c
+        y = torch.stack(hidden), torch.stack(cells)
+        return y if cell else y[0]
+
+    return states
+
+
+def lstm_step(x, r, h, c):
+    i, f, g, o = (x + r).chunk(4, -1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def gru_step(x, r, h, c):
+    (xr, xz, xn), (rr, rz, rn) = x.chunk(3, -1), r.chunk(3, -1)
+    z, n = torch.sigmoid(xz + rz), torch.tanh(xn + torch.sigmoid(xr + rr) * rn)
+    return (1 - z) * n + z * h, c
+
+
+for name, states in {
+    "rnn_states": recurrence(lambda x, r, h, c: (torch.tanh(x + r), c)),
+    "rnn_relu_states": recurrence(lambda x, r, h, c: (torch.relu(x + r), c)),
+    "lstm_states": recurrence(lstm_step, cell=True),
+    "gru_states": recurrence(gru_step, bias=True),
+}.items():
+    ROWS[name] = states
+    ROWS[f"{name} (reverse)"] = lambda *inputs, states=states: states(*inputs, reverse=True)
+    ROWS[f"{name} (lengths)"] = lambda *inputs, states=states: states(*inputs, lengths=inputs[-1])
+    ROWS[f"{name} (reverse, lengths)"] = lambda *inputs, states=states: states(
+        *inputs, lengths=inputs[-1], reverse=True)
+
+
 def hinge(score, target, reduction="none"):
     return F.margin_ranking_loss(score, torch.zeros_like(score), target, margin=1.0, reduction=reduction)
 

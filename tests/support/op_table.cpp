@@ -16,6 +16,7 @@ std::vector<OpRow> make_table() {
   add_network_rows(rows);
   add_image_rows(rows);
   add_attention_rows(rows);
+  add_recurrent_rows(rows);
   add_loss_rows(rows);
   add_product_rows(rows);
   add_linalg_rows(rows);

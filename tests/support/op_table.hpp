@@ -71,6 +71,7 @@ void add_sort_rows(std::vector<OpRow>& rows);
 void add_network_rows(std::vector<OpRow>& rows);
 void add_image_rows(std::vector<OpRow>& rows);
 void add_attention_rows(std::vector<OpRow>& rows);
+void add_recurrent_rows(std::vector<OpRow>& rows);
 void add_loss_rows(std::vector<OpRow>& rows);
 void add_product_rows(std::vector<OpRow>& rows);
 void add_linalg_rows(std::vector<OpRow>& rows);

@@ -6,7 +6,7 @@
 // it falls into stride_h * stride_w such sums, each over the taps that reach the input pixels of one phase.
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/conv/paths.hpp>
-#include <weft/ops/kernels/conv/row_tile.hpp>
+#include <weft/ops/kernels/linalg/row_tile.hpp>
 #include <weft/ops/kernels/simd/register_tiles.hpp>
 
 namespace weft::detail {

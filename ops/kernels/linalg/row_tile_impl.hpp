@@ -1,6 +1,6 @@
 #pragma once
 // row_tile.hpp's kernels; row_tile.cpp and row_tile_double.cpp instantiate them.
-#include <weft/ops/kernels/conv/row_tile.hpp>
+#include <weft/ops/kernels/linalg/row_tile.hpp>
 #include <weft/ops/kernels/simd/register_tiles.hpp>
 
 namespace weft::detail {

@@ -1,4 +1,4 @@
-#include <weft/ops/kernels/conv/row_tile_impl.hpp>
+#include <weft/ops/kernels/linalg/row_tile_impl.hpp>
 
 namespace weft::detail {
 
