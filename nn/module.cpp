@@ -1,5 +1,6 @@
 #include <weft/nn/module.hpp>
 
+#include <fnmatch.h>
 #include <algorithm>
 #include <iostream>
 #include <unordered_set>
@@ -171,12 +172,37 @@ void Module::freeze(bool frozen) {
   for (Tensor& p : parameters()) p.set_requires_grad(!frozen);
 }
 
-ForwardHookHandle Module::register_forward_hook(std::string_view path, ForwardHook hook) {
-  auto shared = std::make_shared<ForwardHook>(std::move(hook));
-  auto& hooks = at(path).hooks_;
-  std::erase_if(hooks, [](const auto& h) { return !*h; });
-  hooks.push_back(shared);
-  return ForwardHookHandle(shared);
+std::vector<std::pair<std::string, Module*>> Module::matching(std::string_view pattern) {
+  const std::string text(pattern);
+  if (text.find_first_of("*?[") == std::string::npos) return {{text, &at(pattern)}};
+  auto found = named_modules();
+  std::erase_if(found, [&](const auto& named) { return fnmatch(text.c_str(), named.first.c_str(), 0) != 0; });
+  if (found.empty()) fail("module: no name in this ", type_name(*this), " is like \"", pattern, "\"");
+  return found;
+}
+
+ModuleHookHandle Module::register_forward_hook(std::string_view pattern, ForwardHook hook) {
+  const auto shared = std::make_shared<ForwardHook>(std::move(hook));
+  for (auto& [name, module] : matching(pattern)) {
+    std::erase_if(module->hooks_, [](const auto& h) { return !*h; });
+    module->hooks_.push_back(shared);
+  }
+  return ModuleHookHandle(shared);
+}
+
+ModuleHookHandle Module::register_backward_hook(std::string_view pattern, BackwardHook hook) {
+  // The forward hook alone keeps it: what is on the tape forgets it when that is taken off, or with the module.
+  return register_forward_hook(
+      pattern,
+      [shared = std::make_shared<BackwardHook>(std::move(hook))](Module& module, const Tensor&,
+                                                                 const Tensor& output) -> Tensor {
+        if (Tensor y = output; y.requires_grad())
+          y.register_hook([&module, weak = std::weak_ptr(shared)](const Tensor& gradient) -> Tensor {
+            const auto call = weak.lock();
+            return call ? (*call)(module, gradient) : Tensor();
+          });
+        return {};
+      });
 }
 
 std::int64_t Module::multiply_adds(const Shape&, const Shape&) const { return 0; }

@@ -22,11 +22,15 @@ using ModulePtr = std::shared_ptr<Module>;
 /// again is called again for that: without an end, the stack overflows.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 
-/// Names a registered forward hook, to take it off again.
-class ForwardHookHandle {
+/// Called in backward with the gradient of what a module gave; what it returns replaces the gradient, an undefined
+/// tensor leaves it.
+using BackwardHook = std::function<Tensor(Module& module, const Tensor& gradient)>;
+
+/// Names a registered hook of modules, to take it off again.
+class ModuleHookHandle {
  public:
-  ForwardHookHandle() = default;
-  explicit ForwardHookHandle(std::weak_ptr<ForwardHook> hook) : hook_(std::move(hook)) {}
+  ModuleHookHandle() = default;
+  explicit ModuleHookHandle(std::weak_ptr<ForwardHook> hook) : hook_(std::move(hook)) {}
   /// The hook is not called any more.
   void remove() {
     if (auto hook = hook_.lock()) *hook = nullptr;
@@ -99,17 +103,31 @@ class Module {
   /// Parameters stop (or start again) to require gradients.
   void freeze(bool frozen = true);
 
-  /// Calls `hook` after each forward of the module with this dotted name ("" is this one).
-  ForwardHookHandle register_forward_hook(std::string_view path, ForwardHook hook);
+  /// What a pattern of dotted names means, "stage2.*" or "*.conv?", as in a shell; here * and ? stand for dots too.
+  /// A name without *, ? and [ means the one module at(name). Throws Error if there is none.
+  std::vector<std::pair<std::string, Module*>> matching(std::string_view pattern);
+  /// Calls `hook` after each forward of the modules that the pattern means ("" is this one).
+  ModuleHookHandle register_forward_hook(std::string_view pattern, ForwardHook hook);
   /// The same for a function that returns nothing.
   template <class F>
-    requires std::is_void_v<std::invoke_result_t<F&, Module&, const Tensor&, const Tensor&>> ForwardHookHandle
-    register_forward_hook(std::string_view path, F look) {
+    requires std::is_void_v<std::invoke_result_t<F&, Module&, const Tensor&, const Tensor&>> ModuleHookHandle
+    register_forward_hook(std::string_view pattern, F look) {
       return register_forward_hook(
-          path, ForwardHook([look = std::move(look)](Module& m, const Tensor& x, const Tensor& y) mutable {
+          pattern, ForwardHook([look = std::move(look)](Module& m, const Tensor& x, const Tensor& y) mutable {
             look(m, x, y);
             return Tensor();
           }));
+    }
+  /// Calls `hook` when backward has the gradient of what such a module gave, once for each of its calls that is
+  /// connected to the loss.
+  ModuleHookHandle register_backward_hook(std::string_view pattern, BackwardHook hook);
+  template <class F>
+    requires std::is_void_v<std::invoke_result_t<F&, Module&, const Tensor&>> ModuleHookHandle
+    register_backward_hook(std::string_view pattern, F look) {
+      return register_backward_hook(pattern, BackwardHook([look = std::move(look)](Module& m, const Tensor& g) mutable {
+                                      look(m, g);
+                                      return Tensor();
+                                    }));
     }
 
   /// Internal: remembers how to copy a module of this type, for clone().

@@ -1,5 +1,6 @@
 #pragma once
 // Everything in nn.
+#include <weft/nn/capture.hpp>
 #include <weft/nn/clone.hpp>
 #include <weft/nn/containers.hpp>
 #include <weft/nn/data/csv.hpp>

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/detail/node.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/engine/observer.hpp>
 #include <weft/nn/detail/module_access.hpp>
@@ -21,10 +22,11 @@ struct Row {
   std::int64_t parameters = 0;
   bool shared = false;  // they have been counted
   std::optional<std::int64_t> multiply_adds = std::nullopt;
+  std::int64_t saved = 0;  // bytes, for backward
 
   bool same(const Row& other) const {
     return kind == other.kind && output == other.output && parameters == other.parameters && shared == other.shared &&
-           multiply_adds == other.multiply_adds;
+           multiply_adds == other.multiply_adds && saved == other.saved;
   }
 };
 using Rows = std::vector<Row>;
@@ -75,6 +77,7 @@ Rows folded(std::span<const Row> rows, std::size_t level = 1) {
       if (more > 1) row.path += " .. " + std::string(begin(blocks[end - 1])), row.kind += ", x" + std::to_string(more);
       for (const Row& one : block) {
         if (!one.shared) row.parameters += static_cast<std::int64_t>(more) * one.parameters;
+        row.saved += static_cast<std::int64_t>(more) * one.saved;
         if (one.multiply_adds)
           row.multiply_adds = row.multiply_adds.value_or(0) + static_cast<std::int64_t>(more) * *one.multiply_adds;
       }
@@ -85,15 +88,19 @@ Rows folded(std::span<const Row> rows, std::size_t level = 1) {
   return result;
 }
 
-using Line = std::array<std::string, 5>;
+using Line = std::array<std::string, 6>;
 
 Line line_of(const Row& row) {
-  return {row.path, row.kind, row.output, row.shared ? "shared" : weft::detail::grouped(row.parameters),
-          row.multiply_adds ? weft::detail::grouped(*row.multiply_adds) : ""};
+  return {row.path,
+          row.kind,
+          row.output,
+          row.shared ? "shared" : weft::detail::grouped(row.parameters),
+          row.multiply_adds ? weft::detail::grouped(*row.multiply_adds) : "",
+          weft::detail::grouped(row.saved)};
 }
 
 std::string table_of(const std::vector<Line>& lines) {
-  std::array<std::size_t, 5> width{};
+  std::array<std::size_t, std::tuple_size_v<Line>> width{};
   for (const Line& line : lines)
     for (std::size_t c = 0; c < line.size(); ++c) width[c] = std::max(width[c], line[c].size());
   std::string text;
@@ -116,6 +123,7 @@ class Visit : public Observer {
   Visit(Module& root, const Tensors& inputs) : modules_(root.named_modules()) {
     for (auto& [path, module] : modules_) training_.push_back(module->is_training());
     for (const Tensor& p : root.parameters()) known_.insert(p.impl());
+    for (const auto& [name, t] : ModuleAccess::tensors(root)) kept_.insert(&*t.impl()->storage);
     for (const Tensor& t : inputs) known_.insert(t.impl());
     for (auto& [path, module] : modules_) {
       by_place_.emplace(ModuleAccess::place(*module), module);
@@ -131,7 +139,7 @@ class Visit : public Observer {
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
   ~Visit() override {
-    for (ForwardHookHandle& hook : hooks_) hook.remove();
+    for (ModuleHookHandle& hook : hooks_) hook.remove();
     for (std::size_t i = 0; i < modules_.size(); ++i) ModuleAccess::set_training(*modules_[i].second, training_[i]);
   }
 
@@ -144,6 +152,7 @@ class Visit : public Observer {
                            .parameters = t->size()});
   }
   void after(const OpCall& call) override {
+    count_saved(call);
     const auto found = by_place_.find(call.module());
     if (found == by_place_.end() || call.outputs().empty() || !call.outputs()[0].defined()) return;
     Ops& ops = ops_[found->second];
@@ -152,13 +161,13 @@ class Visit : public Observer {
     ops.row = rows.size();
   }
 
-  // Layers with parameters whose hook was not called: their forward gives no tensor, or it is another function; or
-  // nothing of it ran.
+  // Blocks whose own ops save something; and layers with parameters whose hook was not called: their forward gives no
+  // tensor, or it is another function; or nothing of it ran.
   void add_others() {
     std::vector<std::pair<std::size_t, std::function<void(std::size_t)>>> late;
     for (auto& [path, module] : modules_) {
       const std::int64_t own = ModuleAccess::own_parameters(*module);
-      if (own == 0 || counted_.contains(module)) continue;
+      if ((own == 0 && !saved_.contains(module)) || counted_.contains(module)) continue;
       const auto found = ops_.find(module);
       if (found != ops_.end())
         late.emplace_back(found->second.row,
@@ -173,6 +182,7 @@ class Visit : public Observer {
   }
 
   Rows rows, unowned;
+  std::int64_t all_saved = 0;
 
  private:
   struct Ops {
@@ -188,16 +198,35 @@ class Visit : public Observer {
                                                                  .output = weft::detail::to_text(output),
                                                                  .parameters = own,
                                                                  .shared = !counted_.insert(&layer).second,
-                                                                 .multiply_adds = layer.multiply_adds(input, output)});
+                                                                 .multiply_adds = layer.multiply_adds(input, output),
+                                                                 .saved = std::exchange(saved_[&layer], 0)});
+  }
+
+  // What an op has kept for backward goes to the module that called it, once, wherever else it is kept.
+  void count_saved(const OpCall& call) {
+    if (call.outputs().empty() || !call.outputs()[0].defined()) return;
+    const Node* const node = call.outputs()[0].impl()->node;
+    if (node == nullptr) return;
+    graph_.push_back(call.outputs()[0]);
+    const auto found = by_place_.find(call.module());
+    for (const weft::detail::Saved& saved : node->saved())
+      if (saved.tensor.defined() && kept_.insert(&*saved.tensor.impl()->storage).second) {
+        const auto bytes = saved.tensor.size() * static_cast<std::int64_t>(size_of(saved.tensor.dtype()));
+        all_saved += bytes;
+        if (found != by_place_.end()) saved_[found->second] += bytes;
+      }
   }
 
   std::vector<std::pair<std::string, Module*>> modules_;
-  std::vector<ForwardHookHandle> hooks_;
+  std::vector<ModuleHookHandle> hooks_;
   std::vector<bool> training_;
   std::unordered_map<std::string, Module*> by_place_;
   std::unordered_set<const Module*> counted_;
   std::unordered_set<const void*> known_;  // parameters, inputs, and what was found
   std::unordered_map<const Module*, Ops> ops_;
+  std::unordered_map<const Module*, std::int64_t> saved_;  // bytes that stand in no row yet
+  std::unordered_set<const void*> kept_;                   // storages: parameters', buffers', and what was saved
+  Tensors graph_;                                          // so that no storage takes another's place
 };
 
 }  // namespace
@@ -216,7 +245,7 @@ std::string weft::detail::summary_of(nn::Module& module, const Tensors& inputs, 
   nn::Visit visit(module, inputs);
   Tensor y;
   {
-    const NoGrad off;
+    const EnableGrad on;
     const Observe observe(visit);
     y = run();
   }
@@ -226,8 +255,9 @@ std::string weft::detail::summary_of(nn::Module& module, const Tensors& inputs, 
                 .output = y.defined() ? to_text(y.shape()) : "",
                 .multiply_adds = 0};
   for (const Tensor& p : module.parameters()) total.parameters += p.size();
+  total.saved = visit.all_saved;
   for (const nn::Row& row : visit.rows) *total.multiply_adds += row.multiply_adds.value_or(0);
-  std::vector<nn::Line> lines{{"layer", "kind", "output", "parameters", "multiply-adds"}};
+  std::vector<nn::Line> lines{{"layer", "kind", "output", "parameters", "multiply-adds", "saved bytes"}};
   for (const nn::Row& row : options.fold ? nn::folded(visit.rows) : visit.rows) lines.push_back(nn::line_of(row));
   lines.push_back(nn::line_of(total));
   for (const nn::Row& row : visit.unowned) lines.push_back(nn::line_of(row));

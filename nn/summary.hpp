@@ -28,9 +28,11 @@ Tensor tensor_from(F& f) {
 
 namespace nn {
 
-/// One line for each layer that was called or has parameters of its own: name, kind, output shape, parameters and
-/// multiply-adds, then the totals. Runs the net once, in evaluation mode and unrecorded, on zeros of this shape (batch
-/// included) in the parameters' dtype. A layer called twice has two lines; its parameters count once.
+/// One line for each layer that was called or has parameters of its own: name, kind, output shape, parameters,
+/// multiply-adds and the bytes saved for backward, then the totals. Runs the net once, in evaluation mode and recorded,
+/// on zeros of this shape (batch included) in the parameters' dtype. A layer called twice has two lines; its parameters
+/// count once. What several ops save counts where it was saved first; parameters and buffers do not count, nor the
+/// masks of dropout, which are made in training only.
 ///
 /// Blocks that are the same line by line, but for their number in the path, are shown once: "stage1.1 .. stage1.17",
 /// "as stage1.0" with the sums of these. After the totals comes what no module owns: leaves that require a gradient and

@@ -16,7 +16,8 @@ std::vector<std::string> lines(const std::string& text) {
 }
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// The number in a column from the right, without its commas; 0 if there is none.
+// The number in a column from the right (saved bytes, multiply-adds, parameters), without its commas; 0 if there is
+// none.
 std::int64_t number(const std::string& line, int from_right) {
   std::istringstream in(line);
   std::vector<std::string> words;
@@ -70,8 +71,8 @@ TEST_CASE("blocks like the one before are one line, and the columns still add up
   CHECK_FALSE(has(whole, "as stage"));
   CHECK(nn::summary(*net, {1, 8, 8, 3}, {.fold = false}) == whole);
   const std::vector<std::string> unfolded = lines(whole);
-  CHECK(unfolded.size() == 2 + 3 + 21 * 5);
-  for (const int column : {0, 1}) {
+  CHECK(unfolded.size() == 2 + 4 + 21 * 6);
+  for (const int column : {0, 1, 2}) {
     std::int64_t sum = 0, sum_unfolded = 0;
     for (std::size_t i = 1; i + 1 < all.size(); ++i) sum += number(all[i], column);
     for (std::size_t i = 1; i + 1 < unfolded.size(); ++i) sum_unfolded += number(unfolded[i], column);
@@ -81,7 +82,7 @@ TEST_CASE("blocks like the one before are one line, and the columns still add up
   }
   std::int64_t parameters = 0;
   for (const Tensor& p : net->parameters()) parameters += p.size();
-  CHECK(number(all.back(), 1) == parameters);
+  CHECK(number(all.back(), 2) == parameters);
 }
 
 TEST_CASE("only numbered blocks that are the same are folded") {
@@ -89,8 +90,8 @@ TEST_CASE("only numbered blocks that are the same are folded") {
   const std::vector<std::string> folded = lines(nn::summary(same, {2, 4}));
   REQUIRE(folded.size() == 4);
   CHECK(has(folded[2], "1 .. 2  as 0, x2"));
-  CHECK(number(folded[2], 1) == 40);
-  CHECK(number(folded[2], 0) == 2 * 2 * 16);
+  CHECK(number(folded[2], 2) == 40);
+  CHECK(number(folded[2], 1) == 2 * 2 * 16);
   nn::Sequential pair(nn::make<nn::Linear>(4, 4), nn::make<nn::Linear>(4, 4));  // nothing to be won
   CHECK_FALSE(has(nn::summary(pair, {2, 4}), "as 0"));
   nn::Sequential wider(nn::make<nn::Linear>(4, 4), nn::make<nn::Linear>(4, 5), nn::make<nn::Linear>(5, 5));
@@ -107,8 +108,8 @@ TEST_CASE("only numbered blocks that are the same are folded") {
   REQUIRE(rows.size() == 5);
   CHECK(has(rows[1], "20"));
   CHECK(has(rows[2], "shared"));
-  CHECK(number(rows[4], 1) == 20);
-  CHECK(number(rows[4], 0) == 3 * 32);
+  CHECK(number(rows[4], 2) == 20);
+  CHECK(number(rows[4], 1) == 3 * 32);
 }
 
 TEST_CASE("several inputs of any dtype, and modules that are called in any way") {
@@ -118,18 +119,19 @@ TEST_CASE("several inputs of any dtype, and modules that are called in any way")
   const std::string table = nn::summary(net, ids, extra);
   const std::vector<std::string> all = lines(table);
   CAPTURE(table);
-  REQUIRE(all.size() == 8);
+  REQUIRE(all.size() == 9);
   CHECK(has(all[1], "embedding    Embedding  {3, 4}"));
-  CHECK(number(all[1], 1) == 40);
+  CHECK(number(all[1], 2) == 40);
   CHECK(has(all[2], "mixer.map    Linear     {3, 4}"));
-  CHECK(number(all[2], 0) == 3 * 16);
+  CHECK(number(all[2], 1) == 3 * 16);
   CHECK(has(all[3], "mixer        Mixer      {3, 4}"));  // a forward of two tensors
-  CHECK(number(all[3], 1) == 4);
+  CHECK(number(all[3], 2) == 4);
   CHECK(has(all[4], "halver       Halver     {3, 4}"));  // by its ops
-  CHECK(has(all[5], "unused       Linear     not called"));
-  CHECK(has(all[6], "total        TwoInputs  {3, 4}"));
-  CHECK(number(all[6], 1) == 40 + 20 + 4 + 4 + 10);
-  CHECK(has(all[7], "(no module)  leaf       {4}"));
+  CHECK(has(all[5], "(itself)     TwoInputs  {3, 4}"));  // saves what it multiplies
+  CHECK(has(all[6], "unused       Linear     not called"));
+  CHECK(has(all[7], "total        TwoInputs  {3, 4}"));
+  CHECK(number(all[7], 2) == 40 + 20 + 4 + 4 + 10);
+  CHECK(has(all[8], "(no module)  leaf       {4}"));
   CHECK(net.is_training());
   CHECK_FALSE(net.mixer->is_training());
   CHECK(nn::summary(net, [&] { return net.forward(ids, extra); }) == table);
@@ -162,5 +164,21 @@ TEST_CASE("the summary of a part of a net") {
   const std::string table = nn::summary(net->at("stage1"), ones({1, 8, 8, 16}));
   CHECK(has(table, "0.conv1"));
   CHECK(has(lines(table).back(), "Sequential"));
-  CHECK(lines(table).size() == 7);
+  CHECK(lines(table).size() == 8);
+}
+
+TEST_CASE("the bytes that are saved for backward") {
+  nn::Sequential net(nn::Linear(4, 5), nn::Tanh(), nn::Linear(5, 5), nn::ReLU(), nn::Identity());
+  const std::vector<std::string> all = lines(nn::summary(net, {3, 4}));
+  REQUIRE(all.size() == 7);
+  CHECK(number(all[1], 0) == 3 * 4 * 4);  // its input
+  CHECK(number(all[2], 0) == 3 * 5 * 4);  // its output, which the next layer saves too
+  CHECK(number(all[3], 0) == 0);
+  CHECK(number(all[4], 0) == 3 * 5 * 4);
+  CHECK(number(all[5], 0) == 0);
+  CHECK(number(all[6], 0) == 3 * (4 + 5 + 5) * 4);
+  net.to(f64);
+  CHECK(number(lines(nn::summary(net, {3, 4}))[6], 0) == 3 * (4 + 5 + 5) * 8);
+  net.freeze();  // nothing is to be differentiated
+  CHECK(number(lines(nn::summary(net, {3, 4}))[6], 0) == 0);
 }
