@@ -52,6 +52,19 @@ Tensors captured_by(const Tensors& outputs, const Tensors& entrances, std::uint6
   return captured;
 }
 
+thread_local bool second_call = false;
+
+class SecondCall {
+ public:
+  SecondCall() : outer_(std::exchange(second_call, true)) {}
+  ~SecondCall() { second_call = outer_; }
+  SecondCall(const SecondCall&) = delete;
+  SecondCall& operator=(const SecondCall&) = delete;
+
+ private:
+  bool outer_;
+};
+
 struct Recipe {
   MapOfSeveral f;
   detail::Draws draws;
@@ -81,6 +94,7 @@ struct Checkpoint {
     targets.insert(targets.end(), captured, all.end());
     const std::uint64_t floor = Node::next_stamp();
     const Tensors outputs = [&] {
+      const SecondCall second;
       const detail::Surrounded as_before(recipe->surroundings);
       const detail::DrawScope again(recipe->draws, detail::DrawScope::Mode::repeat);
       return recipe->f(arguments);
@@ -95,6 +109,8 @@ struct Checkpoint {
 };
 
 }  // namespace
+
+bool recomputing() { return second_call; }
 
 Tensors detail::checkpoint(MapOfSeveral f, const Tensors& inputs) {
   if (!grad_enabled()) return f(inputs);

@@ -13,8 +13,9 @@ Tensors checkpoint(MapOfSeveral f, const Tensors& inputs);
 /// and inside other checkpoints. Tensors that f uses besides its inputs, such as a module's parameters, get their
 /// gradients too: they are found by recording f once in the forward pass, so for the time of that call f's saved
 /// tensors are held, as they are in backward.
-/// Limits: f must compute the same each time; what it does besides (updating running statistics, say) happens twice;
-/// a tensor that it captured must not have been exchanged for another one in between.
+/// Limits: f must compute the same each time; what it does besides happens twice, unless it asks recomputing(), as
+/// batch norm does before it moves its running statistics; a tensor that it captured must not have been exchanged for
+/// another one in between.
 template <class F>
 auto checkpoint(F&& f, const Tensors& inputs) {
   MapOfSeveral map(f);
@@ -24,5 +25,8 @@ auto checkpoint(F&& f, const Tensors& inputs) {
     return detail::checkpoint(std::move(map), inputs);
 }
 Tensor checkpoint(const Function& f, const Tensor& input);
+
+/// Whether a checkpoint's function is being called for the second time on this thread.
+bool recomputing();
 
 }  // namespace weft

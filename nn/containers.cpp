@@ -1,5 +1,9 @@
 #include <weft/nn/containers.hpp>
 
+#include <algorithm>
+
+#include <weft/engine/checkpoint.hpp>
+
 namespace weft::nn {
 
 ModuleList::ModuleList(std::vector<ModulePtr> modules) {
@@ -16,8 +20,23 @@ Module& ModuleList::operator[](std::size_t i) const {
 }
 
 Tensor Sequential::forward(const Tensor& x) {
+  if (checkpoint_every < 0) fail("Sequential: got checkpoint_every ", checkpoint_every, ", needs 0 or more");
   Tensor y = x;
-  for (const auto& module : *this) y = module(y);
+  if (checkpoint_every == 0) {
+    for (const auto& module : *this) y = module(y);
+    return y;
+  }
+  for (auto run = begin(); run != end();) {
+    const auto stop = run + std::min(checkpoint_every, end() - run);
+    // Backward may come when this is elsewhere: the modules are held, not the list.
+    y = checkpoint(
+        [modules = std::vector<ModulePtr>(run, stop)](Tensor h) {
+          for (const ModulePtr& module : modules) h = (*module)(h);
+          return h;
+        },
+        y);
+    run = stop;
+  }
   return y;
 }
 

@@ -54,6 +54,10 @@ class Sequential : public ModuleList {
  public:
   using ModuleList::ModuleList;
   Tensor forward(const Tensor& x) override;
+
+  /// Runs of so many modules keep only what goes into them and are computed again in backward (weft::checkpoint):
+  /// memory for a third more time. 0: none is.
+  std::int64_t checkpoint_every = 0;
 };
 
 /// A function as a module: a lambda, or the name of an op as in `Lambda(relu)`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include <weft/engine/checkpoint.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/kernels/norm/norm.hpp>
@@ -106,8 +107,10 @@ struct BatchNorm {
         variance = make_tensor(name, {channels}, x.dtype());
         detail::column_moments(data_of<T>(x), mutable_data_of<T>(mean), mutable_data_of<T>(variance), rows, channels);
         const auto n = static_cast<double>(rows);
-        move_towards(running_mean, data_of<T>(mean), 1.0, momentum);
-        move_towards(running_var, data_of<T>(variance), n / (n - 1.0), momentum);
+        if (!recomputing()) {
+          move_towards(running_mean, data_of<T>(mean), 1.0, momentum);
+          move_towards(running_var, data_of<T>(variance), n / (n - 1.0), momentum);
+        }
       }
       detail::batch_norm(data_of<T>(x), data_of<T>(mean), data_of<T>(variance), pointer<T>(weight), pointer<T>(bias),
                          eps, mutable_data_of<T>(y), rows, channels);
