@@ -162,6 +162,11 @@ class Module {
 
   // The output after every forward hook has seen it.
   Tensor hooked(const Tensor& x, Tensor y);
+  // The same of what f computes inside the module: for the operator() of a forward that takes more than x.
+  template <class F>
+  Tensor called(const Tensor& x, F&& f) {
+    return inside([&] { return hooked(x, f()); });
+  }
 
   // Under a name that is new here, not empty, without dots and slashes. An undefined tensor is not registered.
   void add_child(std::string name, ModulePtr child);

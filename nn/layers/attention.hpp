@@ -26,6 +26,11 @@ class MultiheadAttention : public Module {
   Tensor forward(const Tensor& x, const Tensor& mask);
   /// Of queries {batch, time, features} to other sequences {batch, other time, features}.
   Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask = {});
+  using Module::operator();
+  Tensor operator()(const Tensor& x, const Tensor& mask) { return called(x, [&] { return forward(x, mask); }); }
+  Tensor operator()(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask = {}) {
+    return called(query, [&] { return forward(query, key, value, mask); });
+  }
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
 
   const std::int64_t features, heads;
@@ -51,6 +56,8 @@ class TransformerBlock : public Module {
   /// {batch, time, features} to the same; the mask as in MultiheadAttention.
   Tensor forward(const Tensor& x) override;
   Tensor forward(const Tensor& x, const Tensor& mask);
+  using Module::operator();
+  Tensor operator()(const Tensor& x, const Tensor& mask) { return called(x, [&] { return forward(x, mask); }); }
 
   Child<MultiheadAttention> self_attn;
   Child<Linear> linear1, linear2;

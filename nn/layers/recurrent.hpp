@@ -60,6 +60,8 @@ class Recurrent : public Module {
   /// x {batch, time, in} to {batch, time, directions * hidden}.
   Tensor forward(const Tensor& x) override;
   Tensor forward(const Tensor& x, const Tensor& lengths);
+  using Module::operator();
+  Tensor operator()(const Tensor& x, const Tensor& lengths) { return called(x, [&] { return forward(x, lengths); }); }
   RecurrentResult run(const Tensor& x, const RecurrentStart& start = {});
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
 

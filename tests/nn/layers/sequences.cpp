@@ -134,11 +134,11 @@ TEST_CASE("attention agrees with PyTorch") {
   nn::MultiheadAttention plain(6, 2), three(6, 3), causal(6, 2, {.bias = false, .causal = true}), across(6, 2);
   check_case(figures().at("attention"), plain, [&](const Named& in) { return output(plain(in.at("x"))); });
   check_case(figures().at("attention, padding"), three, [&](const Named& in) {
-    return output(three.forward(in.at("x"), reshape(in.at("padding"), {2, 1, 1, 5})));
+    return output(three(in.at("x"), reshape(in.at("padding"), {2, 1, 1, 5})));
   });
   check_case(figures().at("attention, causal"), causal, [&](const Named& in) { return output(causal(in.at("x"))); });
   check_case(figures().at("attention, across"), across,
-             [&](const Named& in) { return output(across.forward(in.at("x"), in.at("key"), in.at("value"))); });
+             [&](const Named& in) { return output(across(in.at("x"), in.at("key"), in.at("value"))); });
   nn::TransformerBlock block(6, 2, {.hidden = 8, .causal = true});
   check_case(figures().at("block"), block, [&](const Named& in) { return output(block(in.at("x"))); });
 }
@@ -157,8 +157,8 @@ TEST_CASE("gradients of recurrent and attention layers, to second order") {
   nn::Gru gru(2, 2, {.bidirectional = true});
   nn::Rnn rnn(2, 3);
   nn::TransformerBlock block(4, 2, {.hidden = 3});
-  check(lstm, [&](const Tensor& x) { return lstm.forward(x, lengths); }, {2, 3, 2});
-  check(gru, [&](const Tensor& x) { return gru.forward(x, lengths); }, {2, 3, 2});
+  check(lstm, [&](const Tensor& x) { return lstm(x, lengths); }, {2, 3, 2});
+  check(gru, [&](const Tensor& x) { return gru(x, lengths); }, {2, 3, 2});
   check(rnn, [&](const Tensor& x) { return rnn(x); }, {2, 3, 2});
   check(block, [&](const Tensor& x) { return block(x); }, {2, 3, 4});
 }
@@ -218,10 +218,10 @@ TEST_CASE("recurrent layers and attention say what they need") {
   nn::Gru gru(3, 4);
   CHECK(message_of([&] { gru(zeros({2, 5, 4})); }) == "Gru: got {2, 5, 4}, needs {batch, time, 3}");
   CHECK(message_of([&] {
-          gru.forward(zeros({2, 5, 3}), tensor({6, 1}, {2}, i64));
+          gru(zeros({2, 5, 3}), tensor({6, 1}, {2}, i64));
         }) == "gru_states: got the length 6, needs 0 to 5");
   CHECK(message_of([&] {
-          gru.forward(zeros({2, 5, 3}), tensor({1.0, 2.0}));
+          gru(zeros({2, 5, 3}), tensor({1.0, 2.0}));
         }) == "gru_states: got lengths f32 {2}, needs i64 {2}");
   CHECK(message_of([&] {
           gru.run(zeros({2, 5, 3}), {.state = {zeros({2, 4})}});
