@@ -4,6 +4,7 @@
 #include <array>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/detail/rows.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/axis.hpp>
@@ -83,6 +84,7 @@ struct AddAt {
                     around(out.shape(), axis));
       });
     ctx.save(index);
+    if (std::is_same_v<Kind, Rows> && axis == 0 && !onto.defined()) detail::note_rows(out, index);
     return out;
   }
   std::array<Tensor, 3> backward(Context& ctx, const Tensor& g) const {

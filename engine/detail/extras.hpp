@@ -34,6 +34,8 @@ struct Extras {
   Tensor grad;
   std::string name;
   std::shared_ptr<HookList> hooks;  // of a leaf; those of a computed tensor are its node's
+  Tensor rows;                      // see rows.hpp
+  std::uint32_t rows_version = 0;   // of the storage when they were noted
 };
 
 /// Of a node: what concerns its outputs.
