@@ -1,5 +1,6 @@
 // What can be seen of the tape: drawings, listings, counts of nodes and bytes, and where a gradient went wrong.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <tests/support/sanitized.hpp>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
@@ -47,14 +48,6 @@ std::size_t count(const std::string& text, const std::string& part) {
   std::size_t n = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
   return n;
-}
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
 }
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

@@ -1,5 +1,6 @@
 // In-place functions: values in every dtype, operands that share storage, version counters, refusals.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/op.hpp>
@@ -72,14 +73,6 @@ std::vector<Change> all_changes(const Tensor& operand) {
           {"mutable_data", [](Tensor& t) { t.mutable_data<double>(); }}};
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace

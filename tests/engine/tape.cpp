@@ -1,5 +1,6 @@
 // The tape: accumulation, hooks, retained gradients, versions, anomalies, higher order, several outputs.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/op.hpp>
@@ -52,14 +53,6 @@ struct NoBackward : Op<NoBackward> {
   static Tensor forward(Context&, const Tensor& a) { return a * 2.0; }
 };
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 
 #include <optional>
 #include <set>
@@ -140,15 +141,6 @@ void check_independent(nn::Module& copy, nn::Module& original, const Tensor& x) 
   for (auto& [name, b] : copy.named_buffers()) b.add_(0.25);
   CHECK(allclose(original(x), before, 0, 0));
   CHECK_FALSE(allclose(copy(x), before, 1e-3, 1e-3));
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 
 using namespace weft;
 
@@ -89,15 +90,6 @@ nn::NamedTensors named(const nn::Module& module, const Tensors& tensors) {
   nn::NamedTensors result;
   for (const auto& [name, p] : module.named_parameters()) result.emplace_back(name, tensors[result.size()]);
   return result;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
 }
 
 }  // namespace

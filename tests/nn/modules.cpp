@@ -2,6 +2,7 @@
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 
 #include <cmath>
 
@@ -57,15 +58,6 @@ struct Owner : nn::Module {
   nn::Child<TwoInputs> both{this, "both"};
   Tensor forward(const Tensor& x) override { return both(x, x); }
 };
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 std::int64_t parameter_count(nn::Module& module) {
   std::int64_t count = 0;

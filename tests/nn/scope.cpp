@@ -1,5 +1,6 @@
 // Where in the net something happened: errors, anomalies and the printed tape say it.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <weft/weft.hpp>
 
 using namespace weft;
@@ -21,15 +22,6 @@ struct Net : nn::Module {
     return head(y);
   }
 };
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // and what of a matrix is read. Ordinary matrices are the op table's.
 #include <doctest/doctest.h>
 #include <tests/support/array.hpp>
+#include <tests/support/message_of.hpp>
 
 #include <cmath>
 #include <limits>
@@ -31,16 +32,6 @@ Tensor slope(const Function& f, const Tensor& at) {
 
 bool all_finite(const Tensor& t) { return all(isfinite(t)).item() == 1; }
 bool none_finite(const Tensor& t) { return any(isfinite(t)).item() == 0; }
-
-// The message of the Error that f throws.
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
-}
 
 // Of rank n - 1, with singular values a long way apart.
 Tensor of_rank_less_one(std::int64_t n) {

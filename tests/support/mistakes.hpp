@@ -1,12 +1,12 @@
 #pragma once
 // Bad input: each mistake gives one line that names the op, what it got and what it needs, and nothing changes.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 
 #include <functional>
 #include <string>
 #include <vector>
 
-#include <weft/engine/error.hpp>
 #include <weft/engine/memory.hpp>
 
 namespace weft::test {
@@ -20,12 +20,7 @@ struct Mistake {
 inline void check_all(const std::vector<Mistake>& mistakes) {
   for (const Mistake& mistake : mistakes) {
     const MemoryStats before = memory_stats();
-    std::string message;
-    try {
-      mistake.f();
-    } catch (const Error& error) {
-      message = error.what();
-    }
+    const std::string message = message_of(mistake.f);
     INFO(mistake.op, ": \"", message, "\"");
     CHECK(message.rfind(mistake.op + ":", 0) == 0);
     CHECK(message.find('\n') == std::string::npos);

@@ -1,6 +1,7 @@
 // read_csv: what it makes of a table, and of files that are none.
 #include <doctest/doctest.h>
 #include <tests/support/gzip.hpp>
+#include <tests/support/message_of.hpp>
 #include <tests/support/temp_dir.hpp>
 
 #include <clocale>
@@ -26,15 +27,10 @@ nn::Table read(const std::string& text, const nn::CsvOptions& options = {}) {
 std::string error_of(const std::string& text, const nn::CsvOptions& options = {}) {
   const TempDir dir;
   put_file(dir / "t.csv", text);
-  try {
-    nn::read_csv(dir / "t.csv", options);
-  } catch (const Error& e) {
-    std::string message = e.what();
-    CHECK(message.find('\n') == std::string::npos);
-    if (const auto at = message.find(dir.path()); at != std::string::npos) message.erase(at, dir.path().size() + 1);
-    return message;
-  }
-  return "";
+  std::string message = message_of([&] { nn::read_csv(dir / "t.csv", options); });
+  CHECK(message.find('\n') == std::string::npos);
+  if (const auto at = message.find(dir.path()); at != std::string::npos) message.erase(at, dir.path().size() + 1);
+  return message;
 }
 
 std::vector<double> numbers(const Tensor& t) {

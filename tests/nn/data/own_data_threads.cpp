@@ -1,5 +1,6 @@
 // DataLoader over data sets of one's own: every kind of example, the order, augmentation, and what goes wrong.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -173,12 +174,7 @@ TEST_CASE("what operator[] throws arrives at the loop, in its batch's place") {
 TEST_CASE("examples that do not fit a batch are refused") {
   const auto error_of = [](auto f) {
     nn::DataLoader loader(Made{4, f}, {.batch_size = 4});
-    try {
-      loader.begin();
-    } catch (const Error& e) {
-      return std::string(e.what());
-    }
-    return std::string("no error");
+    return message_of([&] { loader.begin(); });
   };
   CHECK(error_of([](std::int64_t i) { return std::pair(row(i), ones({i == 2 ? 3 : 1})); }) ==
         "DataLoader: got f32 {3} as tensor 1 of example 2, needs f32 {1} as in example 0");
@@ -189,7 +185,7 @@ TEST_CASE("examples that do not fit a batch are refused") {
   CHECK(error_of([](std::int64_t) { return Tensor(); }) == "DataLoader: got an undefined tensor in example 0");
   Shape deep;
   while (deep.rank() < max_rank) deep.append(1);
-  CHECK(error_of([&](std::int64_t) { return ones(deep); }) != "no error");
+  CHECK(!error_of([&](std::int64_t) { return ones(deep); }).empty());
   CHECK_THROWS_AS(nn::DataLoader(Made{0, row}), Error);
   CHECK_THROWS_AS(nn::DataLoader(Made{-1, row}), Error);
   CHECK_THROWS_AS(nn::DataLoader(Made{4, row}, {.batch_size = 0}), Error);

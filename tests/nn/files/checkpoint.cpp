@@ -1,5 +1,6 @@
 // Checkpoints of modules and what trains them: exact continuation, and nothing changed by what does not fit.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <tests/support/temp_dir.hpp>
 
 #include <algorithm>
@@ -101,15 +102,10 @@ TEST_CASE("what does not fit names the tensor and changes nothing") {
     WithSgd twin(nn::SgdOptions{.lr = 0.1, .momentum = 0.9});
     nn::save(dir / "before", other.net, &other.optimizer, &other.schedule);
     nn::load(dir / "before", twin.net, &twin.optimizer, &twin.schedule);
-    try {
-      nn::load(dir / "bad", other.net, &other.optimizer, &other.schedule);
-      FAIL_CHECK("loaded without " << name);
-    } catch (const Error& e) {
-      const std::string text = e.what();
-      CAPTURE(text);
-      CHECK(text.find(name) != std::string::npos);
-      CHECK(text.find('\n') == std::string::npos);
-    }
+    const std::string text = message_of([&] { nn::load(dir / "bad", other.net, &other.optimizer, &other.schedule); });
+    CAPTURE(text);
+    CHECK(text.find(name) != std::string::npos);
+    CHECK(text.find('\n') == std::string::npos);
     CHECK(other.schedule.steps() == twin.schedule.steps());
     CHECK(other.optimizer.lr() == twin.optimizer.lr());
     other.steps(7, 9);

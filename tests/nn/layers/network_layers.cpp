@@ -1,5 +1,6 @@
 // Layers of sequences, of larger images, of groups and of two inputs: they pass their options on.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <tests/support/statistics.hpp>
 #include <weft/weft.hpp>
 
@@ -9,15 +10,6 @@ using namespace weft::test;
 namespace {
 
 bool same(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && values_of(a) == values_of(b); }
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 

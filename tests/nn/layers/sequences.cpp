@@ -1,6 +1,7 @@
 // Recurrent layers, attention and the transformer's block: against PyTorch's figures (tests/figures/sequences.py makes
 // them), their gradients to second order, padding, states handed on, copies, and what they refuse.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <tests/support/statistics.hpp>
 #include <weft/weft.hpp>
 
@@ -81,15 +82,6 @@ std::function<Named(const Named&)> run_of(Net& net) {
     if (state.cell.defined()) outputs["last_cell"] = state.cell;
     return outputs;
   };
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
 }
 
 }  // namespace

@@ -2,10 +2,9 @@
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 
 #include <cmath>
-#include <functional>
-#include <string>
 
 using namespace weft;
 
@@ -14,15 +13,6 @@ namespace {
 double gap(const Tensor& a, const Tensor& b) {
   REQUIRE(a.shape() == b.shape());
   return max(abs(a - b)).item();
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
 }
 
 nn::ModulePtr smooth(std::int64_t features) {
