@@ -9,10 +9,9 @@ namespace weft::nn {
 
 void Adagrad::check(const AdagradOptions& o) {
   detail::check_not_negative(name, "lr_decay", o.lr_decay);
-  detail::check_not_negative(name, "weight_decay", o.weight_decay);
   detail::check_not_negative(name, "initial_accumulator", o.initial_accumulator);
   detail::check_not_negative(name, "eps", o.eps);
-  detail::check_not_negative(name, "l1", o.l1);
+  detail::check_penalties(name, o);
 }
 
 void Adagrad::update(Tensor& p, const Tensor& g, Tensors& slots, const AdagradOptions& o, std::int64_t step) {

@@ -12,8 +12,7 @@ void BasicAdam<decoupled>::check(const Options& o) {
   detail::check_fraction(name, "beta1", o.beta1);
   detail::check_fraction(name, "beta2", o.beta2);
   detail::check_not_negative(name, "eps", o.eps);
-  detail::check_not_negative(name, "weight_decay", o.weight_decay);
-  detail::check_not_negative(name, "l1", o.l1);
+  detail::check_penalties(name, o);
 }
 
 template <bool decoupled>

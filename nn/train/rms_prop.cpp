@@ -20,9 +20,8 @@ std::vector<std::string> RmsProp::slots(const std::vector<RmsPropOptions>& group
 void RmsProp::check(const RmsPropOptions& o) {
   detail::check_fraction(name, "alpha", o.alpha);
   detail::check_not_negative(name, "eps", o.eps);
-  detail::check_not_negative(name, "weight_decay", o.weight_decay);
   detail::check_not_negative(name, "momentum", o.momentum);
-  detail::check_not_negative(name, "l1", o.l1);
+  detail::check_penalties(name, o);
 }
 
 void RmsProp::update(Tensor& p, const Tensor& g, Tensors& slots, const RmsPropOptions& o, std::int64_t) {
@@ -31,31 +30,31 @@ void RmsProp::update(Tensor& p, const Tensor& g, Tensors& slots, const RmsPropOp
     const T lr = static_cast<T>(o.lr), alpha = static_cast<T>(o.alpha), rest = static_cast<T>(1.0 - o.alpha);
     const T eps = static_cast<T>(o.eps), decay = static_cast<T>(o.weight_decay);
     const T momentum = static_cast<T>(o.momentum), pull = static_cast<T>(o.lr * o.l1);
-    // The gradient over its usual size.
-    const auto scaled = [=](T x, T d, T& square) {
+    // The gradient over its usual size: over its deviation where its mean is kept.
+    const auto scaled = [=](T x, T d, T& square, auto&... mean) {
       d += decay * x;
       square = alpha * square + rest * d * d;
-      return d / (std::sqrt(square) + eps);
+      T spread = square;
+      ((mean = alpha * mean + rest * d, spread = std::max(square - mean * mean, T{0})), ...);
+      return d / (std::sqrt(spread) + eps);
     };
-    const auto centred = [=](T x, T d, T& square, T& mean) {
-      d += decay * x;
-      square = alpha * square + rest * d * d;
-      mean = alpha * mean + rest * d;
-      return d / (std::sqrt(std::max(square - mean * mean, T{0})) + eps);
+    // By a step of its own, or with momentum.
+    const auto update = [&](auto&... statistics) {
+      if (o.momentum == 0)
+        detail::each_element<T>([=](T& x, T d, auto&... s) { x = detail::shrunk(x - lr * scaled(x, d, s...), pull); },
+                                p, g, statistics...);
+      else
+        detail::each_element<T>(
+            [=](T& x, T d, T& buffer, auto&... s) {
+              buffer = momentum * buffer + scaled(x, d, s...);
+              x = detail::shrunk(x - lr * buffer, pull);
+            },
+            p, g, slots.back(), statistics...);
     };
-    const auto move = [=](T& x, T by) { x = detail::shrunk(x - lr * by, pull); };
-    const auto carry = [=](T& x, T by, T& buffer) { move(x, buffer = momentum * buffer + by); };
-    if (o.centered && o.momentum != 0)
-      detail::each_element<T>([=](T& x, T d, T& s, T& mean, T& buffer) { carry(x, centred(x, d, s, mean), buffer); }, p,
-                              g, slots[0], slots[1], slots.back());
-    else if (o.centered)
-      detail::each_element<T>([=](T& x, T d, T& s, T& mean) { move(x, centred(x, d, s, mean)); }, p, g, slots[0],
-                              slots[1]);
-    else if (o.momentum != 0)
-      detail::each_element<T>([=](T& x, T d, T& s, T& buffer) { carry(x, scaled(x, d, s), buffer); }, p, g, slots[0],
-                              slots.back());
+    if (o.centered)
+      update(slots[0], slots[1]);
     else
-      detail::each_element<T>([=](T& x, T d, T& s) { move(x, scaled(x, d, s)); }, p, g, slots[0]);
+      update(slots[0]);
   });
 }
 

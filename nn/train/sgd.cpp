@@ -15,8 +15,7 @@ std::vector<std::string> Sgd::slots(const std::vector<SgdOptions>& groups) {
 
 void Sgd::check(const SgdOptions& o) {
   detail::check_not_negative(name, "momentum", o.momentum);
-  detail::check_not_negative(name, "weight_decay", o.weight_decay);
-  detail::check_not_negative(name, "l1", o.l1);
+  detail::check_penalties(name, o);
   if (!std::isfinite(o.dampening)) fail(name, ": got dampening ", o.dampening, ", needs a finite number");
 }
 
