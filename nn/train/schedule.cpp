@@ -5,141 +5,140 @@
 #include <numbers>
 
 #include <weft/engine/create.hpp>
-#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/checks.hpp>
 #include <weft/nn/detail/matched.hpp>
 
 namespace weft::nn {
 
-Schedule::Schedule(Optimizer& optimizer) : optimizer_(optimizer) {
-  for (int group = 0; group < optimizer.group_count(); ++group) bases_.push_back(optimizer.lr(group));
+Schedule::Schedule(Optimizer& optimizer, Rate rate, Momentum momentum)
+    : optimizer_(optimizer), rate_(std::move(rate)), momentum_(std::move(momentum)) {
+  if (!rate_) fail("schedule: got no function");
+  Place start;
+  for (int group = 0; group < optimizer_.group_count(); ++group) start.bases.push_back(optimizer_.lr(group));
+  prepare(std::move(start))();
 }
 
-Schedule::~Schedule() = default;
+void Schedule::step() { prepare({place_.steps + 1, place_.bases})(); }
 
-std::optional<double> Schedule::momentum(std::int64_t) const { return std::nullopt; }
-
-void Schedule::step() { move_to(checked({steps_ + 1, bases_})); }
-
-// Throws unless the optimiser may have all the rates of that place.
-Schedule::Place Schedule::checked(Place place) const {
+std::function<void()> Schedule::prepare(Place place) {
   detail::check_steps("schedule", place.steps);
-  for (int group = 0; group < optimizer_.group_count(); ++group) {
+  const int groups = optimizer_.group_count();
+  std::vector<double> lrs, momenta;
+  for (int group = 0; group < groups; ++group) {
     const double base = place.bases[static_cast<std::size_t>(group)];
     detail::check_not_negative("schedule", "base_lr", base);
-    optimizer_.check_rates(rate(base, place.steps), momentum(place.steps).value_or(optimizer_.momentum(group)), group);
+    lrs.push_back(rate_(base, place.steps));
+    momenta.push_back(momentum_ ? momentum_(place.steps) : optimizer_.momentum(group));
+    optimizer_.check_rates(lrs.back(), momenta.back(), group);
   }
-  return place;
-}
-
-void Schedule::move_to(Place place) {
-  steps_ = place.steps;
-  bases_ = std::move(place.bases);
-  for (int group = 0; group < optimizer_.group_count(); ++group) {
-    optimizer_.set_lr(rate(bases_[static_cast<std::size_t>(group)], steps_), group);
-    if (const auto value = momentum(steps_)) optimizer_.set_momentum(*value, group);
-  }
+  return [this, groups, place = std::move(place), lrs = std::move(lrs), momenta = std::move(momenta)] {
+    place_ = place;
+    for (int group = 0; group < groups; ++group) {
+      optimizer_.set_lr(lrs[static_cast<std::size_t>(group)], group);
+      if (momentum_) optimizer_.set_momentum(momenta[static_cast<std::size_t>(group)], group);
+    }
+  };
 }
 
 NamedTensors Schedule::state() const {
-  const std::int64_t steps[] = {steps_};
+  const std::int64_t steps[] = {place_.steps};
+  const std::vector<double>& bases = place_.bases;
   return {{"steps", from_buffer(std::span<const std::int64_t>(steps), {})},
-          {"base_lr", from_buffer(std::span<const double>(bases_), {static_cast<std::int64_t>(bases_.size())})}};
+          {"base_lr", from_buffer(std::span<const double>(bases), {static_cast<std::int64_t>(bases.size())})}};
 }
 
 std::function<void()> Schedule::prepare_load(const NamedTensors& saved) {
   const Tensors found = detail::matched("schedule: the saved state", saved, state());
   const auto bases = found[1].data<double>();
-  return [this, place = checked({found[0].data<std::int64_t>()[0], {bases.begin(), bases.end()}})] { move_to(place); };
+  return prepare({found[0].data<std::int64_t>()[0], {bases.begin(), bases.end()}});
 }
 
-MultiStepLr::MultiStepLr(Optimizer& of, MultiStepLrOptions options) : Schedule(of), options_(std::move(options)) {
-  detail::check_not_negative("MultiStepLr", "gamma", options_.gamma);
-  start();
+namespace {
+
+// The rates of each kind of schedule; they throw Error unless the options are valid.
+
+Schedule::Rate rate_of(const MultiStepLrOptions& o) {
+  detail::check_not_negative("MultiStepLr", "gamma", o.gamma);
+  return [o](double base, std::int64_t steps) {
+    for (const std::int64_t milestone : o.milestones)
+      if (milestone <= steps) base *= o.gamma;
+    return base;
+  };
 }
 
-double MultiStepLr::rate(double base, std::int64_t steps) const {
-  for (const std::int64_t milestone : options_.milestones)
-    if (milestone <= steps) base *= options_.gamma;
-  return base;
+Schedule::Rate rate_of(const StepLrOptions& o) {
+  if (o.every <= 0) fail("StepLr: got every ", o.every, " steps, needs a positive number");
+  detail::check_not_negative("StepLr", "gamma", o.gamma);
+  return [o](double base, std::int64_t steps) {
+    const std::int64_t times = steps / o.every;
+    return base * std::pow(o.gamma, static_cast<double>(times));
+  };
 }
 
-StepLr::StepLr(Optimizer& of, StepLrOptions options) : Schedule(of), options_(options) {
-  if (options.every <= 0) fail("StepLr: got every ", options.every, " steps, needs a positive number");
-  detail::check_not_negative("StepLr", "gamma", options.gamma);
-  start();
+Schedule::Rate rate_of(const LinearWarmupOptions& o) {
+  if (o.steps <= 0) fail("LinearWarmup: got ", o.steps, " steps, needs a positive number");
+  if (!(o.start >= 0 && o.start <= 1)) fail("LinearWarmup: got start ", o.start, ", needs 0 <= start <= 1");
+  return [o](double base, std::int64_t steps) {
+    const double part = static_cast<double>(std::min(steps, o.steps)) / static_cast<double>(o.steps);
+    return base * (o.start + (1.0 - o.start) * part);
+  };
 }
 
-double StepLr::rate(double base, std::int64_t steps) const {
-  const std::int64_t times = steps / options_.every;
-  return base * std::pow(options_.gamma, static_cast<double>(times));
+Schedule::Rate rate_of(const CosineLrOptions& o) {
+  if (o.total_steps <= 0) fail("CosineLr: got total_steps ", o.total_steps, ", needs a positive number");
+  detail::check_not_negative("CosineLr", "min_lr", o.min_lr);
+  return [o](double base, std::int64_t steps) {
+    const double phase = std::numbers::pi * static_cast<double>(steps) / static_cast<double>(o.total_steps);
+    return o.min_lr + (base - o.min_lr) * (1.0 + std::cos(phase)) / 2.0;
+  };
 }
 
-LinearWarmup::LinearWarmup(Optimizer& of, LinearWarmupOptions options) : Schedule(of), options_(options) {
-  if (options.steps <= 0) fail("LinearWarmup: got ", options.steps, " steps, needs a positive number");
-  if (!(options.start >= 0 && options.start <= 1))
-    fail("LinearWarmup: got start ", options.start, ", needs 0 <= start <= 1");
-  start();
-}
-
-double LinearWarmup::rate(double base, std::int64_t steps) const {
-  const double part = static_cast<double>(std::min(steps, options_.steps)) / static_cast<double>(options_.steps);
-  return base * (options_.start + (1.0 - options_.start) * part);
-}
-
-LambdaLr::LambdaLr(Optimizer& of, std::function<double(std::int64_t)> factor)
-    : Schedule(of), factor_(std::move(factor)) {
-  if (!factor_) fail("LambdaLr: got no function");
-  start();
-}
-
-double LambdaLr::rate(double base, std::int64_t steps) const { return base * factor_(steps); }
-
-CosineLr::CosineLr(Optimizer& of, CosineLrOptions options) : Schedule(of), options_(options) {
-  if (options.total_steps <= 0) fail("CosineLr: got total_steps ", options.total_steps, ", needs a positive number");
-  detail::check_not_negative("CosineLr", "min_lr", options.min_lr);
-  start();
-}
-
-double CosineLr::rate(double base, std::int64_t steps) const {
-  const double phase = std::numbers::pi * static_cast<double>(steps) / static_cast<double>(options_.total_steps);
-  return options_.min_lr + (base - options_.min_lr) * (1.0 + std::cos(phase)) / 2.0;
-}
-
-OneCycleLr::OneCycleLr(Optimizer& of, OneCycleLrOptions options) : Schedule(of), options_(options) {
-  const char* const name = "OneCycleLr";
-  if (options.total_steps <= 0) fail(name, ": got total_steps ", options.total_steps, ", needs a positive number");
-  if (!(options.rise >= 0 && options.rise <= 1)) fail(name, ": got rise ", options.rise, ", needs 0 <= rise <= 1");
-  detail::check_above_zero(name, "max_lr", options.max_lr);
-  detail::check_above_zero(name, "start_divisor", options.start_divisor);
-  detail::check_above_zero(name, "end_divisor", options.end_divisor);
-  detail::check_not_negative(name, "max_lr / start_divisor", options.max_lr / options.start_divisor);
-  detail::check_not_negative(name, "the last rate", options.max_lr / options.start_divisor / options.end_divisor);
-  detail::check_fraction(name, "base_momentum", options.base_momentum);
-  detail::check_fraction(name, "max_momentum", options.max_momentum);
-  start();
-}
-
-double OneCycleLr::between(std::int64_t steps, double start, double top, double end) const {
-  const double total = static_cast<double>(options_.total_steps);
-  const double peak = options_.rise * total - 1.0, last = total - 1.0;
+// From start to top and on to end.
+double in_cycle(const OneCycleLrOptions& o, std::int64_t steps, double start, double top, double end) {
+  const double total = static_cast<double>(o.total_steps);
+  const double peak = o.rise * total - 1.0, last = total - 1.0;
   const double now = std::min(static_cast<double>(steps), last);
   const bool rising = now <= peak;
   const double from = rising ? start : top, to = rising ? top : end;
   const double length = rising ? peak : last - peak;
   const double part = length > 0 ? (rising ? now : now - peak) / length : 1.0;
-  if (options_.anneal == Anneal::linear) return from + (to - from) * part;
+  if (o.anneal == Anneal::linear) return from + (to - from) * part;
   return to + (from - to) / 2.0 * (1.0 + std::cos(std::numbers::pi * part));
 }
 
-double OneCycleLr::rate(double, std::int64_t steps) const {
-  const double start = options_.max_lr / options_.start_divisor;
-  return between(steps, start, options_.max_lr, start / options_.end_divisor);
+Schedule::Rate rate_of(const OneCycleLrOptions& o) {
+  const char* const name = "OneCycleLr";
+  if (o.total_steps <= 0) fail(name, ": got total_steps ", o.total_steps, ", needs a positive number");
+  if (!(o.rise >= 0 && o.rise <= 1)) fail(name, ": got rise ", o.rise, ", needs 0 <= rise <= 1");
+  detail::check_above_zero(name, "max_lr", o.max_lr);
+  detail::check_above_zero(name, "start_divisor", o.start_divisor);
+  detail::check_above_zero(name, "end_divisor", o.end_divisor);
+  const double start = o.max_lr / o.start_divisor, end = start / o.end_divisor;
+  detail::check_not_negative(name, "max_lr / start_divisor", start);
+  detail::check_not_negative(name, "the last rate", end);
+  detail::check_fraction(name, "base_momentum", o.base_momentum);
+  detail::check_fraction(name, "max_momentum", o.max_momentum);
+  return [=](double, std::int64_t steps) { return in_cycle(o, steps, start, o.max_lr, end); };
 }
 
-std::optional<double> OneCycleLr::momentum(std::int64_t steps) const {
-  if (!options_.cycle_momentum) return std::nullopt;
-  return between(steps, options_.max_momentum, options_.base_momentum, options_.max_momentum);
+Schedule::Momentum momentum_of(const OneCycleLrOptions& o) {
+  if (!o.cycle_momentum) return nullptr;
+  return [o](std::int64_t steps) { return in_cycle(o, steps, o.max_momentum, o.base_momentum, o.max_momentum); };
 }
+
+Schedule::Rate rate_of(std::function<double(std::int64_t)> factor) {
+  if (!factor) fail("LambdaLr: got no function");
+  return [factor = std::move(factor)](double base, std::int64_t steps) { return base * factor(steps); };
+}
+
+}  // namespace
+
+MultiStepLr::MultiStepLr(Optimizer& of, MultiStepLrOptions o) : Schedule(of, rate_of(o)) {}
+StepLr::StepLr(Optimizer& of, StepLrOptions o) : Schedule(of, rate_of(o)) {}
+LinearWarmup::LinearWarmup(Optimizer& of, LinearWarmupOptions o) : Schedule(of, rate_of(o)) {}
+LambdaLr::LambdaLr(Optimizer& of, std::function<double(std::int64_t)> factor)
+    : Schedule(of, rate_of(std::move(factor))) {}
+CosineLr::CosineLr(Optimizer& of, CosineLrOptions o) : Schedule(of, rate_of(o)) {}
+OneCycleLr::OneCycleLr(Optimizer& of, OneCycleLrOptions o) : Schedule(of, rate_of(o), momentum_of(o)) {}
 
 }  // namespace weft::nn

@@ -3,47 +3,47 @@
 #include <weft/nn/train/optimizer.hpp>
 
 #include <functional>
-#include <optional>
 #include <vector>
 
 namespace weft::nn {
 
-/// Base of the schedules. The optimiser must outlive it. Rates are a function of the number of steps, so they repeat
-/// exactly after a resume.
+/// A schedule: the rates as a function of the number of steps, so that they repeat exactly after a resume. One of your
+/// own is a function: `nn::Schedule(optimizer, [](double base, std::int64_t steps) { return steps < 9 ? base : base /
+/// 2;
+/// })`. The optimiser must outlive it.
 class Schedule : public Stateful {
  public:
-  ~Schedule() override;
+  /// The learning rate after `steps` steps of a group that started at `base`: the same for the same.
+  using Rate = std::function<double(double base, std::int64_t steps)>;
+  /// The momentum of every group after `steps` steps.
+  using Momentum = std::function<double(std::int64_t steps)>;
+
+  /// Sets the rates of the start; without a function of the momentum that is left alone. Throws Error, and changes
+  /// nothing, unless the optimiser can have the rates.
+  Schedule(Optimizer& optimizer, Rate rate, Momentum momentum = nullptr);
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
 
   /// Moves on and sets the optimiser's learning rates. Throws Error, and changes nothing, where a rate overflows.
   void step();
-  std::int64_t steps() const { return steps_; }
+  std::int64_t steps() const { return place_.steps; }
   /// What has to be saved: the number of steps and the groups' rates that it started from.
   NamedTensors state() const override;
   /// Takes a state of as many groups, with valid numbers; then sets the rates.
   std::function<void()> prepare_load(const NamedTensors& state) override;
 
- protected:
-  explicit Schedule(Optimizer& optimizer);
-  /// The rate after `steps` steps of a group that started at `base`.
-  virtual double rate(double base, std::int64_t steps) const = 0;
-  /// The momentum of every group after `steps` steps; nothing: schedules leave it alone.
-  virtual std::optional<double> momentum(std::int64_t steps) const;
-  /// Sets everything for the start; called by constructors at their end.
-  void start() { move_to(checked({0, bases_})); }
-
  private:
   struct Place {
-    std::int64_t steps;
-    std::vector<double> bases;
+    std::int64_t steps = 0;
+    std::vector<double> bases = {};  // of each group
   };
-  Place checked(Place place) const;
-  void move_to(Place place);
+  // Computes the rates there and returns what sets them; throws Error unless the optimiser may have them.
+  std::function<void()> prepare(Place place);
 
   Optimizer& optimizer_;
-  std::vector<double> bases_;
-  std::int64_t steps_ = 0;
+  Rate rate_;
+  Momentum momentum_;
+  Place place_;
 };
 
 struct MultiStepLrOptions {
@@ -52,15 +52,8 @@ struct MultiStepLrOptions {
 };
 
 /// The rate times gamma at each milestone.
-class MultiStepLr : public Schedule {
- public:
+struct MultiStepLr : Schedule {
   MultiStepLr(Optimizer& optimizer, MultiStepLrOptions options);
-
- protected:
-  double rate(double base, std::int64_t steps) const override;
-
- private:
-  MultiStepLrOptions options_;
 };
 
 struct StepLrOptions {
@@ -69,20 +62,12 @@ struct StepLrOptions {
 };
 
 /// The rate times gamma after every so many steps.
-class StepLr : public Schedule {
- public:
+struct StepLr : Schedule {
   StepLr(Optimizer& optimizer, StepLrOptions options);
-
- protected:
-  double rate(double base, std::int64_t steps) const override;
-
- private:
-  StepLrOptions options_;
 };
 
 /// The rate times gamma after every step.
-class ExponentialLr : public StepLr {
- public:
+struct ExponentialLr : StepLr {
   ExponentialLr(Optimizer& optimizer, double gamma) : StepLr(optimizer, {.every = 1, .gamma = gamma}) {}
 };
 
@@ -92,27 +77,13 @@ struct LinearWarmupOptions {
 };
 
 /// From `start` times the rate straight up to the rate, which then stays (Goyal et al., arXiv 1706.02677).
-class LinearWarmup : public Schedule {
- public:
+struct LinearWarmup : Schedule {
   LinearWarmup(Optimizer& optimizer, LinearWarmupOptions options);
-
- protected:
-  double rate(double base, std::int64_t steps) const override;
-
- private:
-  LinearWarmupOptions options_;
 };
 
 /// The rate times a function of the number of steps, which has to give the same for the same.
-class LambdaLr : public Schedule {
- public:
+struct LambdaLr : Schedule {
   LambdaLr(Optimizer& optimizer, std::function<double(std::int64_t steps)> factor);
-
- protected:
-  double rate(double base, std::int64_t steps) const override;
-
- private:
-  std::function<double(std::int64_t)> factor_;
 };
 
 struct CosineLrOptions {
@@ -121,15 +92,8 @@ struct CosineLrOptions {
 };
 
 /// Half a cosine from the rate to min_lr (Loshchilov and Hutter, arXiv 1608.03983), and back after total_steps.
-class CosineLr : public Schedule {
- public:
+struct CosineLr : Schedule {
   CosineLr(Optimizer& optimizer, CosineLrOptions options);
-
- protected:
-  double rate(double base, std::int64_t steps) const override;
-
- private:
-  CosineLrOptions options_;
 };
 
 enum class Anneal : std::uint8_t { cosine, linear };
@@ -148,17 +112,8 @@ struct OneCycleLrOptions {
 
 /// One rise to max_lr and one long fall (Smith and Topin, arXiv 1708.07120), for every group, as in PyTorch; after
 /// total_steps the last rate stays.
-class OneCycleLr : public Schedule {
- public:
+struct OneCycleLr : Schedule {
   OneCycleLr(Optimizer& optimizer, OneCycleLrOptions options);
-
- protected:
-  double rate(double base, std::int64_t steps) const override;
-  std::optional<double> momentum(std::int64_t steps) const override;
-
- private:
-  double between(std::int64_t steps, double start, double top, double end) const;
-  OneCycleLrOptions options_;
 };
 
 }  // namespace weft::nn

@@ -103,6 +103,23 @@ TEST_CASE("LambdaLr: a function of the steps") {
   CHECK(f.optimizer.lr(0) == 0.4);
 }
 
+TEST_CASE("a schedule of one's own is a function of the rate, and one of the momentum") {
+  const auto rate = [](double base, std::int64_t steps) { return base + static_cast<double>(steps); };
+  const auto momentum = [](std::int64_t steps) { return 0.5 + 0.1 * static_cast<double>(steps % 2); };
+  check([=](nn::Optimizer& o) { return std::make_unique<nn::Schedule>(o, rate); },
+        [](double base, int steps) { return base + steps; }, untouched, 4);
+  check([=](nn::Optimizer& o) { return std::make_unique<nn::Schedule>(o, rate, momentum); },
+        [](double base, int steps) { return base + steps; }, [](int steps) { return 0.5 + 0.1 * (steps % 2); }, 4);
+  // What an optimiser cannot have changes nothing.
+  Fixture f;
+  CHECK_THROWS_WITH_AS(nn::Schedule(f.optimizer, nullptr), "schedule: got no function", Error);
+  nn::Schedule falling(f.optimizer, [](double base, std::int64_t steps) { return base - static_cast<double>(steps); });
+  CHECK_THROWS_WITH_AS(falling.step(), "Sgd: got lr -0.6, needs a number from 0", Error);
+  CHECK(falling.steps() == 0);
+  CHECK(f.optimizer.lr(0) == 0.4);
+  CHECK(f.optimizer.lr(1) == 3.0);
+}
+
 TEST_CASE("CosineLr: half a cosine down to min_lr, and back") {
   for (const double min_lr : {0.0, 0.05})
     check(
