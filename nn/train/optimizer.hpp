@@ -1,7 +1,6 @@
 #pragma once
-// What optimisers have in common: they change parameters in place by their gradients.
-#include <weft/nn/module.hpp>
-#include <weft/nn/stateful.hpp>
+// Optimisers that change each parameter in place by its gradient.
+#include <weft/nn/train/parameter_groups.hpp>
 
 namespace weft::nn {
 
@@ -12,33 +11,13 @@ struct ParamGroup {
   Options options = {};
 };
 
-/// Base of the optimisers. It holds handles to the parameters and state tensors of their shapes. Parameters without a
-/// gradient are left alone.
-class Optimizer : public Stateful {
+/// Base of the optimisers that update each parameter by its own gradient, with state tensors of its shape. Parameters
+/// without a gradient are left alone.
+class Optimizer : public ParameterGroups {
  public:
-  ~Optimizer() override;
-  Optimizer(const Optimizer&) = delete;
-  Optimizer& operator=(const Optimizer&) = delete;
-
   /// One update of every parameter that has a gradient. Nothing is recorded.
   void step();
-  /// Forgets the gradients.
-  void zero_grad();
 
-  /// The learning rate of a group.
-  double lr(int group = 0) const;
-  /// Sets it, for every group or for one.
-  void set_lr(double lr);
-  void set_lr(double lr, int group);
-  int group_count() const { return static_cast<int>(rates_.size()); }
-  /// Momentum (Adam's beta1) of a group, as schedules see it; 0 where an optimiser has none.
-  double momentum(int group = 0) const;
-  /// Sets it. Sgd made without momentum in any group has no buffers for it and leaves it at 0.
-  void set_momentum(double momentum, int group);
-  /// Throws Error unless set_lr and set_momentum would take these.
-  void check_rates(double lr, double momentum, int group) const;
-
-  const Tensors& parameters() const { return parameters_; }
   /// Everything needed to go on, by name: copies of the numbers, handles to the rest ("momentum.0" belongs to the first
   /// parameter and has its dtype).
   NamedTensors state() const override;
@@ -46,34 +25,19 @@ class Optimizer : public Stateful {
   std::function<void()> prepare_load(const NamedTensors& state) override;
 
  protected:
-  struct Rates {
-    double lr, momentum;
-  };
-
-  explicit Optimizer(const char* name) : name_(name) {}
-  /// The parameters of the next group join the others.
-  void add_group(const Tensors& parameters, Rates rates);
+  using ParameterGroups::ParameterGroups;
   /// Gives each parameter state tensors of these names; called once, after the groups.
   void add_slots(std::vector<std::string> names);
   bool has_slots() const { return !slot_names_.empty(); }
 
-  /// Whether there is anything that momentum acts on.
-  virtual bool has_momentum() const = 0;
-  /// Throws Error unless the group may have these rates.
-  virtual void check_options(int group, Rates rates) const = 0;
   /// Updates a parameter by its gradient. `slots` are its state tensors, all of its dtype; `step` counts its updates
   /// from 1.
   virtual void update_in_group(int group, Rates rates, Tensor& p, const Tensor& g, Tensors& slots,
                                std::int64_t step) const = 0;
 
  private:
-  const Rates& rates(int group) const;
   Tensor slot(std::size_t parameter, std::size_t number) const;
 
-  const char* name_;
-  Tensors parameters_;
-  std::vector<int> group_of_;  // of each parameter
-  std::vector<Rates> rates_;   // of each group
   std::vector<std::string> slot_names_;
   std::vector<Tensors> slots_;       // of each parameter
   std::vector<std::int64_t> steps_;  // of each parameter

@@ -10,7 +10,7 @@
 
 namespace weft::nn {
 
-Schedule::Schedule(Optimizer& optimizer, Rate rate, Momentum momentum)
+Schedule::Schedule(ParameterGroups& optimizer, Rate rate, Momentum momentum)
     : optimizer_(optimizer), rate_(std::move(rate)), momentum_(std::move(momentum)) {
   if (!rate_) fail("schedule: got no function");
   Place start;
@@ -133,12 +133,12 @@ Schedule::Rate rate_of(std::function<double(std::int64_t)> factor) {
 
 }  // namespace
 
-MultiStepLr::MultiStepLr(Optimizer& of, MultiStepLrOptions o) : Schedule(of, rate_of(o)) {}
-StepLr::StepLr(Optimizer& of, StepLrOptions o) : Schedule(of, rate_of(o)) {}
-LinearWarmup::LinearWarmup(Optimizer& of, LinearWarmupOptions o) : Schedule(of, rate_of(o)) {}
-LambdaLr::LambdaLr(Optimizer& of, std::function<double(std::int64_t)> factor)
+MultiStepLr::MultiStepLr(ParameterGroups& of, MultiStepLrOptions o) : Schedule(of, rate_of(o)) {}
+StepLr::StepLr(ParameterGroups& of, StepLrOptions o) : Schedule(of, rate_of(o)) {}
+LinearWarmup::LinearWarmup(ParameterGroups& of, LinearWarmupOptions o) : Schedule(of, rate_of(o)) {}
+LambdaLr::LambdaLr(ParameterGroups& of, std::function<double(std::int64_t)> factor)
     : Schedule(of, rate_of(std::move(factor))) {}
-CosineLr::CosineLr(Optimizer& of, CosineLrOptions o) : Schedule(of, rate_of(o)) {}
-OneCycleLr::OneCycleLr(Optimizer& of, OneCycleLrOptions o) : Schedule(of, rate_of(o), momentum_of(o)) {}
+CosineLr::CosineLr(ParameterGroups& of, CosineLrOptions o) : Schedule(of, rate_of(o)) {}
+OneCycleLr::OneCycleLr(ParameterGroups& of, OneCycleLrOptions o) : Schedule(of, rate_of(o), momentum_of(o)) {}
 
 }  // namespace weft::nn

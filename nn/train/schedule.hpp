@@ -1,6 +1,6 @@
 #pragma once
 // Schedules of the learning rate. Each sets the rates of the start when made; step() moves on by one epoch or batch.
-#include <weft/nn/train/optimizer.hpp>
+#include <weft/nn/train/parameter_groups.hpp>
 
 #include <functional>
 #include <vector>
@@ -8,9 +8,8 @@
 namespace weft::nn {
 
 /// A schedule: the rates as a function of the number of steps, so that they repeat exactly after a resume. One of your
-/// own is a function: `nn::Schedule(optimizer, [](double base, std::int64_t steps) { return steps < 9 ? base : base /
-/// 2;
-/// })`. The optimiser must outlive it.
+/// own is `nn::Schedule(adam, [](double base, std::int64_t steps) { return steps < 9 ? base : base / 2; })`. The
+/// optimiser must outlive it.
 class Schedule : public Stateful {
  public:
   /// The learning rate after `steps` steps of a group that started at `base`: the same for the same.
@@ -20,7 +19,7 @@ class Schedule : public Stateful {
 
   /// Sets the rates of the start; without a function of the momentum that is left alone. Throws Error, and changes
   /// nothing, unless the optimiser can have the rates.
-  Schedule(Optimizer& optimizer, Rate rate, Momentum momentum = nullptr);
+  Schedule(ParameterGroups& optimizer, Rate rate, Momentum momentum = nullptr);
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
 
@@ -40,7 +39,7 @@ class Schedule : public Stateful {
   // Computes the rates there and returns what sets them; throws Error unless the optimiser may have them.
   std::function<void()> prepare(Place place);
 
-  Optimizer& optimizer_;
+  ParameterGroups& optimizer_;
   Rate rate_;
   Momentum momentum_;
   Place place_;
@@ -53,7 +52,7 @@ struct MultiStepLrOptions {
 
 /// The rate times gamma at each milestone.
 struct MultiStepLr : Schedule {
-  MultiStepLr(Optimizer& optimizer, MultiStepLrOptions options);
+  MultiStepLr(ParameterGroups& optimizer, MultiStepLrOptions options);
 };
 
 struct StepLrOptions {
@@ -63,12 +62,12 @@ struct StepLrOptions {
 
 /// The rate times gamma after every so many steps.
 struct StepLr : Schedule {
-  StepLr(Optimizer& optimizer, StepLrOptions options);
+  StepLr(ParameterGroups& optimizer, StepLrOptions options);
 };
 
 /// The rate times gamma after every step.
 struct ExponentialLr : StepLr {
-  ExponentialLr(Optimizer& optimizer, double gamma) : StepLr(optimizer, {.every = 1, .gamma = gamma}) {}
+  ExponentialLr(ParameterGroups& optimizer, double gamma) : StepLr(optimizer, {.every = 1, .gamma = gamma}) {}
 };
 
 struct LinearWarmupOptions {
@@ -78,12 +77,12 @@ struct LinearWarmupOptions {
 
 /// From `start` times the rate straight up to the rate, which then stays (Goyal et al., arXiv 1706.02677).
 struct LinearWarmup : Schedule {
-  LinearWarmup(Optimizer& optimizer, LinearWarmupOptions options);
+  LinearWarmup(ParameterGroups& optimizer, LinearWarmupOptions options);
 };
 
 /// The rate times a function of the number of steps, which has to give the same for the same.
 struct LambdaLr : Schedule {
-  LambdaLr(Optimizer& optimizer, std::function<double(std::int64_t steps)> factor);
+  LambdaLr(ParameterGroups& optimizer, std::function<double(std::int64_t steps)> factor);
 };
 
 struct CosineLrOptions {
@@ -93,7 +92,7 @@ struct CosineLrOptions {
 
 /// Half a cosine from the rate to min_lr (Loshchilov and Hutter, arXiv 1608.03983), and back after total_steps.
 struct CosineLr : Schedule {
-  CosineLr(Optimizer& optimizer, CosineLrOptions options);
+  CosineLr(ParameterGroups& optimizer, CosineLrOptions options);
 };
 
 enum class Anneal : std::uint8_t { cosine, linear };
@@ -113,7 +112,7 @@ struct OneCycleLrOptions {
 /// One rise to max_lr and one long fall (Smith and Topin, arXiv 1708.07120), for every group, as in PyTorch; after
 /// total_steps the last rate stays.
 struct OneCycleLr : Schedule {
-  OneCycleLr(Optimizer& optimizer, OneCycleLrOptions options);
+  OneCycleLr(ParameterGroups& optimizer, OneCycleLrOptions options);
 };
 
 }  // namespace weft::nn
