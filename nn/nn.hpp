@@ -49,6 +49,7 @@
 #include <weft/nn/train/metrics.hpp>
 #include <weft/nn/train/optimizer.hpp>
 #include <weft/nn/train/parameter_groups.hpp>
+#include <weft/nn/train/parameters_vector.hpp>
 #include <weft/nn/train/progress.hpp>
 #include <weft/nn/train/rms_prop.hpp>
 #include <weft/nn/train/schedule.hpp>
