@@ -46,6 +46,7 @@
 #include <weft/nn/train/adam.hpp>
 #include <weft/nn/train/clip.hpp>
 #include <weft/nn/train/ema.hpp>
+#include <weft/nn/train/lbfgs.hpp>
 #include <weft/nn/train/metrics.hpp>
 #include <weft/nn/train/optimizer.hpp>
 #include <weft/nn/train/parameter_groups.hpp>
