@@ -52,6 +52,7 @@
 #include <weft/nn/train/parameter_groups.hpp>
 #include <weft/nn/train/parameters_vector.hpp>
 #include <weft/nn/train/progress.hpp>
+#include <weft/nn/train/reduce_on_plateau.hpp>
 #include <weft/nn/train/rms_prop.hpp>
 #include <weft/nn/train/schedule.hpp>
 #include <weft/nn/train/sgd.hpp>
