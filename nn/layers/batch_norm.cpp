@@ -1,7 +1,9 @@
 #include <weft/nn/layers/batch_norm.hpp>
 
 #include <weft/engine/create.hpp>
+#include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/inputs.hpp>
+#include <weft/nn/detail/module_access.hpp>
 #include <weft/ops/normalization.hpp>
 
 namespace weft::nn {
@@ -24,3 +26,43 @@ Tensor BatchNorm::forward(const Tensor& x) {
 }
 
 }  // namespace weft::nn
+
+namespace weft::detail {
+
+BatchNormUpdate::BatchNormUpdate(nn::Module& module) : module_(module) {
+  for (const auto& [path, part] : module.named_modules())
+    if (auto* const layer = dynamic_cast<nn::BatchNorm*>(part))
+      norms_.push_back({layer, layer->options.momentum, layer->is_training(), layer->running_mean.detach().clone(),
+                        layer->running_var.detach().clone()});
+  for (const Norm& norm : norms_) nn::ModuleAccess::set_training(*norm.layer, true);
+}
+
+BatchNormUpdate::~BatchNormUpdate() {
+  const NoGrad off;
+  for (const Norm& norm : norms_) {
+    norm.layer->options.momentum = norm.momentum;
+    nn::ModuleAccess::set_training(*norm.layer, norm.training);
+    if (finished_) continue;
+    norm.layer->running_mean.copy_(norm.mean);
+    norm.layer->running_var.copy_(norm.variance);
+  }
+}
+
+void BatchNormUpdate::add(const Tensor& x) {
+  const NoGrad off;
+  ++batches_;
+  for (const Norm& norm : norms_) {
+    norm.layer->options.momentum = 1.0 / static_cast<double>(batches_);
+    if (batches_ > 1) continue;
+    norm.layer->running_mean.zero_();  // a nan would stay, though it counts for nothing
+    norm.layer->running_var.zero_();
+  }
+  module_(x);
+}
+
+void BatchNormUpdate::finish() {
+  if (batches_ == 0) fail("update_batch_norm: got no batches");
+  finished_ = true;
+}
+
+}  // namespace weft::detail

@@ -19,7 +19,57 @@ class BatchNorm : public Module {
 
   Param weight, bias;
   Buffer running_mean, running_var;
-  const BatchNormOptions options;
+  BatchNormOptions options;
 };
+
+}  // namespace weft::nn
+
+namespace weft::detail {
+
+// Running statistics of all batch norms of a module, computed anew batch by batch.
+class BatchNormUpdate {
+ public:
+  explicit BatchNormUpdate(nn::Module& module);
+  // Modes and momenta are as before, and unless it has finished the statistics too.
+  ~BatchNormUpdate();
+  BatchNormUpdate(const BatchNormUpdate&) = delete;
+  BatchNormUpdate& operator=(const BatchNormUpdate&) = delete;
+
+  void add(const Tensor& x);
+  void finish();
+
+ private:
+  struct Norm {
+    nn::BatchNorm* layer;
+    double momentum;
+    bool training;
+    Tensor mean, variance;
+  };
+  nn::Module& module_;
+  std::vector<Norm> norms_;
+  std::int64_t batches_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace weft::detail
+
+namespace weft::nn {
+
+/// Gives all batch norms of a module the mean of these batches' statistics as their running ones: after weights have
+/// been averaged, which make other activations than those that the statistics are of (Izmailov et al., arXiv
+/// 1803.05407; PyTorch's update_bn). A batch is a Tensor, or has an x, as a DataLoader's. Only the batch norms are in
+/// training mode, the rest of the module is in the mode that it has. Nothing is recorded. Throws Error, and changes
+/// nothing, if there are no batches.
+template <class Batches>
+void update_batch_norm(Module& module, Batches&& batches) {
+  detail::BatchNormUpdate update(module);
+  for (const auto& batch : batches) {
+    if constexpr (requires { batch.x; })
+      update.add(batch.x);
+    else
+      update.add(batch);
+  }
+  update.finish();
+}
 
 }  // namespace weft::nn
