@@ -44,8 +44,8 @@
 #include <weft/nn/summary.hpp>
 #include <weft/nn/train/adagrad.hpp>
 #include <weft/nn/train/adam.hpp>
+#include <weft/nn/train/average.hpp>
 #include <weft/nn/train/clip.hpp>
-#include <weft/nn/train/ema.hpp>
 #include <weft/nn/train/lbfgs.hpp>
 #include <weft/nn/train/metrics.hpp>
 #include <weft/nn/train/optimizer.hpp>
