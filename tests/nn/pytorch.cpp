@@ -2,10 +2,9 @@
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
+#include <tests/support/figures.hpp>
 
 #include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
 using namespace weft;
 using nlohmann::json;
@@ -81,11 +80,7 @@ double deviation(const Tensor& t, const json& figures, std::uint64_t index) {
 }
 
 const json& all_figures() {
-  static const json figures = [] {
-    std::ifstream file(WEFT_SOURCE_DIR "/tests/figures/resnet20.json");
-    REQUIRE(file.good());
-    return json::parse(file);
-  }();
+  static const json figures = test::figures_in("resnet20.json");
   return figures;
 }
 

@@ -1,6 +1,7 @@
 // Every row of the op table held against PyTorch's values and gradients (tests/figures/ops.py makes them), in f64 and
 // in f32.
 #include <doctest/doctest.h>
+#include <tests/support/figures.hpp>
 #include <tests/support/op_table.hpp>
 
 #include <cmath>
@@ -32,7 +33,7 @@ const std::map<std::string, std::string> without_figures = {
 };
 
 const json& figures() {
-  static const json read = json::parse(std::ifstream(WEFT_SOURCE_DIR "/tests/figures/ops.json"));
+  static const json read = test::figures_in("ops.json");
   return read;
 }
 

@@ -2,13 +2,12 @@
 // infinities, nan; in f64 and f32. Values are held against the op table's references (the C library in double),
 // gradients against PyTorch's figures (tests/figures/special.py makes them).
 #include <doctest/doctest.h>
+#include <tests/support/figures.hpp>
 #include <tests/support/op_table.hpp>
 #include <tests/support/sanitized.hpp>
 
 #include <cmath>
-#include <fstream>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
@@ -30,7 +29,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 using Values = std::vector<double>;
 
 const json& figures() {
-  static const json read = json::parse(std::ifstream(WEFT_SOURCE_DIR "/tests/figures/special.json"));
+  static const json read = test::figures_in("special.json");
   return read;
 }
 

@@ -2,69 +2,19 @@
 // them), their gradients to second order, padding, states handed on, copies, and what they refuse.
 #include <doctest/doctest.h>
 #include <tests/support/message_of.hpp>
+#include <tests/support/module_figures.hpp>
 #include <tests/support/statistics.hpp>
 #include <weft/weft.hpp>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 using namespace weft;
-using nlohmann::json;
+using test::check_case;
+using test::Named;
 using test::values_of;
 
 namespace {
 
-Tensor tensor_of(const json& from, DType dtype = f64) {
-  const auto values = from.at("values").get<std::vector<double>>();
-  return tensor(std::span<const double>(values), Shape(from.at("shape").get<std::vector<std::int64_t>>()), dtype);
-}
-
-// A weight as PyTorch has it as weft has it.
-Tensor turned(const Tensor& t) { return t.rank() == 2 ? transpose(t) : t; }
-
-void check_close(const Tensor& got, const json& figure, const std::string& what, bool weight = false) {
-  const Tensor wanted = weight ? turned(tensor_of(figure)) : tensor_of(figure);
-  CAPTURE(what);
-  REQUIRE(got.shape() == wanted.shape());
-  CHECK(allclose(got, wanted, 1e-10, 1e-11));
-}
-
-// Loads a case's weights, runs it and compares everything. `run` is given the inputs by name and gives the outputs by
-// name.
-using Named = std::map<std::string, Tensor>;
-void check_case(const json& figures, nn::Module& net, const std::function<Named(const Named&)>& run) {
-  net.to(f64);
-  nn::NamedTensors state;
-  for (const auto& [name, values] : figures.at("state").items()) state.emplace_back(name, turned(tensor_of(values)));
-  nn::load_state(net, state);
-  Named inputs;
-  for (const auto& [name, values] : figures.at("inputs").items()) {
-    const DType dtype = name == "lengths" ? i64 : name == "padding" ? u8 : f64;
-    inputs[name] = dtype == f64 ? parameter(tensor_of(values)) : tensor_of(values, dtype);
-  }
-  Tensor loss = zeros({}, f64);
-  const Named outputs = run(inputs);
-  REQUIRE(outputs.size() == figures.at("outputs").size());
-  for (const auto& [name, y] : outputs) {
-    check_close(y, figures.at("outputs").at(name), name);
-    loss = loss + sum(square(y));
-  }
-  loss.backward();
-  std::size_t compared = 0;
-  for (const auto& [name, p] : net.named_parameters()) {
-    check_close(p.grad(), figures.at("gradients").at(name), name, true);
-    ++compared;
-  }
-  for (const auto& [name, x] : inputs) {
-    if (!x.requires_grad()) continue;
-    check_close(x.grad(), figures.at("gradients").at(name), name);
-    ++compared;
-  }
-  CHECK(compared == figures.at("gradients").size());
-}
-
-const json& figures() {
-  static const json all = json::parse(std::ifstream(WEFT_SOURCE_DIR "/tests/figures/sequences.json"));
+const nlohmann::json& figures() {
+  static const nlohmann::json all = test::figures_in("sequences.json");
   return all;
 }
 
