@@ -1,8 +1,10 @@
-// Shortcuts: against the algebra that they stand for, and their gradients through two blocks.
+// Shortcuts: against the algebra that they stand for and PyTorch's figures (tests/figures/shortcuts.py makes them), and
+// their gradients through two blocks.
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
 #include <tests/support/message_of.hpp>
+#include <tests/support/module_figures.hpp>
 
 #include <cmath>
 
@@ -167,4 +169,32 @@ TEST_CASE("gradients through two blocks, to second order") {
   check_gradients(skips, 2);
   nn::Sequential concats(nn::Concat(smooth(2)), nn::Concat(smooth(4)));
   check_gradients(concats, 2);
+}
+
+TEST_CASE("shortcuts agree with plain code in PyTorch, in values and gradients") {
+  const auto body = [](std::int64_t in, std::int64_t out) {
+    return nn::make<nn::Sequential>(nn::Linear(in, out), nn::Tanh());
+  };
+  const auto half = [](std::int64_t in, std::int64_t out) {
+    return nn::make<nn::Sequential>(nn::Projection(in, out, {.stride = 2}), nn::Tanh());
+  };
+  const std::map<std::string, nn::ModulePtr> nets = {
+      {"residual", nn::make<nn::Residual>(body(5, 5), {.scale = 0.3})},
+      {"residual, projection", nn::make<nn::Residual>(body(5, 3), nn::make<nn::Projection>(5, 3))},
+      {"residual, projection of images",
+       nn::make<nn::Residual>(half(3, 4), nn::make<nn::Projection>(3, 4, {.stride = 2, .norm = true}))},
+      {"residual, zero pad", nn::make<nn::Residual>(half(3, 5), nn::make<nn::ZeroPad>(3, 5, 2))},
+      {"concat", nn::make<nn::Concat>(body(5, 2))},
+      {"highway", nn::make<nn::Highway>(body(5, 5), 5)},
+      {"rezero", nn::make<nn::ReZero>(body(5, 5))},
+      {"skip all", nn::make<nn::SkipAll>(std::vector<nn::ModulePtr>{body(5, 5), body(5, 5), body(5, 5)})},
+  };
+  const nlohmann::json figures = test::figures_in("shortcuts.json");
+  REQUIRE(figures.size() == nets.size());
+  for (const auto& [title, net] : nets) {
+    CAPTURE(title);
+    test::check_case(figures.at(title), *net, [&net = *net](const test::Named& in) {
+      return test::Named{{"output", net(in.at("x"))}};
+    });
+  }
 }
