@@ -27,7 +27,9 @@ class MultiheadAttention : public Module {
   /// Of queries {batch, time, features} to other sequences {batch, other time, features}.
   Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask = {});
   using Module::operator();
-  Tensor operator()(const Tensor& x, const Tensor& mask) { return called(x, [&] { return forward(x, mask); }); }
+  Tensor operator()(const Tensor& x, const Tensor& mask) {
+    return called(x, [&] { return forward(x, mask); });
+  }
   Tensor operator()(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask = {}) {
     return called(query, [&] { return forward(query, key, value, mask); });
   }
@@ -57,7 +59,9 @@ class TransformerBlock : public Module {
   Tensor forward(const Tensor& x) override;
   Tensor forward(const Tensor& x, const Tensor& mask);
   using Module::operator();
-  Tensor operator()(const Tensor& x, const Tensor& mask) { return called(x, [&] { return forward(x, mask); }); }
+  Tensor operator()(const Tensor& x, const Tensor& mask) {
+    return called(x, [&] { return forward(x, mask); });
+  }
 
   Child<MultiheadAttention> self_attn;
   Child<Linear> linear1, linear2;

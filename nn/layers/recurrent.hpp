@@ -61,7 +61,9 @@ class Recurrent : public Module {
   Tensor forward(const Tensor& x) override;
   Tensor forward(const Tensor& x, const Tensor& lengths);
   using Module::operator();
-  Tensor operator()(const Tensor& x, const Tensor& lengths) { return called(x, [&] { return forward(x, lengths); }); }
+  Tensor operator()(const Tensor& x, const Tensor& lengths) {
+    return called(x, [&] { return forward(x, lengths); });
+  }
   RecurrentResult run(const Tensor& x, const RecurrentStart& start = {});
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
 

@@ -25,6 +25,9 @@ class Adagrad : public OptimizerOf<Adagrad, AdagradOptions> {
   static std::vector<std::string> slots(const std::vector<AdagradOptions>&) { return {"sum"}; }
   static void check(const AdagradOptions& options);
   static void update(Tensor& p, const Tensor& g, Tensors& slots, const AdagradOptions& options, std::int64_t step);
+  static bool leaves_zeros(const AdagradOptions& o, std::int64_t step) {
+    return o.weight_decay == 0 && o.l1 == 0 && (step > 1 || o.initial_accumulator == 0);
+  }
 };
 
 }  // namespace weft::nn

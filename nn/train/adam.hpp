@@ -13,6 +13,9 @@ struct BasicAdamOptions {
   double eps = 1e-8;
   double weight_decay = decoupled ? 1e-2 : 0.0;
   double l1 = 0.0;  ///< as SgdOptions has it
+  /// Rows of an nn::Embedding that were not looked up stay as they are, and so do their moments, as with PyTorch's
+  /// SparseAdam; else they go on by what they have in their moments, which takes a pass over all the table.
+  bool sparse = false;
 };
 
 /// What Adam and AdamW are.
@@ -29,6 +32,7 @@ class BasicAdam : public OptimizerOf<BasicAdam<decoupled>, BasicAdamOptions<deco
   static std::vector<std::string> slots(const std::vector<Options>&) { return {"mean", "square"}; }
   static void check(const Options& options);
   static void update(Tensor& p, const Tensor& g, Tensors& slots, const Options& options, std::int64_t step);
+  static bool leaves_zeros(const Options& o, std::int64_t) { return o.sparse; }
 };
 
 using AdamOptions = BasicAdamOptions<false>;

@@ -34,9 +34,12 @@ class Optimizer : public ParameterGroups {
   /// from 1.
   virtual void update_in_group(int group, Rates rates, Tensor& p, const Tensor& g, Tensors& slots,
                                std::int64_t step) const = 0;
+  /// Whether such an update leaves elements as they are whose gradient is 0, and their state.
+  virtual bool leaves_zeros(int group, Rates rates, std::int64_t step) const = 0;
 
  private:
   Tensor slot(std::size_t parameter, std::size_t number) const;
+  void update(int group, Tensor& p, const Tensor& g, Tensors& slots, std::int64_t step) const;
 
   std::vector<std::string> slot_names_;
   std::vector<Tensors> slots_;       // of each parameter
@@ -56,6 +59,11 @@ class Optimizer : public ParameterGroups {
 /// where MineOptions has an `lr`; and, where it has a momentum too,
 ///
 ///     static constexpr double MineOptions::*momentum_option = &MineOptions::momentum;
+///
+/// and, where an update leaves elements as they are whose gradient is 0, so that of a table (nn::Embedding) only the
+/// rows need be updated that were looked up,
+///
+///     static bool leaves_zeros(const MineOptions& options, std::int64_t step);
 template <class Self, class Options>
 class OptimizerOf : public Optimizer {
  public:
@@ -76,6 +84,7 @@ class OptimizerOf : public Optimizer {
   static constexpr double Options::*momentum_option = nullptr;
   /// What options exclude one another in a new group; a schedule may change its rates to such later.
   static void check_together(const Options&) {}
+  static bool leaves_zeros(const Options&, std::int64_t) { return false; }
 
   bool has_momentum() const override { return Self::momentum_option != nullptr; }
 
@@ -94,6 +103,9 @@ class OptimizerOf : public Optimizer {
   void update_in_group(int group, Rates rates, Tensor& p, const Tensor& g, Tensors& slots,
                        std::int64_t step) const override {
     Self::update(p, g, slots, options_with(group, rates), step);
+  }
+  bool leaves_zeros(int group, Rates rates, std::int64_t step) const override {
+    return Self::leaves_zeros(options_with(group, rates), step);
   }
 
   std::vector<Options> options_;  // of each group; the rates that count are the base's

@@ -29,6 +29,9 @@ class Sgd : public OptimizerOf<Sgd, SgdOptions> {
   static void check(const SgdOptions& options);
   static void check_together(const SgdOptions& options);
   static void update(Tensor& p, const Tensor& g, Tensors& slots, const SgdOptions& options, std::int64_t step);
+  static bool leaves_zeros(const SgdOptions& o, std::int64_t) {
+    return o.momentum == 0 && o.weight_decay == 0 && o.l1 == 0;
+  }
   bool has_momentum() const override { return has_slots(); }
 };
 

@@ -1,5 +1,6 @@
 // Hooks by pattern, forward and backward, and what Capture keeps of a net's layers.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <tests/support/statistics.hpp>
 #include <weft/weft.hpp>
 
@@ -12,15 +13,6 @@ std::vector<std::string> names_of(const std::vector<nn::Response>& responses) {
   std::vector<std::string> names;
   for (const nn::Response& r : responses) names.push_back(r.name);
   return names;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
 }
 
 // h = tanh(a), y = b + h
