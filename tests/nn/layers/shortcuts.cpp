@@ -191,9 +191,11 @@ TEST_CASE("shortcuts agree with plain code in PyTorch, in values and gradients")
   };
   const nlohmann::json figures = test::figures_in("shortcuts.json");
   REQUIRE(figures.size() == nets.size());
-  for (const auto& [title, net] : nets) {
+  for (const auto& entry : nets) {
+    const auto& title = entry.first;
     CAPTURE(title);
-    test::check_case(figures.at(title), *net, [&net = *net](const test::Named& in) {
+    nn::Module& net = *entry.second;
+    test::check_case(figures.at(title), net, [&](const test::Named& in) {
       return test::Named{{"output", net(in.at("x"))}};
     });
   }

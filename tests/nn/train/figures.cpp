@@ -106,11 +106,12 @@ TEST_CASE("ten steps of Lbfgs, with as many evaluations") {
        {.lr = 0.05, .max_iter = 4, .max_eval = 6, .history_size = 5, .line_search = nn::LineSearch::none}},
   };
   REQUIRE(figures()["lbfgs"].size() == runs.size());
-  for (const auto& [title, options] : runs) {
+  for (const auto& run : runs) {
+    const auto& title = run.first;
     CAPTURE(title);
     const json& seen = figures()["lbfgs"].at(title);
     const Tensors parameters = start();
-    nn::Lbfgs optimizer(parameters, options);
+    nn::Lbfgs optimizer(parameters, run.second);
     int evaluations = 0;
     const auto closure = [&] {
       ++evaluations;
@@ -214,12 +215,13 @@ TEST_CASE("clipped gradients") {
       {"value", [](const Tensors& p) { return nn::clip_grad_value(p, 0.6), 0.0; }},
   };
   REQUIRE(figures()["clipping"].size() == clips.size());
-  for (const auto& [title, clip] : clips) {
+  for (const auto& way : clips) {
+    const auto& title = way.first;
     CAPTURE(title);
     const json& seen = figures()["clipping"].at(title);
     const Tensors parameters = start();
     set_gradients(parameters, figures()["gradients"][0]);
-    CHECK(clip(parameters) == doctest::Approx(seen["norm"].get<double>()).epsilon(1e-13));
+    CHECK(way.second(parameters) == doctest::Approx(seen["norm"].get<double>()).epsilon(1e-13));
     CHECK(deviation(Tensors{parameters[0].grad(), parameters[1].grad()}, seen["gradients"]) < 1e-13);
   }
 }
@@ -251,8 +253,8 @@ TEST_CASE("Adam with shortcuts") {
     loss.backward();
     adam.step();
   }
-  for (const auto& [name, p] : net.named_parameters()) {
-    CAPTURE(name);
-    CHECK(deviation(values_of(p), seen["end"].at(name)) < 1e-12);
+  for (const auto& trained : net.named_parameters()) {
+    CAPTURE(trained.first);
+    CHECK(deviation(values_of(trained.second), seen["end"].at(trained.first)) < 1e-12);
   }
 }
