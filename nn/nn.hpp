@@ -36,6 +36,7 @@
 #include <weft/nn/layers/upsample.hpp>
 #include <weft/nn/losses.hpp>
 #include <weft/nn/models/densenet.hpp>
+#include <weft/nn/models/imagenet_resnet.hpp>
 #include <weft/nn/models/resnet.hpp>
 #include <weft/nn/module.hpp>
 #include <weft/nn/named_tensors.hpp>

@@ -1,24 +1,19 @@
 #include <weft/nn/models/resnet.hpp>
 
 #include <weft/nn/containers.hpp>
-#include <weft/nn/init.hpp>
-#include <weft/nn/layers/activation.hpp>
-#include <weft/nn/layers/batch_norm.hpp>
-#include <weft/nn/layers/conv.hpp>
 #include <weft/nn/layers/linear.hpp>
-#include <weft/nn/layers/pool.hpp>
 #include <weft/nn/layers/projection.hpp>
+#include <weft/nn/models/detail/convolutions.hpp>
+#include <weft/nn/models/detail/residual.hpp>
 #include <weft/nn/shortcuts.hpp>
+#include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/pool.hpp>
 
 namespace weft::nn {
 namespace {
 
 enum class Style : std::uint8_t { plain, residual, pre_activation };
-
-Conv2dOptions conv3x3(std::int64_t stride) {
-  return {.kernel = 3, .stride = Pair(stride), .padding = 1, .bias = false};
-}
 
 ModulePtr shortcut_of(ShortcutOption option, std::int64_t in, std::int64_t out, std::int64_t stride, bool norm) {
   const bool same = in == out && stride == 1;
@@ -27,31 +22,6 @@ ModulePtr shortcut_of(ShortcutOption option, std::int64_t in, std::int64_t out, 
   if (same) return make<Identity>();
   return make<ZeroPad>(in, out, stride);
 }
-
-struct PlainBlock : Module {
-  Child<Conv2d> conv1;
-  Child<BatchNorm> bn1;
-  Child<Conv2d> conv2;
-  Child<BatchNorm> bn2;
-
-  PlainBlock(std::int64_t in, std::int64_t out, std::int64_t stride)
-      : conv1{this, "conv1", in, out, conv3x3(stride)},
-        bn1{this, "bn1", out},
-        conv2{this, "conv2", out, out, conv3x3(1)},
-        bn2{this, "bn2", out} {}
-
-  Tensor branch(const Tensor& x) { return bn2(conv2(relu(bn1(conv1(x))))); }
-  Tensor forward(const Tensor& x) override { return relu(branch(x)); }
-};
-
-struct ResidualBlock : PlainBlock {
-  Child<Module> shortcut;
-
-  ResidualBlock(std::int64_t in, std::int64_t out, std::int64_t stride, ShortcutOption option)
-      : PlainBlock(in, out, stride), shortcut{this, "shortcut", shortcut_of(option, in, out, stride, true)} {}
-
-  Tensor forward(const Tensor& x) override { return relu(branch(x) + shortcut(x)); }
-};
 
 struct PreActivationBlock : Module {
   Child<BatchNorm> bn1;
@@ -63,9 +33,9 @@ struct PreActivationBlock : Module {
 
   PreActivationBlock(std::int64_t in, std::int64_t out, std::int64_t stride, ShortcutOption option)
       : bn1{this, "bn1", in},
-        conv1{this, "conv1", in, out, conv3x3(stride)},
+        conv1{this, "conv1", in, out, beside_norm(3, stride)},
         bn2{this, "bn2", out},
-        conv2{this, "conv2", out, out, conv3x3(1)},
+        conv2{this, "conv2", out, out, beside_norm(3)},
         shortcut{this, "shortcut", shortcut_of(option, in, out, stride, false)},
         identity(dynamic_cast<const Identity*>(&*shortcut) != nullptr) {}
 
@@ -75,6 +45,17 @@ struct PreActivationBlock : Module {
   }
 };
 
+auto blocks_of(Style style, ShortcutOption option) {
+  return [=](std::int64_t in, std::int64_t out, std::int64_t stride) {
+    switch (style) {
+      case Style::plain: return make<PlainBlock>(in, out, stride);
+      case Style::residual:
+        return make<ResidualBlock>(in, out, stride, "shortcut", shortcut_of(option, in, out, stride, true));
+      default: return make<PreActivationBlock>(in, out, stride, option);
+    }
+  };
+}
+
 struct CifarNet : Module {
   Child<Conv2d> conv;
   Child<BatchNorm> bn;  // after the first convolution, or, with pre-activation, before the mean
@@ -83,29 +64,14 @@ struct CifarNet : Module {
   bool pre_activation;
 
   CifarNet(std::int64_t blocks, Style style, ShortcutOption option, std::int64_t in_channels, std::int64_t classes)
-      : conv{this, "conv", in_channels, 16, conv3x3(1)},
+      : conv{this, "conv", in_channels, 16, beside_norm(3)},
         bn{this, "bn", style == Style::pre_activation ? 64 : 16},
-        stage1{this, "stage1", stage(blocks, 16, 16, 1, style, option)},
-        stage2{this, "stage2", stage(blocks, 16, 32, 2, style, option)},
-        stage3{this, "stage3", stage(blocks, 32, 64, 2, style, option)},
+        stage1{this, "stage1", stage(blocks, 16, 16, 1, blocks_of(style, option))},
+        stage2{this, "stage2", stage(blocks, 16, 32, 2, blocks_of(style, option))},
+        stage3{this, "stage3", stage(blocks, 32, 64, 2, blocks_of(style, option))},
         output{this, "output", 64, classes},
         pre_activation(style == Style::pre_activation) {
-    for (auto& [name, p] : named_parameters())
-      if (p.rank() == 4) kaiming_(p);
-  }
-
-  static std::vector<ModulePtr> stage(std::int64_t blocks, std::int64_t in, std::int64_t out, std::int64_t stride,
-                                      Style style, ShortcutOption option) {
-    std::vector<ModulePtr> result;
-    for (std::int64_t i = 0; i < blocks; ++i) {
-      const std::int64_t from = i == 0 ? in : out, step = i == 0 ? stride : 1;
-      switch (style) {
-        case Style::plain: result.push_back(make<PlainBlock>(from, out, step)); break;
-        case Style::residual: result.push_back(make<ResidualBlock>(from, out, step, option)); break;
-        case Style::pre_activation: result.push_back(make<PreActivationBlock>(from, out, step, option)); break;
-      }
-    }
-    return result;
+    start_convolutions(*this);
   }
 
   Tensor forward(const Tensor& x) override {
