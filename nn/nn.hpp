@@ -37,6 +37,7 @@
 #include <weft/nn/losses.hpp>
 #include <weft/nn/models/densenet.hpp>
 #include <weft/nn/models/imagenet_resnet.hpp>
+#include <weft/nn/models/mlp.hpp>
 #include <weft/nn/models/resnet.hpp>
 #include <weft/nn/module.hpp>
 #include <weft/nn/named_tensors.hpp>
