@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,11 +11,10 @@
 
 #include <weft/engine/detail/output_file.hpp>
 #include <weft/nn/detail/text.hpp>
+#include <weft/nn/files/detail/stored_type.hpp>
 
 namespace weft::nn {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
 
 using Json = nlohmann::json;
 // A hundred thousand tensors. The format allows 100 MB, which nobody needs, and every note costs more than its text.
@@ -24,19 +22,10 @@ constexpr std::uint64_t longest_header = 16'000'000;
 constexpr const char* metadata_key = "__metadata__";
 constexpr const char* needed = "needs dtype, shape and data_offsets, nothing else";
 
-const char* format_name(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return "F32";
-    case DType::f64: return "F64";
-    case DType::i64: return "I64";
-    default: return "U8";
-  }
-}
-
 // What the header says of one tensor, checked as far as it can be alone.
 struct Entry {
   std::string name;
-  DType dtype = f32;
+  const detail::StoredType* type = nullptr;
   Shape shape;
   std::uint64_t begin = 0, end = 0;
 };
@@ -56,8 +45,8 @@ class HeaderReader {
     check_ranges();
     TensorFile result;
     for (const Entry& entry : entries_) {
-      Tensor t = detail::make_tensor("read_safetensors", entry.shape, entry.dtype);
-      fill(t.impl()->storage->data(), entry.end - entry.begin);
+      Tensor t = detail::make_tensor("read_safetensors", entry.shape, entry.type->dtype);
+      fill(t, *entry.type);
       result.tensors.emplace_back(entry.name, std::move(t));
     }
     result.notes = std::move(notes_);
@@ -75,6 +64,18 @@ class HeaderReader {
 
   void fill(void* to, std::uint64_t bytes) {
     if (std::fread(to, 1, bytes, file_.get()) != bytes) wrong(" is cut short");
+  }
+
+  void fill(Tensor& t, const detail::StoredType& type) {
+    constexpr std::int64_t chunk = 1 << 16;
+    auto* to = static_cast<std::byte*>(t.impl()->storage->data());
+    if (type.as_is()) return fill(to, static_cast<std::size_t>(t.size()) * type.bytes);
+    std::vector<std::byte> narrow(static_cast<std::size_t>(std::min(chunk, t.size())) * type.bytes);
+    for (std::int64_t done = 0; done < t.size(); done += chunk) {
+      const std::int64_t count = std::min(chunk, t.size() - done);
+      fill(narrow.data(), static_cast<std::size_t>(count) * type.bytes);
+      type.read(narrow.data(), 1, count, to + static_cast<std::size_t>(done) * size_of(type.dtype));
+    }
   }
 
   void read_header() {
@@ -143,14 +144,10 @@ class HeaderReader {
     const Json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
     if (!dtype.is_string()) wrong_entry(name, "has a dtype that is not a string");
     const auto& kind = dtype.get_ref<const std::string&>();
-    if (kind == "F64")
-      entry.dtype = f64;
-    else if (kind == "I64")
-      entry.dtype = i64;
-    else if (kind == "U8" || kind == "BOOL")
-      entry.dtype = u8;
-    else if (kind != "F32")
-      wrong_entry(name, "has dtype " + detail::in_quotes(kind) + ", needs F32, F64, I64, U8 or BOOL");
+    entry.type = detail::stored_type_of_safetensors(kind);
+    if (entry.type == nullptr)
+      wrong_entry(
+          name, "has dtype " + detail::in_quotes(kind) + ", needs F64, F32, F16, BF16, I64, I32, I16, I8, U8 or BOOL");
 
     if (!shape.is_array() || shape.size() > max_rank)
       wrong_entry(name, "has a shape that is not a list of up to 8 sizes");
@@ -166,9 +163,10 @@ class HeaderReader {
     entry.end = offsets[1].get<std::uint64_t>();
     if (entry.begin > entry.end || entry.end > data_bytes_)
       wrong_entry(name, "lies outside the file's " + std::to_string(data_bytes_) + " bytes of data");
-    const auto item = size_of(entry.dtype);
+    const std::size_t item = entry.type->bytes;
     const std::string op = "read_safetensors: " + path_ + ": tensor " + detail::in_quotes(name);
-    const auto count = static_cast<std::uint64_t>(detail::checked_size(op.c_str(), entry.shape, item));
+    const auto count =
+        static_cast<std::uint64_t>(detail::checked_size(op.c_str(), entry.shape, size_of(entry.type->dtype)));
     if (count * item != entry.end - entry.begin)
       wrong_entry(name, "has " + std::to_string(entry.end - entry.begin) + " bytes, its shape " +
                             detail::to_text(entry.shape) + " needs " + std::to_string(count * item));
@@ -223,7 +221,9 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors, con
     // Put together at once: a look-up by name in an ordered object is linear.
     header.get_ref<nlohmann::ordered_json::object_t&>().push_back(
         {name,
-         {{"dtype", format_name(t.dtype())}, {"shape", std::move(sizes)}, {"data_offsets", {offset, offset + bytes}}}});
+         {{"dtype", detail::stored_type_of(t.dtype()).safetensors},
+          {"shape", std::move(sizes)},
+          {"data_offsets", {offset, offset + bytes}}}});
     offset += bytes;
   }
   std::string text;

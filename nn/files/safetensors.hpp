@@ -14,8 +14,9 @@ struct TensorFile {
 /// whole or as it was. Throws Error if it cannot be written or a name stands twice.
 void write_safetensors(const std::string& path, const NamedTensors& tensors, const Notes& notes = {});
 
-/// Reads f32, f64, i64, u8 and bool (as u8) tensors. The file need not be trusted: everything its header says is
-/// checked against the file's size before memory is taken. Throws Error naming the tensor that is wrong.
+/// Reads f32, f64, i64 and u8 tensors, f16 and bf16 as f32, shorter signed integers as i64, bool as u8. The file need
+/// not be trusted: everything its header says is checked against the file's size before memory is taken. Throws Error
+/// naming the tensor that is wrong.
 TensorFile read_safetensors(const std::string& path);
 
 }  // namespace weft::nn

@@ -4,6 +4,7 @@
 #include <tests/support/temp_dir.hpp>
 
 #include <sys/resource.h>
+#include <cmath>
 #include <cstring>
 
 #include <weft/nn/files/safetensors.hpp>
@@ -60,6 +61,50 @@ TEST_CASE("tensors of every dtype and notes survive") {
   CHECK(nn::read_safetensors(dir / "a").tensors.empty());
 }
 
+TEST_CASE("narrow types of other programs become those that hold them") {
+  const TempDir dir;
+  const auto read = [&](const char* dtype, std::size_t count, const std::string& data) {
+    put_file(dir / "file",
+             with_header("{\"w\": {\"dtype\": \"" + std::string(dtype) + "\", \"shape\": [" + std::to_string(count) +
+                             "], \"data_offsets\": [0, " + std::to_string(data.size()) + "]}}",
+                         data));
+    return nn::read_safetensors(dir / "file").tensors[0].second;
+  };
+  // Every number of 16 bits, and some again beyond what is read in one go.
+  constexpr std::size_t count = 70'000;
+  std::string data;
+  for (std::size_t i = 0; i < count; ++i) data += {static_cast<char>(i & 0xFF), static_cast<char>(i >> 8 & 0xFF)};
+  const Tensor half = read("F16", count, data), brain = read("BF16", count, data), shorts = read("I16", count, data);
+  REQUIRE(half.dtype() == f32);
+  REQUIRE(brain.dtype() == f32);
+  REQUIRE(shorts.dtype() == i64);
+  int wrong = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto number = [&](int exponent_bits, int fraction_bits) {
+      const auto bits = static_cast<int>(i & 0xFFFF), most = (1 << exponent_bits) - 1;
+      const int exponent = bits >> fraction_bits & most, fraction = bits & ((1 << fraction_bits) - 1);
+      const double sign = bits >> 15 != 0 ? -1 : 1, part = std::ldexp(fraction, -fraction_bits);
+      if (exponent == most) return fraction == 0 ? sign * HUGE_VAL : std::nan("");
+      return sign * std::ldexp(exponent == 0 ? part : 1 + part, std::max(exponent, 1) - most / 2);
+    };
+    const auto differs = [](double a, double b) {
+      return std::isnan(a) != std::isnan(b) || (!std::isnan(a) && (a != b || std::signbit(a) != std::signbit(b)));
+    };
+    wrong += differs(half.data<float>()[i], number(5, 10)) + differs(brain.data<float>()[i], number(8, 7)) +
+             (shorts.data<std::int64_t>()[i] != static_cast<std::int16_t>(i & 0xFFFF));
+  }
+  CHECK(wrong == 0);
+  const Tensor ints = read("I32", 2, std::string("\xfe\xff\xff\xff\0\0\0\x40", 8)), bytes = read("I8", 2, "\x80\x7f");
+  CHECK(ints.data<std::int64_t>()[0] == -2);
+  CHECK(ints.data<std::int64_t>()[1] == 1 << 30);
+  CHECK(bytes.data<std::int64_t>()[0] == -128);
+  CHECK(bytes.data<std::int64_t>()[1] == 127);
+  CHECK(read("BOOL", 2, std::string("\0\1", 2)).dtype() == u8);
+  put_file(dir / "file",
+           with_header("{\"w\": {\"dtype\": \"F16\", \"shape\": [2], \"data_offsets\": [0, 8]}}", "01234567"));
+  CHECK(error_of(dir / "file").find("has 8 bytes, its shape {2} needs 4") != std::string::npos);
+}
+
 TEST_CASE("what cannot be written leaves nothing behind") {
   const TempDir dir;
   const Tensor t = made<float>({1}, {1});
@@ -113,7 +158,7 @@ TEST_CASE("hostile and damaged files are refused in one line") {
   entry(f32s + offsets + ", \"more\": 1", "\"w\"");
   entry("\"dtype\": \"F64\", " + f32s + offsets, "\"dtype\" twice");
   entry("\"dtype\": 32, \"shape\": [2], " + offsets, "dtype");
-  entry("\"dtype\": \"BF16\", \"shape\": [4], " + offsets, "BF16");
+  entry("\"dtype\": \"F8_E4M3\", \"shape\": [8], " + offsets, "\"F8_E4M3\", needs F64, F32, F16");
   entry("\"dtype\": \"F32\", \"shape\": 2, " + offsets, "shape");
   entry("\"dtype\": \"F32\", \"shape\": [1,1,1,1,1,1,1,1,2], " + offsets, "shape");
   entry("\"dtype\": \"F32\", \"shape\": [-2], " + offsets, "size");
