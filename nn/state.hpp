@@ -18,12 +18,15 @@ struct LoadOptions {
   std::function<std::string(const std::string& saved)> rename = {};
 };
 
-/// What load and load_state did with each tensor.
+/// What load, load_state and load_pytorch did with each tensor.
 struct LoadReport {
   std::vector<std::string> loaded;      ///< the module's names
+  std::vector<std::string> sources;     ///< for each of them the saved name, prefix and all
   std::vector<std::string> missing;     ///< the module's names of what is not saved
   std::vector<std::string> unexpected;  ///< the saved names, prefix and all, of what the module does not have
   std::vector<std::string> misshapen;   ///< the module's names of what is saved in another shape or dtype
+  std::vector<std::string> transposed;  ///< those of `loaded` whose axes were brought from PyTorch's order into ours
+  std::vector<std::string> converted;   ///< those of `loaded` that load_pytorch brought from f32 to f64 or back
   Notes notes;                          ///< of a file
 };
 

@@ -136,7 +136,15 @@ TEST_CASE("a prefix picks one part, strictly, and other names are brought to the
   const Net trained;
   const nn::NamedTensors saved = prefixed("model.", nn::state(trained));
   Net net;
-  CHECK(nn::load_state(net, saved, {.prefix = "model."}).loaded == all_names);
+  const nn::LoadReport whole = nn::load_state(net, saved, {.prefix = "model."});
+  CHECK(whole.loaded == all_names);
+  CHECK(whole.sources.front() == "model.body.weight");
+  CHECK(whole.sources.size() == all_names.size());
+  CHECK_THROWS_WITH_AS(
+      nn::load_state(net, saved),
+      doctest::Contains(
+          "has no tensor \"body.weight\", needs one of f32 {3, 4}; \"model.body.weight\" needs .prefix = \"model.\""),
+      Error);
   CHECK(same(nn::state(net), nn::state(trained)));
 
   nn::Linear head(4, 2);
