@@ -19,14 +19,13 @@ std::string joined(const std::string& prefix, const std::string& name) {
 
 }  // namespace
 
-/// Every entry of a kind below a module, with its dotted name.
 template <class F>
 void ModuleAccess::walk(const Module& module, const std::string& prefix, std::unordered_set<const Module*>& seen,
                         const F& f) {
   if (!seen.insert(&module).second) return;
   for (const Module::Entry& entry : module.entries_) {
     const std::string name = joined(prefix, entry.name);
-    f(name, entry);
+    f(module, name, entry);
     if (entry.kind == Module::Kind::child) walk(*entry.child, name, seen, f);
   }
 }
@@ -36,7 +35,7 @@ bool ModuleAccess::holds(const Module& module, const Module& wanted) {
   bool found = false;
   std::unordered_set<const Module*> seen;
   walk(module, "", seen,
-       [&](const std::string&, const Module::Entry& entry) { found |= entry.child.get() == &wanted; });
+       [&](const Module&, const std::string&, const Module::Entry& entry) { found |= entry.child.get() == &wanted; });
   return found;
 }
 
@@ -44,14 +43,30 @@ Tensor ModuleAccess::tensor(const Module::Entry& entry) {
   return entry.slot && entry.slot->tensor.defined() ? entry.slot->tensor : entry.tensor;
 }
 
-NamedTensors ModuleAccess::tensors(const Module& module, bool parameters) {
-  NamedTensors result;
+template <class F>
+void ModuleAccess::each_tensor(const Module& module, bool parameters, const F& f) {
   std::unordered_set<const Module*> seen;
   std::unordered_set<const void*> known;
   const auto kind = parameters ? Module::Kind::parameter : Module::Kind::buffer;
-  walk(module, "", seen, [&](const std::string& name, const Module::Entry& entry) {
-    if (entry.kind == kind && known.insert(entry.tensor.impl()).second) result.emplace_back(name, tensor(entry));
+  walk(module, "", seen, [&](const Module& owner, const std::string& name, const Module::Entry& entry) {
+    if (entry.kind == kind && known.insert(entry.tensor.impl()).second) f(owner, name, entry);
   });
+}
+
+NamedTensors ModuleAccess::tensors(const Module& module, bool parameters) {
+  NamedTensors result;
+  each_tensor(module, parameters, [&](const Module&, const std::string& name, const Module::Entry& entry) {
+    result.emplace_back(name, tensor(entry));
+  });
+  return result;
+}
+
+std::vector<std::vector<int>> ModuleAccess::pytorch_axes(const Module& module) {
+  std::vector<std::vector<int>> result;
+  for (const bool parameters : {true, false})
+    each_tensor(module, parameters, [&](const Module& owner, const std::string&, const Module::Entry& entry) {
+      result.push_back(owner.pytorch_axes(entry.name));
+    });
   return result;
 }
 
@@ -117,7 +132,7 @@ NamedTensors Module::named_buffers() const { return ModuleAccess::tensors(*this,
 std::vector<std::pair<std::string, Module*>> Module::named_modules() {
   std::vector<std::pair<std::string, Module*>> result{{"", this}};
   std::unordered_set<const Module*> seen, known{this};
-  ModuleAccess::walk(*this, "", seen, [&](const std::string& name, const Entry& entry) {
+  ModuleAccess::walk(*this, "", seen, [&](const Module&, const std::string& name, const Entry& entry) {
     if (entry.kind == Kind::child && known.insert(entry.child.get()).second)
       result.emplace_back(name, entry.child.get());
   });
@@ -206,6 +221,8 @@ ModuleHookHandle Module::register_backward_hook(std::string_view pattern, Backwa
 }
 
 std::int64_t Module::multiply_adds(const Shape&, const Shape&) const { return 0; }
+
+std::vector<int> Module::pytorch_axes(std::string_view) const { return {}; }
 
 void Module::add(Entry entry) {
   // Dots join names, and in a checkpoint a slash follows "optimizer" and "schedule".

@@ -141,6 +141,11 @@ class Module {
   /// Multiplications with addition of one forward from `input` to `output`, those of children left out: for summary().
   virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const;
 
+  /// For load_pytorch() and save_pytorch(), of this module's own parameter or buffer of that name: which of our axes
+  /// each of PyTorch's is. {1, 0} for a Linear's weight, which is {in, out} here and {out, in} there; -1 for an axis of
+  /// size 1 that only PyTorch has. By default empty: the axes are the same.
+  virtual std::vector<int> pytorch_axes(std::string_view parameter) const;
+
  protected:
   Module() = default;
   // Deep; without the forward hooks. Throws Error if a child cannot be copied or a member is not Child, Param or

@@ -12,6 +12,7 @@
 #include <weft/nn/data/standardizer.hpp>
 #include <weft/nn/files/checkpoint.hpp>
 #include <weft/nn/files/npy.hpp>
+#include <weft/nn/files/pytorch.hpp>
 #include <weft/nn/files/safetensors.hpp>
 #include <weft/nn/functional_call.hpp>
 #include <weft/nn/init.hpp>

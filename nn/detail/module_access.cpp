@@ -14,6 +14,14 @@ NamedTensors ModuleAccess::tensors(const Module& module) {
   return all;
 }
 
+NamedTensors ModuleAccess::tensors_to_save(const char* op, const Module& module) {
+  NamedTensors all = tensors(module);
+  if (all.empty())
+    fail(op, ": got a ", type_name(module),
+         " without parameters or buffers, needs some (are its layers Child members?)");
+  return all;
+}
+
 std::int64_t ModuleAccess::own_parameters(const Module& module) {
   std::int64_t count = 0;
   for (const Module::Entry& entry : module.entries_)

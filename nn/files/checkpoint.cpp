@@ -39,10 +39,7 @@ Parts parts_of(const NamedTensors& file) {
 
 void save(const std::string& path, const Module& module, const Stateful* optimizer, const Stateful* schedule,
           const Notes& notes) {
-  NamedTensors tensors = ModuleAccess::tensors(module);
-  if (tensors.empty())
-    fail("save: got a ", type_name(module),
-         " without parameters or buffers, needs some (are its layers Child members?)");
+  NamedTensors tensors = ModuleAccess::tensors_to_save("save", module);
   if (optimizer != nullptr) append(tensors, optimizer_prefix, optimizer->state());
   if (schedule != nullptr) append(tensors, schedule_prefix, schedule->state());
   write_safetensors(path, tensors, notes);

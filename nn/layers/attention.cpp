@@ -58,6 +58,10 @@ std::int64_t MultiheadAttention::multiply_adds(const Shape& input, const Shape&)
   return input[0] * input[1] * features * (3 * features + 2 * input[1]);
 }
 
+std::vector<int> MultiheadAttention::pytorch_axes(std::string_view parameter) const {
+  return parameter == "in_proj_weight" ? std::vector{1, 0} : std::vector<int>();
+}
+
 TransformerBlock::TransformerBlock(std::int64_t features, std::int64_t heads, TransformerBlockOptions o)
     : self_attn{this, "self_attn", features, heads, MultiheadAttentionOptions{.causal = o.causal}},
       linear1{this, "linear1", features, o.hidden > 0 ? o.hidden : 4 * features},

@@ -34,6 +34,7 @@ class MultiheadAttention : public Module {
     return called(query, [&] { return forward(query, key, value, mask); });
   }
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   const std::int64_t features, heads;
   const MultiheadAttentionOptions options;

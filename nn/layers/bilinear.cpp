@@ -32,4 +32,8 @@ Tensor Bilinear::forward(const Tensor& a, const Tensor& b) {
   return bias.defined() ? y + bias : y;
 }
 
+std::vector<int> Bilinear::pytorch_axes(std::string_view parameter) const {
+  return parameter == "weight" ? std::vector{2, 0, 1} : std::vector<int>();
+}
+
 }  // namespace weft::nn

@@ -16,6 +16,7 @@ class Bilinear : public Module {
   Bilinear(std::int64_t first, std::int64_t second, std::int64_t out, BilinearOptions options = {});
   using Module::forward;
   Tensor forward(const Tensor& a, const Tensor& b);
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   Param weight, bias;  ///< bias is undefined without
 };

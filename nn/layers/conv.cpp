@@ -56,6 +56,10 @@ std::int64_t Conv2d::multiply_adds(const Shape&, const Shape& output) const {
   return output.size() * weight.size(0) * weight.size(1) * weight.size(2);
 }
 
+std::vector<int> Conv2d::pytorch_axes(std::string_view parameter) const {
+  return parameter == "weight" ? std::vector{3, 2, 0, 1} : std::vector<int>();
+}
+
 Conv1d::Conv1d(std::int64_t in, std::int64_t out, Conv1dOptions o)
     : weight{this, "weight", new_weight(in, out, o)},
       bias{this, "bias", o.bias ? empty({out}) : Tensor()},
@@ -70,6 +74,10 @@ Tensor Conv1d::forward(const Tensor& x) {
 
 std::int64_t Conv1d::multiply_adds(const Shape&, const Shape& output) const {
   return output.size() * weight.size(0) * weight.size(1);
+}
+
+std::vector<int> Conv1d::pytorch_axes(std::string_view parameter) const {
+  return parameter == "weight" ? std::vector{2, 1, 0} : std::vector<int>();
 }
 
 ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, ConvTranspose2dOptions o)
@@ -90,6 +98,10 @@ Tensor ConvTranspose2d::forward(const Tensor& x) {
 
 std::int64_t ConvTranspose2d::multiply_adds(const Shape& input, const Shape&) const {
   return input.size() * weight.size(0) * weight.size(1) * weight.size(2);
+}
+
+std::vector<int> ConvTranspose2d::pytorch_axes(std::string_view parameter) const {
+  return parameter == "weight" ? std::vector{3, 2, 0, 1} : std::vector<int>();
 }
 
 }  // namespace weft::nn

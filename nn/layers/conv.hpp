@@ -26,6 +26,7 @@ class Conv2d : public Module {
   }
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   Param weight, bias;  ///< bias is undefined without
   const ConvOptions options;
@@ -51,6 +52,7 @@ class Conv1d : public Module {
   }
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   Param weight, bias;  ///< bias is undefined without
   const ConvOptions1d options;
@@ -78,6 +80,7 @@ class ConvTranspose2d : public Module {
   }
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   Param weight, bias;  ///< bias is undefined without
   const ConvTransposeOptions options;

@@ -24,4 +24,8 @@ Tensor Linear::forward(const Tensor& x) {
 
 std::int64_t Linear::multiply_adds(const Shape&, const Shape& output) const { return output.size() * weight.size(0); }
 
+std::vector<int> Linear::pytorch_axes(std::string_view parameter) const {
+  return parameter == "weight" ? std::vector{1, 0} : std::vector<int>();
+}
+
 }  // namespace weft::nn

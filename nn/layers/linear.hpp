@@ -16,6 +16,7 @@ class Linear : public Module {
   Linear(std::int64_t in, std::int64_t out, LinearOptions options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   Param weight, bias;  ///< bias is undefined without
 };

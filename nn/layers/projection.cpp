@@ -23,4 +23,8 @@ std::int64_t Projection::multiply_adds(const Shape&, const Shape& output) const 
   return output.size() * weight.size(0);
 }
 
+std::vector<int> Projection::pytorch_axes(std::string_view parameter) const {
+  return parameter == "weight" ? std::vector{1, 0, -1, -1} : std::vector<int>();
+}
+
 }  // namespace weft::nn

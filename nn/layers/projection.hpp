@@ -20,6 +20,7 @@ class Projection : public Module {
   Projection(std::int64_t in, std::int64_t out, ProjectionOptions options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override;
 
   Param weight;
   const ProjectionOptions options;

@@ -58,6 +58,10 @@ RecurrentWeights::RecurrentWeights(Module* owner, const std::string& suffix, con
       bias_ih{owner, "bias_ih" + suffix, bias ? new_parameter(hidden, {kind.gates * hidden}) : Tensor()},
       bias_hh{owner, "bias_hh" + suffix, bias ? new_parameter(hidden, {kind.gates * hidden}) : Tensor()} {}
 
+std::vector<int> RecurrentWeights::pytorch_axes(std::string_view parameter) {
+  return parameter.starts_with("weight_") ? std::vector{1, 0} : std::vector<int>();
+}
+
 Recurrent::Recurrent(const RecurrentKind& kind, std::int64_t in_of, std::int64_t hidden_of, const RecurrentOptions& o)
     : in(in_of), hidden(hidden_of), options(o), kind_(&kind) {
   detail::check_positive(kind.name, {in, hidden, o.layers});

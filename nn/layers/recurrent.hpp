@@ -39,6 +39,8 @@ struct RecurrentKind;
 struct RecurrentWeights {
   RecurrentWeights(Module* owner, const std::string& suffix, const RecurrentKind& kind, std::int64_t in,
                    std::int64_t hidden, bool bias);
+  /// Of the owner's.
+  static std::vector<int> pytorch_axes(std::string_view parameter);
 
   Param weight_ih, weight_hh, bias_ih, bias_hh;  ///< biases are undefined without
 };
@@ -66,6 +68,9 @@ class Recurrent : public Module {
   }
   RecurrentResult run(const Tensor& x, const RecurrentStart& start = {});
   std::int64_t multiply_adds(const Shape& input, const Shape& output) const override;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override {
+    return RecurrentWeights::pytorch_axes(parameter);
+  }
 
   const std::int64_t in, hidden;
   const RecurrentOptions options;
@@ -112,6 +117,9 @@ struct RecurrentCellOptions {
 class RecurrentCell : public Module {
  public:
   using Options = RecurrentCellOptions;
+  std::vector<int> pytorch_axes(std::string_view parameter) const override {
+    return RecurrentWeights::pytorch_axes(parameter);
+  }
 
   const std::int64_t in, hidden;
   RecurrentWeights weights;

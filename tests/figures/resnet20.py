@@ -1,4 +1,4 @@
-"""One training step of ResNet-20 (option A) in PyTorch, as figures that tests/nn_pytorch.cpp holds weft against.
+"""One training step of ResNet-20 (option A) in PyTorch, as figures that tests/nn/pytorch.cpp holds weft against.
 
 Weights, images and labels come from an integer generator whose values are exact in f32, so both sides start from the
 same bits. usage: python3 resnet20.py > resnet20.json     (Debian's python3-torch, 1.13.1)
@@ -12,7 +12,7 @@ from torch import nn
 
 
 class Numbers:
-    """Multiples of 2^-11 in [-1, 1), the same as in nn_pytorch.cpp."""
+    """Multiples of 2^-11 in [-1, 1), the same as in tests/support/numbers.hpp."""
 
     def __init__(self, seed):
         self.state = seed
