@@ -34,7 +34,7 @@ void read_elements(const std::byte* from, std::int64_t step, std::int64_t count,
   for (std::int64_t i = 0; i < count; ++i, from += step * static_cast<std::int64_t>(sizeof(From))) {
     From element;
     std::memcpy(&element, from, sizeof element);
-    out[i] = static_cast<To>(element);
+    out[i] = static_cast<To>(element);  // NOLINT(bugprone-signed-char-misuse): an I8 is a number
   }
 }
 

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <tests/support/figures.hpp>
 #include <tests/support/numbers.hpp>
+#include <tests/support/sanitized.hpp>
 #include <tests/support/temp_dir.hpp>
 
 using namespace weft;
@@ -89,5 +90,5 @@ void compare(const char* name, nn::Module& net, std::size_t transposed) {
 
 TEST_CASE("ResNet-20 for small images") { compare("resnet_cifar20", *nn::resnet_cifar(20), 20); }
 TEST_CASE("ResNet-18") { compare("resnet18", *nn::resnet(18, 10), 21); }
-TEST_CASE("ResNet-50") { compare("resnet50", *nn::resnet(50, 10), 54); }
+TEST_CASE("ResNet-50" * doctest::skip(test::sanitized)) { compare("resnet50", *nn::resnet(50, 10), 54); }
 TEST_CASE("DenseNet-121") { compare("densenet121", *nn::densenet121(10), 121); }

@@ -1,6 +1,7 @@
 // The nets for ImageNet: the published numbers of parameters, torchvision's names, outputs of the right shape.
 #include <doctest/doctest.h>
 #include <tests/support/nets.hpp>
+#include <tests/support/sanitized.hpp>
 
 #include <cmath>
 
@@ -22,11 +23,12 @@ Names names(const nn::Module& net, const std::string& prefix) {
 
 TEST_CASE("resnet has the published numbers of parameters") {
   CHECK(parameter_count(*nn::resnet(18)) == 11'689'512);
+  CHECK(parameter_count(*nn::resnet(18, 10)) == 11'689'512 - 990 * 513);
+  if (test::sanitized) return;
   CHECK(parameter_count(*nn::resnet(34)) == 21'797'672);
   CHECK(parameter_count(*nn::resnet(50)) == 25'557'032);
   CHECK(parameter_count(*nn::resnet(101)) == 44'549'160);
   CHECK(parameter_count(*nn::resnet(152)) == 60'192'808);
-  CHECK(parameter_count(*nn::resnet(18, 10)) == 11'689'512 - 990 * 513);
 }
 
 TEST_CASE("densenet121 has the published number of parameters") {
@@ -74,7 +76,7 @@ TEST_CASE("convolutions start He-normal: by fan out in residual nets, by fan in 
 TEST_CASE("they map images to classes, in training and evaluation") {
   manual_seed(3);
   check_classifies(*nn::resnet(18, 10), {2, 40, 32, 3}, 10);
-  check_classifies(*nn::resnet(50, 7), {2, 40, 32, 3}, 7);
+  if (!test::sanitized) check_classifies(*nn::resnet(50, 7), {2, 40, 32, 3}, 7);
   check_classifies(*nn::densenet121(10), {2, 40, 32, 3}, 10);
 }
 
