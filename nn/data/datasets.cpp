@@ -11,20 +11,20 @@
 namespace weft::nn {
 namespace {
 
-constexpr int class_count = 10;
-
 std::string plain_or_gzipped(const std::string& dir, const std::string& name) {
   const std::string plain = dir + "/" + name;
   return !detail::file_exists(plain) && detail::file_exists(plain + ".gz") ? plain + ".gz" : plain;
 }
 
-Tensor checked_labels(const char* op, const std::string& path, const Tensor& bytes) {
+Tensor checked_labels(const char* op, const std::string& path, const Tensor& bytes, int classes) {
   const auto given = bytes.data<std::uint8_t>();
-  const auto bad = std::find_if(given.begin(), given.end(), [](std::uint8_t label) { return label >= class_count; });
+  const auto bad = std::find_if(given.begin(), given.end(), [=](std::uint8_t label) { return label >= classes; });
   if (bad != given.end())
-    fail(op, ": ", path, " has label ", int{*bad}, " at image ", bad - given.begin(), ", needs 0 to ", class_count - 1);
+    fail(op, ": ", path, " has label ", int{*bad}, " at image ", bad - given.begin(), ", needs 0 to ", classes - 1);
   return bytes.to(i64);
 }
+
+float scaled_byte(std::uint8_t byte) { return static_cast<float>(byte) / 255.0F; }
 
 // 0..255 as 0..1, in one pass: the images are the large part of a program's memory.
 Tensor scaled(const Tensor& bytes) {
@@ -32,7 +32,7 @@ Tensor scaled(const Tensor& bytes) {
   const std::uint8_t* const from = detail::data_of<std::uint8_t>(bytes);
   float* const to = detail::mutable_data_of<float>(x);
   detail::parallel_for(x.size(), detail::grain_for(1), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<float>(from[i]) / 255.0F;
+    for (std::int64_t i = begin; i < end; ++i) to[i] = scaled_byte(from[i]);
   });
   return x;
 }
@@ -51,7 +51,53 @@ Dataset idx_pair(const char* op, const std::string& dir, Split split) {
     fail(op, ": ", image_path, " holds ", images.size(0), " images, ", label_path, " ", labels.size(0), " labels");
 
   return {scaled(reshape(images, {images.size(0), images.size(1), images.size(2), 1})),
-          checked_labels(op, label_path, labels)};
+          checked_labels(op, label_path, labels, 10)};
+}
+
+// One of the CIFARs in its binary version: records of labels and one image.
+struct Cifar {
+  const char* op;
+  std::string inner;  // directory in the archive
+  std::vector<std::string> files;
+  std::int64_t images;  // of a file
+  std::int64_t labels;  // of a record
+  std::int64_t label;   // that is wanted
+  int classes;
+};
+
+Dataset read_cifar(const Cifar& set, const std::string& dir) {
+  constexpr std::int64_t side = 32, channels = 3, pixels = side * side;
+  const std::int64_t record = set.labels + channels * pixels;
+  const std::string inner = dir + "/" + set.inner;
+  const bool unpacked = !detail::file_exists(dir + "/" + set.files[0]) && detail::file_exists(inner);
+
+  Tensor x;
+  Tensors labels;
+  for (std::size_t number = 0; number < set.files.size(); ++number) {
+    const std::string path = (unpacked ? inner : dir) + "/" + set.files[number];
+    detail::InputFile file(set.op, path);
+    const auto bytes = static_cast<std::size_t>(set.images * record);
+    file.expect(bytes);
+    const Tensor records = detail::make_tensor(set.op, {set.images, record}, u8);
+    auto* const data = detail::mutable_data_of<std::uint8_t>(records);
+    file.read(data, bytes);
+    file.expect_end();
+    const Tensor given = reshape(slice(records, 1, set.label, set.label + 1), {set.images});
+    labels.push_back(checked_labels(set.op, path, given, set.classes));
+
+    const auto files = static_cast<std::int64_t>(set.files.size());
+    if (!x.defined()) x = detail::make_tensor(set.op, {files * set.images, side, side, channels}, f32);
+    float* const images =
+        detail::mutable_data_of<float>(x) + static_cast<std::int64_t>(number) * set.images * channels * pixels;
+    // The file has one plane a colour, weft keeps a pixel's colours together.
+    detail::parallel_for(set.images, detail::grain_for(channels * pixels), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        for (std::int64_t c = 0; c < channels; ++c)
+          for (std::int64_t p = 0; p < pixels; ++p)
+            images[(i * pixels + p) * channels + c] = scaled_byte(data[i * record + set.labels + c * pixels + p]);
+    });
+  }
+  return {x, concat(labels, 0)};
 }
 
 }  // namespace
@@ -60,29 +106,24 @@ Dataset mnist(const std::string& dir, Split split) { return idx_pair("mnist", di
 Dataset fashion_mnist(const std::string& dir, Split split) { return idx_pair("fashion_mnist", dir, split); }
 
 Dataset cifar10(const std::string& dir, Split split) {
-  constexpr std::int64_t side = 32, channels = 3, a_file = 10000, record = 1 + channels * side * side;
-  std::vector<std::string> names = {"test_batch.bin"};
+  std::vector<std::string> files = {"test_batch.bin"};
   if (split == Split::train) {
-    names.clear();
-    for (int i = 1; i <= 5; ++i) names.push_back("data_batch_" + std::to_string(i) + ".bin");
+    files.clear();
+    for (int i = 1; i <= 5; ++i) files.push_back("data_batch_" + std::to_string(i) + ".bin");
   }
-  const std::string inner = dir + "/cifar-10-batches-bin";
-  const std::string& base = !detail::file_exists(dir + "/" + names[0]) && detail::file_exists(inner) ? inner : dir;
+  return read_cifar({"cifar10", "cifar-10-batches-bin", std::move(files), 10000, 1, 0, 10}, dir);
+}
 
-  Tensors images, labels;
-  for (const std::string& name : names) {
-    const std::string path = base + "/" + name;
-    detail::InputFile file("cifar10", path);
-    constexpr auto bytes = static_cast<std::size_t>(a_file * record);
-    file.expect(bytes);
-    Tensor records = detail::make_tensor("cifar10", {a_file, record}, u8);
-    file.read(detail::mutable_data_of<std::uint8_t>(records), bytes);
-    file.expect_end();
-    labels.push_back(checked_labels("cifar10", path, reshape(slice(records, 1, 0, 1), {a_file})));
-    // The file has one plane a colour, weft keeps a pixel's colours together.
-    images.push_back(permute(reshape(slice(records, 1, 1, record), {a_file, channels, side, side}), {0, 2, 3, 1}));
-  }
-  return {scaled(concat(images, 0)), concat(labels, 0)};
+Dataset cifar100(const std::string& dir, Split split, Cifar100Labels labels) {
+  const bool train = split == Split::train, fine = labels == Cifar100Labels::fine;
+  return read_cifar({"cifar100",
+                     "cifar-100-binary",
+                     {train ? "train.bin" : "test.bin"},
+                     train ? 50000 : 10000,
+                     2,
+                     fine ? 1 : 0,
+                     fine ? 100 : 20},
+                    dir);
 }
 
 }  // namespace weft::nn

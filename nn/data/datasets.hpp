@@ -18,4 +18,10 @@ Dataset fashion_mnist(const std::string& dir, Split split);
 /// its cifar-10-batches-bin (the "binary version", Krizhevsky 2009). Throws Error if a file is missing or damaged.
 Dataset cifar10(const std::string& dir, Split split);
 
+/// Which of CIFAR-100's labels: 100 classes, or the 20 groups of five that they make.
+enum class Cifar100Labels : std::uint8_t { fine, coarse };
+
+/// The same for CIFAR-100, classes 0 to 99 (or 0 to 19), from train.bin or test.bin in `dir` or its cifar-100-binary.
+Dataset cifar100(const std::string& dir, Split split, Cifar100Labels labels = Cifar100Labels::fine);
+
 }  // namespace weft::nn

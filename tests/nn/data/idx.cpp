@@ -1,8 +1,10 @@
-// IDX and CIFAR-10 files, good ones and every way in which they can be wrong.
+// IDX and CIFAR files, good ones and every way in which they can be wrong.
 #include <doctest/doctest.h>
 #include <tests/support/gzip.hpp>
 #include <tests/support/refused.hpp>
 #include <tests/support/temp_dir.hpp>
+
+#include <algorithm>
 
 #include <weft/nn/data/datasets.hpp>
 #include <weft/nn/data/idx.hpp>
@@ -148,4 +150,48 @@ TEST_CASE("CIFAR-10's planes become pixels") {
   put_file(dir / "test_batch.bin", batch);
   CHECK_THROWS_WITH_AS(nn::cifar10(dir.path(), nn::Split::test), doctest::Contains("label 10 at image 3"), Error);
   CHECK_THROWS_WITH_AS(nn::cifar10(dir.path(), nn::Split::train), doctest::Contains("data_batch_1.bin"), Error);
+}
+
+TEST_CASE("CIFAR-100's two labels, of files of its size") {
+  const TempDir dir;
+  constexpr std::size_t record = 2 + 3072;
+  const auto coarse = [](std::size_t i) { return i % 20; };
+  const auto fine = [](std::size_t i) { return i * 7 % 100; };
+  std::string batch(10000 * record, '\0');
+  for (std::size_t i = 0; i < 10000; ++i) {
+    batch[i * record] = static_cast<char>(coarse(i));
+    batch[i * record + 1] = static_cast<char>(fine(i));
+    for (std::size_t p = 0; p < 3072; ++p) batch[i * record + 2 + p] = static_cast<char>((i + p) % 256);
+  }
+  std::filesystem::create_directory(dir / "cifar-100-binary");
+  put_file(dir / "cifar-100-binary/test.bin", batch);
+  const nn::Dataset data = nn::cifar100(dir.path(), nn::Split::test);
+  const nn::Dataset groups = nn::cifar100(dir.path(), nn::Split::test, nn::Cifar100Labels::coarse);
+  REQUIRE(data.x.shape() == Shape{10000, 32, 32, 3});
+  const auto x = data.x.data<float>();
+  const auto y = data.y.data<std::int64_t>(), y_groups = groups.y.data<std::int64_t>();
+  bool pixels = std::ranges::equal(x, groups.x.data<float>()), labels = true;
+  for (std::size_t i = 0; i < 10000; ++i) {
+    labels =
+        labels && y[i] == static_cast<std::int64_t>(fine(i)) && y_groups[i] == static_cast<std::int64_t>(coarse(i));
+    for (std::size_t p = 0; p < 1024; ++p)
+      for (std::size_t c = 0; c < 3; ++c)
+        pixels = pixels && x[(i * 1024 + p) * 3 + c] == static_cast<float>((i + c * 1024 + p) % 256) / 255.0F;
+  }
+  CHECK(pixels);
+  CHECK(labels);
+
+  const auto error_of = [&](nn::Split split, nn::Cifar100Labels which = nn::Cifar100Labels::fine) {
+    return refused(dir.path(), [&](const std::string& path) { nn::cifar100(path, split, which); });
+  };
+  CHECK(holds(error_of(nn::Split::train), "train.bin: No such file"));
+  put_file(dir / "train.bin", batch);
+  CHECK(holds(error_of(nn::Split::train), "153700000 bytes"));  // 50,000 images
+  put_file(dir / "test.bin", batch + "x");
+  CHECK(holds(error_of(nn::Split::test), "goes on"));
+  batch[3 * record] = 20;
+  batch[5 * record + 1] = 100;
+  put_file(dir / "test.bin", batch);
+  CHECK(holds(error_of(nn::Split::test), "label 100 at image 5, needs 0 to 99"));
+  CHECK(holds(error_of(nn::Split::test, nn::Cifar100Labels::coarse), "label 20 at image 3, needs 0 to 19"));
 }
