@@ -171,3 +171,33 @@ TEST_CASE("shifts and mirrors come equally often in all combinations, and move e
   CHECK(even(counts));
   CHECK(plausible(repeated, 19.0 * static_cast<double>(n), 1.0 / 50));
 }
+
+TEST_CASE("shifts may be larger than the image, and mirrored images are normalised too") {
+  const std::int64_t n = 400, height = 2, width = 3;
+  nn::Dataset data{arange(1, 1.0 + static_cast<double>(n * height * width), 1.0), arange(static_cast<double>(n), i64)};
+  data.x = reshape(data.x, {n, height, width, 1});
+  nn::DataLoader loader(data,
+                        {.batch_size = n, .augment = {.crop_padding = 5, .flip = true, .mean = {-2}, .stddev = {4}}});
+  double black = 0;
+  for (const auto& batch : loader) {
+    const auto got = batch.x.data<float>();
+    for (std::int64_t i = 0; i < n; ++i) {
+      bool equal = false;
+      for (std::int64_t way = 0; !equal && way < 2 * 11 * 11; ++way) {
+        const std::int64_t down = way / 2 % 11 - 5, right = way / 22 - 5;
+        equal = true;
+        for (std::int64_t at = 0; at < height * width; ++at) {
+          const std::int64_t row = at / width + down;
+          const std::int64_t column = (way % 2 == 1 ? width - 1 - at % width : at % width) + right;
+          const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+          const float pixel = inside ? static_cast<float>(1 + (i * height + row) * width + column) : 0.0F;
+          equal = equal && got[static_cast<std::size_t>(i * height * width + at)] == (pixel + 2) / 4;
+        }
+      }
+      CHECK(equal);
+      const auto image = got.subspan(static_cast<std::size_t>(i * height * width), height * width);
+      black += std::ranges::count(image, 0.5F) == height * width ? 1 : 0;
+    }
+  }
+  CHECK(plausible(black, static_cast<double>(n), 1 - 3.0 / 11 * 5 / 11));
+}
