@@ -1,3 +1,4 @@
+#include <weft/engine/detail/one_thread.hpp>
 #include <weft/engine/error.hpp>
 #include <weft/engine/threads.hpp>
 
@@ -24,9 +25,14 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
+thread_local bool one_thread = false;
+
 }  // namespace
 
-int num_threads() { return thread_count().load(std::memory_order_relaxed); }
+detail::OneThread::OneThread() : before_(one_thread) { one_thread = true; }
+detail::OneThread::~OneThread() { one_thread = before_; }
+
+int num_threads() { return one_thread ? 1 : thread_count().load(std::memory_order_relaxed); }
 
 // OpenBLAS takes its number from each call (see gemm): OpenMP's own setting holds for the calling thread only.
 void set_num_threads(int n) {

@@ -1,4 +1,4 @@
-// DataLoader: which examples make a batch, and the thread that prepares them ahead.
+// DataLoader: which examples make a batch, and the threads that prepare them ahead.
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include <weft/engine/detail/one_thread.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/data/detail/augment.hpp>
 #include <weft/nn/data/detail/check.hpp>
@@ -57,33 +58,37 @@ struct DataLoader::Source {
   }
 };
 
-/// One epoch. Of a Dataset, the thread that reads the batches also allocates them; the worker only fills memory, so
+/// One epoch. Of a Dataset, the thread that reads the batches also allocates them; the workers only fill memory, so
 /// that nothing of it is pooled or freed on a thread that comes and goes.
 class DataLoader::Run {
  public:
   Run(std::shared_ptr<const Source> source, std::int64_t epoch, std::int64_t first_batch)
-      : source_(std::move(source)), epoch_(epoch), asked_(first_batch), order_(source_->order(epoch)) {
-    const int ahead = source_->options.prefetch;
-    if (ahead < 1 || asked_ >= source_->batches()) return;
+      : source_(std::move(source)),
+        epoch_(epoch),
+        asked_(first_batch),
+        given_(first_batch),
+        order_(source_->order(epoch)) {
+    const LoaderOptions& options = source_->options;
+    if (options.prefetch == 0) return;
+    const int ahead = std::max(options.prefetch, options.threads);
     for (int i = 0; i < ahead; ++i) ask();
-    worker_ = std::thread([this] { work(); });
-  }
-  ~Run() {
-    if (!worker_.joinable()) return;
-    {
-      const std::lock_guard lock(mutex_);
-      stopped_ = true;
+    try {
+      while (workers_.size() < std::min(static_cast<std::size_t>(options.threads), jobs_.size()))
+        workers_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop();
+      throw;
     }
-    changed_.notify_all();
-    worker_.join();
   }
+  ~Run() { stop(); }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
   /// The next batch; nothing after the last.
   Tensors next() {
-    if (!worker_.joinable()) {
-      if (asked_ >= source_->batches()) return {};
+    if (given_ == source_->batches()) return {};
+    ++given_;
+    if (workers_.empty()) {
       Job job = make_job();
       fill(job);
       return std::move(job.batch);
@@ -91,10 +96,10 @@ class DataLoader::Run {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      if (waiting_.empty() && ready_.empty() && !busy_) return {};
-      changed_.wait(lock, [this] { return !ready_.empty(); });
-      job = std::move(ready_.front());
-      ready_.pop_front();
+      changed_.wait(lock, [this] { return jobs_.front().done; });
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+      --begun_;
     }
     ask();
     if (job.error) std::rethrow_exception(job.error);
@@ -106,6 +111,7 @@ class DataLoader::Run {
     std::int64_t first = 0, count = 0;  // place in the epoch's order
     Tensors batch;
     std::exception_ptr error;
+    bool done = false;
   };
 
   Job make_job() {
@@ -124,7 +130,7 @@ class DataLoader::Run {
     Job job = make_job();
     {
       const std::lock_guard lock(mutex_);
-      waiting_.push_back(std::move(job));
+      jobs_.push_back(std::move(job));
     }
     changed_.notify_all();
   }
@@ -175,13 +181,12 @@ class DataLoader::Run {
     detail::augment_image(from, row(batch, i), without_count(batch.shape()), batch.dtype(), options.augment, draws);
   }
   void work() {
+    const detail::OneThread alone;  // the training loop has the others
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stopped_ || !waiting_.empty(); });
+      changed_.wait(lock, [this] { return stopped_ || begun_ < jobs_.size(); });
       if (stopped_) return;
-      Job job = std::move(waiting_.front());
-      waiting_.pop_front();
-      busy_ = true;
+      Job& job = jobs_[begun_++];  // stays where it is until it is done
       lock.unlock();
       try {
         fill(job);
@@ -190,27 +195,36 @@ class DataLoader::Run {
         job.batch.clear();
       }
       lock.lock();
-      busy_ = false;
-      ready_.push_back(std::move(job));
+      job.done = true;
       changed_.notify_all();
     }
+  }
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
   }
 
   std::shared_ptr<const Source> source_;
   std::int64_t epoch_;
-  std::int64_t asked_;  // batches handed out as jobs so far
+  std::int64_t asked_, given_;  // batches of the epoch handed out as jobs, and to the loop
   std::vector<std::int64_t> order_;
-  std::mutex mutex_;  // guards what follows
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;  // guards what follows, of a job that is under way nothing but its end
   std::condition_variable changed_;
-  std::deque<Job> waiting_, ready_;
-  bool busy_ = false, stopped_ = false;
-  std::thread worker_;
+  std::deque<Job> jobs_;   // the batches ahead, in order
+  std::size_t begun_ = 0;  // of these
+  bool stopped_ = false;
 };
 
 DataLoader::DataLoader(Source source) {
   const LoaderOptions& options = source.options;
   if (options.batch_size < 1) fail("DataLoader: got batch_size ", options.batch_size, ", needs 1 or more");
   if (options.prefetch < 0) fail("DataLoader: got prefetch ", options.prefetch, ", needs 0 or more");
+  if (options.threads < 1) fail("DataLoader: got threads ", options.threads, ", needs 1 or more");
   if (source.examples.size < 1) fail("DataLoader: got ", source.examples.size, " examples, needs at least one");
   detail::check_augment(options.augment);
   if (!source.rows.empty() && detail::changes_anything(options.augment))

@@ -72,7 +72,8 @@ struct LoaderOptions {
   std::uint64_t seed = 0;  ///< order and augmentation follow from it and the epoch's number alone
   bool drop_last = false;  ///< leave out a last batch that is not full
   Augment augment = {};    ///< needs x {n, height, width, channels}, f32 or f64
-  int prefetch = 2;        ///< batches prepared ahead, on a thread of their own; 0: none
+  int prefetch = 2;        ///< batches prepared ahead, on threads of their own; 0: none
+  int threads = 1;         ///< that prepare them, each a batch at a time, so as many at least are prepared ahead
 };
 
 /// Some examples, in the data set's dtypes: all their first tensors stacked in x, all their second ones in y. `for
@@ -94,10 +95,11 @@ class DataLoader {
   /// {height, width, channels}. The loader keeps `data`, a copy unless it is moved in; a std::span, or a struct of
   /// one's own with a pointer, refers to what is kept elsewhere.
   ///
-  /// With prefetch, operator[] is called on a thread of the loader's, one example at a time (loops that run side by
-  /// side call it at the same time); nothing is recorded on the tape there. What it throws, and the Error where
-  /// examples differ in shape, arrives at the loop in the place of that batch. Draws of its own from the default
-  /// generator come between those of the training loop: to repeat them, make a Generator from i.
+  /// With prefetch, operator[] is called on threads of the loader's: with one, for one example at a time; with several,
+  /// and by loops that run side by side, at the same time for different ones, in no order, so it may change nothing
+  /// that they share. Nothing is recorded on the tape there, and tensor operations keep to that thread. What it throws,
+  /// and the Error where examples differ in shape, arrives at the loop in the place of that batch. Draws of its own
+  /// from the default generator come between those of the training loop: to repeat them, make a Generator from i.
   template <class Data>
     requires detail::IsData<Data>
   explicit DataLoader(Data data, LoaderOptions options = {})
