@@ -8,6 +8,7 @@
 #include <weft/nn/data/datasets.hpp>
 #include <weft/nn/data/idx.hpp>
 #include <weft/nn/data/loader.hpp>
+#include <weft/nn/data/mixing.hpp>
 #include <weft/nn/data/parts.hpp>
 #include <weft/nn/data/standardizer.hpp>
 #include <weft/nn/files/checkpoint.hpp>
