@@ -7,12 +7,14 @@
 #include <mutex>
 #include <thread>
 
+#include <weft/engine/create.hpp>
 #include <weft/engine/detail/one_thread.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/data/detail/augment.hpp>
 #include <weft/nn/data/detail/check.hpp>
 #include <weft/nn/data/detail/choices.hpp>
 #include <weft/nn/data/loader.hpp>
+#include <weft/nn/detail/matched.hpp>
 
 namespace weft::nn {
 namespace {
@@ -84,9 +86,18 @@ class DataLoader::Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
+  std::int64_t epoch() const { return epoch_; }
+  /// Batches of the epoch up to the one that was given last.
+  std::int64_t given() const { return given_; }
+  /// Whether the loop has come to its end.
+  bool ended() const { return ended_; }
+
   /// The next batch; nothing after the last.
   Tensors next() {
-    if (given_ == source_->batches()) return {};
+    if (given_ == source_->batches()) {
+      ended_ = true;
+      return {};
+    }
     ++given_;
     if (workers_.empty()) {
       Job job = make_job();
@@ -211,6 +222,7 @@ class DataLoader::Run {
   std::shared_ptr<const Source> source_;
   std::int64_t epoch_;
   std::int64_t asked_, given_;  // batches of the epoch handed out as jobs, and to the loop
+  bool ended_ = false;
   std::vector<std::int64_t> order_;
   std::vector<std::thread> workers_;
   std::mutex mutex_;  // guards what follows, of a job that is under way nothing but its end
@@ -241,18 +253,47 @@ DataLoader::DataLoader(detail::Examples examples, LoaderOptions options)
 std::int64_t DataLoader::batches() const { return source_->batches(); }
 const LoaderOptions& DataLoader::options() const { return source_->options; }
 
+void DataLoader::check_place(const char* op, std::int64_t epoch, std::int64_t batch) const {
+  if (epoch < 0 || epoch > std::int64_t{1} << 53 || batch < 0 || batch > batches())
+    fail(op, ": got epoch ", epoch, ", batch ", batch, ", needs 0 to 2^53 and 0 to ", batches());
+}
+
 void DataLoader::seek(std::int64_t epoch, std::int64_t batch) {
-  if (epoch < 0 || batch < 0 || batch > batches())
-    fail("DataLoader::seek: got epoch ", epoch, ", batch ", batch, ", needs an epoch from 0 and a batch up to ",
-         batches());
+  check_place("DataLoader::seek", epoch, batch);
   epoch_ = epoch;
   first_batch_ = batch;
+  run_.reset();
+}
+
+NamedTensors DataLoader::state() const {
+  const auto run = run_.lock();
+  const bool under_way = run != nullptr && !run->ended();
+  const LoaderOptions& options = source_->options;
+  const auto number = [](std::int64_t n) { return from_buffer(std::span<const std::int64_t>(&n, 1), {}); };
+  return {
+      {"epoch", number(under_way ? run->epoch() : epoch_)}, {"batch", number(under_way ? run->given() : first_batch_)},
+      {"examples", number(source_->examples.size)},         {"batch_size", number(options.batch_size)},
+      {"shuffle", number(options.shuffle ? 1 : 0)},         {"seed", number(static_cast<std::int64_t>(options.seed))}};
+}
+
+std::function<void()> DataLoader::prepare_load(const NamedTensors& saved) {
+  const NamedTensors mine = state();
+  const Tensors found = detail::matched("DataLoader: the saved state", saved, mine);
+  const auto number = [](const Tensor& t) { return t.data<std::int64_t>()[0]; };
+  for (std::size_t i = 2; i < found.size(); ++i)
+    if (number(found[i]) != number(mine[i].second))
+      fail("DataLoader: the saved state has ", mine[i].first, " ", number(found[i]), ", needs ",
+           number(mine[i].second));
+  const std::int64_t epoch = number(found[0]), batch = number(found[1]);
+  check_place("DataLoader: the saved state", epoch, batch);
+  return [this, epoch, batch] { seek(epoch, batch); };
 }
 
 std::shared_ptr<DataLoader::Run> DataLoader::start() {
   auto run = std::make_shared<Run>(source_, epoch_, first_batch_);
   ++epoch_;
   first_batch_ = 0;
+  run_ = run;
   return run;
 }
 

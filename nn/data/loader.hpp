@@ -1,10 +1,10 @@
 #pragma once
 // The loader that hands out a data set in batches.
 #include <weft/nn/data/dataset.hpp>
+#include <weft/nn/stateful.hpp>
 
 #include <array>
 #include <concepts>
-#include <memory>
 #include <tuple>
 
 namespace weft::detail {
@@ -85,7 +85,14 @@ struct Batch {
 
 /// Goes over a data set in batches: `for (auto batch : loader)` is one epoch, the next such loop is the next one. A
 /// loop may be left early. Throws Error on options or data that do not fit.
-class DataLoader {
+///
+/// As a part of a checkpoint it goes on with the batch that the loop would have been given next:
+///
+///     for (auto epoch = loader.epoch(); epoch < epochs; ++epoch)  // from 0, or from the one that was loaded
+///       for (auto [x, y] : loader) ...                            // from its first batch, or from there
+///
+/// So what is to be taken up in the midst of an epoch is saved inside the loop, before it is left.
+class DataLoader : public Stateful {
  public:
   explicit DataLoader(Dataset data, LoaderOptions options = {});
 
@@ -110,8 +117,14 @@ class DataLoader {
   const LoaderOptions& options() const;
   /// Number of the epoch that the next loop goes over, counted from 0.
   std::int64_t epoch() const { return epoch_; }
-  /// Makes the next loop go over this epoch, from this batch on: for training that is taken up again.
+  /// Makes the next loop go over this epoch, from this batch on.
   void seek(std::int64_t epoch, std::int64_t batch = 0);
+  /// Where it is, "epoch" and "batch", and what decides which examples a batch holds. While a loop runs (the last that
+  /// was begun, if there are several) that is after the batch that it was given last, of which later ones may be
+  /// prepared already; else where the next loop begins, wherever the last one was left.
+  NamedTensors state() const override;
+  /// Takes the state of a loader over as many examples, with the same batch_size, shuffle and seed.
+  std::function<void()> prepare_load(const NamedTensors& state) override;
 
   class Run;
   struct End {};
@@ -159,6 +172,7 @@ class DataLoader {
   DataLoader(detail::Examples examples, LoaderOptions options);
   DataLoader(Source source);
   void check_tensors(int wanted) const;
+  void check_place(const char* op, std::int64_t epoch, std::int64_t batch) const;
   std::shared_ptr<Run> start();
   static Tensors next(Run& run);
   static void unpack(Tensors& from, Batch& to) {
@@ -171,7 +185,8 @@ class DataLoader {
   }
 
   std::shared_ptr<const Source> source_;
-  std::int64_t epoch_ = 0, first_batch_ = 0;
+  std::int64_t epoch_ = 0, first_batch_ = 0;  // of the next loop
+  std::weak_ptr<Run> run_;                    // of the last loop
 };
 
 }  // namespace weft::nn
