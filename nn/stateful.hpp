@@ -3,10 +3,19 @@
 #include <weft/nn/named_tensors.hpp>
 
 #include <functional>
+#include <memory>
+
+namespace weft {
+class Generator;
+}  // namespace weft
 
 namespace weft::nn {
 
-/// Something whose state is saved and loaded by name.
+class Module;
+
+/// Something whose state is saved and loaded by name: all that it needs to go on to the bit, and that the program which
+/// makes it again does not give it. Optimisers, schedules, averages, DataLoader and Standardizer are; a class of one's
+/// own derives from it.
 class Stateful {
  public:
   virtual ~Stateful() = default;
@@ -25,6 +34,26 @@ class Stateful {
   Stateful() = default;
   Stateful(const Stateful&) = default;
   Stateful& operator=(const Stateful&) = default;
+};
+
+/// A part of a checkpoint beside its module: something Stateful, a generator (its "seed" and "offset", the bits of each
+/// as i64), or another module. It refers to that, which has to outlive it. Throws Error if it is null.
+class StatefulPart {
+ public:
+  StatefulPart(Stateful* part);
+  StatefulPart(Generator* part);
+  StatefulPart(Module* part);
+  Stateful* operator->() const { return part_.get(); }
+
+ private:
+  std::shared_ptr<Stateful> part_;
+};
+
+/// Parts with their names: {{"optimizer", &adam}, {"loader", &loader}, {"generator", &default_generator()}}. A vector,
+/// and a type of its own so that options in braces are not taken for one.
+struct StatefulParts : std::vector<std::pair<std::string, StatefulPart>> {
+  StatefulParts() = default;
+  StatefulParts(std::initializer_list<value_type> parts) : vector(parts) {}
 };
 
 }  // namespace weft::nn

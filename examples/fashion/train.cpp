@@ -100,7 +100,7 @@ void bring_metrics(const std::filesystem::path& from, const std::filesystem::pat
   fs::copy_file(from / "metrics.csv", to / "metrics.csv", fs::copy_options::overwrite_existing);
 }
 
-// Where a run is, beyond what net, optimizer and schedule hold.
+// Where a run is, beyond what the parts of its checkpoint hold.
 struct Position {
   std::int64_t images = 0, steps = 0;  // of an epoch
   std::int64_t epoch = 0, batch = 0;   // done in whole, and of the one under way
@@ -108,7 +108,6 @@ struct Position {
   double seconds = 0;                  // of training, evaluation not counted
 
   nn::Notes notes() const {
-    const auto generator = weft::default_generator().state();
     return {{"images", fmt::format("{}", images)},
             {"steps", fmt::format("{}", steps)},
             {"at-epoch", fmt::format("{}", epoch)},
@@ -116,9 +115,7 @@ struct Position {
             {"at-loss", fmt::format("{}", totals.loss)},
             {"at-correct", fmt::format("{}", totals.correct)},
             {"at-examples", fmt::format("{}", totals.examples)},
-            {"at-seconds", fmt::format("{}", seconds)},
-            {"generator-seed", fmt::format("{}", generator.seed)},
-            {"generator-offset", fmt::format("{}", generator.offset)}};
+            {"at-seconds", fmt::format("{}", seconds)}};
   }
 
   void read(const nn::Notes& notes) {
@@ -133,16 +130,12 @@ struct Position {
     if (images != images_here || steps != steps_here)
       weft::fail("--resume: the run had ", images, " images and ", steps, " steps an epoch, the data here gives ",
                  images_here, " and ", steps_here);
-    weft::GeneratorState generator;
     get("at-epoch", epoch);
     get("at-batch", batch);
     get("at-loss", totals.loss);
     get("at-correct", totals.correct);
     get("at-examples", totals.examples);
     get("at-seconds", seconds);
-    get("generator-seed", generator.seed);
-    get("generator-offset", generator.offset);
-    weft::default_generator().set_state(generator);
   }
 };
 
@@ -171,10 +164,12 @@ bool train(const Options& o) {
   nn::Sgd optimizer(net->parameters(), {.lr = o.lr, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
   nn::OneCycleLr schedule(optimizer, {.max_lr = o.lr, .total_steps = o.epochs * loader.batches()});
 
+  const nn::StatefulParts parts = {
+      {"optimizer", &optimizer}, {"schedule", &schedule}, {"generator", &weft::default_generator()}};
   Position at;
   at.images = data.train.size();
   at.steps = loader.batches();
-  if (!o.resume.empty()) at.read(nn::load(o.resume, *net, &optimizer, &schedule).notes);
+  if (!o.resume.empty()) at.read(nn::load(o.resume, *net, parts).notes);
   if (at.epoch > o.epochs) weft::fail("--resume: the checkpoint is at epoch ", at.epoch, " of ", o.epochs);
   watch_interrupts();
   if (!o.resume.empty()) bring_metrics(std::filesystem::path(o.resume).parent_path(), o.out);
@@ -183,7 +178,7 @@ bool train(const Options& o) {
     nn::Notes notes = o.settings();
     notes.emplace_back("dir", std::filesystem::absolute(o.dir).string());
     for (auto& note : at.notes()) notes.push_back(std::move(note));
-    nn::save(o.checkpoint(), *net, &optimizer, &schedule, notes);
+    nn::save(o.checkpoint(), *net, parts, notes);
   };
 
   net->train();
