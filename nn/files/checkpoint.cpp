@@ -68,7 +68,7 @@ void save(const std::string& path, const Module& module, const StatefulParts& pa
 
 void save(const std::string& path, const Module& module, const Stateful* optimizer, const Stateful* schedule,
           const Notes& notes) {
-  NamedTensors tensors = tensors_of(module);
+  NamedTensors tensors = ModuleAccess::tensors_to_save("save", module);
   if (optimizer != nullptr) append_state(tensors, optimizer_name, optimizer->state());
   if (schedule != nullptr) append_state(tensors, schedule_name, schedule->state());
   write_safetensors(path, tensors, notes);
