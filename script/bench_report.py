@@ -187,19 +187,34 @@ def peer_table(rows):
     return lines
 
 
-def flatness(benchmarks):
-    """What a node costs by the graph's length: a chain of additions and products of 16 floats."""
-    command = [benchmarks, "--benchmark_filter=engine/chain/forward_backward", "--benchmark_repetitions=40",
-               "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.05", "--benchmark_format=json"]
+def repeated(benchmarks, pattern, repetitions, seconds):
+    """The runs of weft_bench whose names match, their repetitions mixed."""
+    command = [benchmarks, f"--benchmark_filter={pattern}", f"--benchmark_repetitions={repetitions}",
+               "--benchmark_enable_random_interleaving=true", f"--benchmark_min_time={seconds}", "--benchmark_format=json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if done.returncode != 0:
         sys.exit(f"{benchmarks}: exit {done.returncode}\n{done.stderr}")
+    return [row for row in json.loads(done.stdout)["benchmarks"] if row.get("run_type") != "aggregate"]
+
+
+def flatness(benchmarks):
+    """What a node costs by the graph's length: a chain of additions and products of 16 floats."""
     times = collections.defaultdict(list)
-    for row in json.loads(done.stdout)["benchmarks"]:
-        if row.get("run_type") != "aggregate":
-            times[int(row["run_name"].split("/")[-1])].append(row["s/node"] * 1e9)
+    for row in repeated(benchmarks, "engine/chain/forward_backward", 40, 0.05):
+        times[int(row["run_name"].split("/")[-1])].append(row["s/node"] * 1e9)
     return ["| nodes | ns/node, median of 40 | least |", "|---:|---:|---:|"] + [
         f"| {nodes:,} | {statistics.median(runs):.1f} | {min(runs):.1f} |" for nodes, runs in sorted(times.items())]
+
+
+def loading(benchmarks):
+    """What a training step costs by the loader's threads, where examples are computed and where they are waited for."""
+    times = collections.defaultdict(lambda: collections.defaultdict(list))
+    for row in repeated(benchmarks, "data/step", 9, 0.5):
+        _, _, kind, _, threads, *_ = row["run_name"].split("/")
+        times[int(threads)][kind].append(row["real_time"] * SECONDS[row["time_unit"]] * 1e3)
+    cells = lambda runs: f"{statistics.median(runs):.1f} | {min(runs):.1f}" if runs else " | "
+    return ["| threads | ms/step, computed | least | ms/step, waited for | least |", "|---:|---:|---:|---:|---:|"] + [
+        f"| {threads} | {cells(by['computed'])} | {cells(by['awaited'])} |" for threads, by in sorted(times.items())]
 
 
 def processor():
@@ -235,6 +250,13 @@ def peers(weft, libtorch, page, threads="1"):
     text += ["", "## A node, by the length of the graph", "",
              "A chain of additions and products of 16 floats in turn: forward, backward and dropping it, in weft, one",
              "thread, the lengths interleaved. The least is what a quiet machine gives; neighbours raise the median.", ""] + lines
+    print("the loader's threads", file=sys.stderr)
+    lines = loading(pathlib.Path(weft).with_name("weft_bench"))
+    print("\n".join(lines))
+    text += ["", "## A training step, by the loader's threads", "",
+             "A step of ResNet-8 on 32 images, one thread, and who prepares the batches: at 0 the training loop itself, else",
+             "`.threads` of the loader. Images are computed (turned, of 320 x 320 pixels) or waited for (0.7 ms each, as for a",
+             "disk). Medians of 9 and the least; alone: `script/bench --benchmark_filter=data/step`.", ""] + lines
     pathlib.Path(page).write_text("\n".join(text) + "\n")
 
 
