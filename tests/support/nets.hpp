@@ -17,10 +17,11 @@ inline void check_classifies(weft::nn::Module& net, const weft::Shape& images, s
   CHECK(y.shape() == weft::Shape{images[0], classes});
   CHECK(weft::nn::unregistered_leaves(net, y).empty());
   weft::sum(weft::square(y)).backward();
-  for (const auto& [name, p] : net.named_parameters()) {
-    CAPTURE(name);
-    REQUIRE(p.grad().defined());
-    CHECK(weft::max(weft::abs(p.grad())).item() > 0);
+  for (const auto& named : net.named_parameters()) {
+    CAPTURE(named.first);
+    const weft::Tensor gradient = named.second.grad();
+    REQUIRE(gradient.defined());
+    CHECK(weft::max(weft::abs(gradient)).item() > 0);
   }
   net.eval();
   const weft::NoGrad off;

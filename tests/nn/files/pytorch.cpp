@@ -79,7 +79,9 @@ TEST_CASE("every kind of layer computes what PyTorch's does with the same weight
     CHECK(report.converted.empty());
     CHECK(report.unexpected.empty());  // num_batches_tracked is none
     net.eval();
-    for (const auto& [name, figure] : figured.items()) {
+    for (const auto& item : figured.items()) {
+      const std::string& name = item.key();
+      const json& figure = item.value();
       CAPTURE(name);
       const json& inputs = figure["inputs"];
       const Tensor x = test::tensor_of(inputs[0], name == "embedding" ? i64 : f32);
@@ -150,11 +152,12 @@ TEST_CASE("a checkpoint is its dictionaries, by names joined with dots") {
 TEST_CASE("tensors of every dtype, and views of others, are what PyTorch has") {
   const std::string path = figures + "kinds.pt";
   const json figured = test::figures_in("pytorch/kinds.json");
-  for (const auto& [name, figure] : figured.items()) {
+  for (const auto& item : figured.items()) {
+    const std::string& name = item.key();
     CAPTURE(name);
     const bool whole = name == "i64" || name == "i32" || name == "i16" || name == "i8";
     const DType dtype = whole ? i64 : name == "f64" ? f64 : name == "u8" || name == "bool" ? u8 : f32;
-    const Tensor expected = test::tensor_of(figure, dtype);
+    const Tensor expected = test::tensor_of(item.value(), dtype);
     Holder holder(zeros(expected.shape(), dtype));
     CHECK(nn::load_pytorch(path, holder, only(name)).sources == Names{name});
     CHECK(same_bits(holder.value, expected));

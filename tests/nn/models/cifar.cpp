@@ -50,7 +50,9 @@ Count dense_count(Count depth, Count growth, bool bottleneck, double kept) {
 TEST_CASE("residual and plain nets have the parameters that their layers need") {
   const std::pair<Count, double> published[] = {{20, 0.27}, {32, 0.46}, {44, 0.66},
                                                 {56, 0.85}, {110, 1.7}, {1202, 19.4}};
-  for (const auto& [depth, millions] : published) {
+  for (const auto& net : published) {
+    const auto depth = net.first;
+    const double millions = net.second;
     if (test::sanitized && depth > 56) break;
     CAPTURE(depth);
     const Count plain = parameter_count(*nn::plain_net(depth)), residual = parameter_count(*nn::resnet_cifar(depth));
