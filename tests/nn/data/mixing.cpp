@@ -120,9 +120,9 @@ TEST_CASE("cutmix takes one rectangle of every image from its partner, and mixes
   double shares = 0;
   for (int draw = 0; draw < 600; ++draw) {
     const nn::Batch mixed = nn::cutmix(batch, {.classes = 5}, generator);
-    const auto [partner, kept] = found(mixed);
+    const Found mix = found(mixed);
     std::vector<bool> is_partner(5);
-    for (const std::int64_t j : partner) is_partner[static_cast<std::size_t>(j)] = true;
+    for (const std::int64_t j : mix.partner) is_partner[static_cast<std::size_t>(j)] = true;
     CHECK(std::count(is_partner.begin(), is_partner.end(), true) == 5);  // a permutation
     // Pixels of one's own and of the partner's, in all images the same, and what is cut is a rectangle.
     std::int64_t cut = 0, top = height, bottom = -1, left = width, right = -1;
@@ -131,7 +131,7 @@ TEST_CASE("cutmix takes one rectangle of every image from its partner, and mixes
       for (std::int64_t c = 0; c < width; ++c) {
         int other = -1;
         for (std::int64_t i = 0; i < 5; ++i) {
-          const std::int64_t j = partner[static_cast<std::size_t>(i)];
+          const std::int64_t j = mix.partner[static_cast<std::size_t>(i)];
           if (j == i) continue;
           const double got = mixed.x.at({i, r, c, 1});
           const int from_other = got == batch.x.at({j, r, c, 1}) ? 1 : 0;
@@ -146,9 +146,9 @@ TEST_CASE("cutmix takes one rectangle of every image from its partner, and mixes
     CHECK(whole);
     if (cut == 0) continue;
     CHECK(cut == (bottom - top + 1) * (right - left + 1));
-    CHECK(kept == doctest::Approx(1 - static_cast<double>(cut) / (height * width)));
+    CHECK(mix.kept == doctest::Approx(1 - static_cast<double>(cut) / (height * width)));
     ++middles[static_cast<std::size_t>(top + bottom < height - 1 ? 0 : top + bottom == height - 1 ? 1 : 2)];
-    shares += kept;
+    shares += mix.kept;
   }
   CHECK(plausible(static_cast<double>(middles[0]), static_cast<double>(middles[0] + middles[2]), 0.5));
   CHECK(shares > 100);
