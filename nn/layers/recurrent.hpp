@@ -135,18 +135,21 @@ class RecurrentCell : public Module {
 /// One step of Rnn: x {batch, in} and the state {batch, hidden} before, or nothing, to the next state.
 struct RnnCell : RecurrentCell {
   RnnCell(std::int64_t in, std::int64_t hidden, RecurrentCellOptions options = {});
+  using Module::forward;
   Tensor forward(const Tensor& x, const Tensor& before) { return step(x, {before}).hidden; }
 };
 
 /// One step of Lstm: `state = cell(x, state)`.
 struct LstmCell : RecurrentCell {
   LstmCell(std::int64_t in, std::int64_t hidden, RecurrentCellOptions options = {});
+  using Module::forward;
   RecurrentState forward(const Tensor& x, const RecurrentState& before) { return step(x, before); }
 };
 
 /// One step of Gru.
 struct GruCell : RecurrentCell {
   GruCell(std::int64_t in, std::int64_t hidden, RecurrentCellOptions options = {});
+  using Module::forward;
   Tensor forward(const Tensor& x, const Tensor& before) { return step(x, {before}).hidden; }
 };
 
