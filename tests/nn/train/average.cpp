@@ -89,6 +89,11 @@ TEST_CASE("an average by a decay of one's own, and of buffers that are no floati
   CHECK(message_of([&] { average.update(); }) == "Average: got decay 2, needs 0 <= decay < 1");
   CHECK(asked == std::vector<std::int64_t>{0, 1, 2});
   CHECK(average.updates() == 2);
+  net.w.fill_(INFINITY);
+  nn::Average equal(net);
+  net.w.fill_(3);
+  equal.update();  // copies
+  CHECK(values_of(equal.state()[1].second) == Values{3, 3});
   net.to(f32);
   for (const double wrong : {1.0, -0.1, std::nan("")}) CHECK_THROWS_AS(nn::Ema(net, wrong), Error);
 

@@ -190,6 +190,10 @@ TEST_CASE("a saved state that does not fit changes nothing") {
   negative = good;
   negative[2].second = scalar(-1, i64);
   CHECK(refused(negative) == "Lbfgs: got -1 steps, needs 0 to 2^53");
+  nn::NamedTensors with_momentum = one.optimizer.state();
+  with_momentum[1].second = full({1}, 0.5, f64);
+  one.optimizer.load_state(with_momentum);
+  CHECK(one.optimizer.momentum() == 0);
   Problem small({.max_iter = 4, .history_size = 2});
   CHECK(message_of([&] { small.optimizer.load_state(good); }) ==
         "Lbfgs: the saved state remembers 3 steps, needs at most history_size 2");
@@ -213,6 +217,9 @@ TEST_CASE("a closure that throws leaves the parameters of the last whole iterati
       };
       CHECK_THROWS_WITH_AS(broken.optimizer.step(closure), "closure: thrown", Error);
       CHECK(broken.loss().item() <= Problem({}).loss().item());
+      broken.optimizer.step(closure);
+      const nn::NamedTensors state = broken.optimizer.state();
+      for (std::size_t i = 7; i < state.size(); i += 2) CHECK(!same_bits(state[i].second, state[i - 2].second));
       // It goes on from there as if nothing had been, to the same minimum.
       for (int i = 0; i < 20; ++i) broken.optimizer.step(closure);
       whole.steps(20);
@@ -251,6 +258,11 @@ TEST_CASE("where the loss is not finite a line search turns back") {
   nn::Lbfgs stuck({nowhere});
   CHECK(std::isnan(stuck.step(closure({nowhere}, [&] { return sum(log(nowhere)); })).item()));
   CHECK(nowhere.item() == -1.0);
+  int calls = 0;
+  stuck.step(closure(
+      {nowhere}, [&] { return 1e200 * sum(nowhere); }, &calls));  // whose square is infinite
+  CHECK(calls == 1);
+  CHECK(nowhere.item() == -1.0);
 }
 
 TEST_CASE("a step ends by each of its bounds") {
@@ -273,7 +285,18 @@ TEST_CASE("a step ends by each of its bounds") {
   CHECK(fewer >= 10);
   CHECK(fewer < all);
 
-  // The closure is called with gradients on; the loss that comes back is the first.
+  // Gradients are forgotten before each evaluation, whatever the closure does.
+  Problem one({}), other({});
+  one.steps(2);
+  for (int step = 0; step < 2; ++step)
+    other.optimizer.step([&] {
+      const Tensor loss = other.loss();
+      loss.backward();
+      return loss;
+    });
+  CHECK(one.is(other));
+
+  // The closure is called with gradients on.
   const Tensor p = parameter(tensor({-1.2, 1.0}, f64));
   nn::Lbfgs optimizer({p});
   const NoGrad off;

@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 #include <weft/nn/train/detail/line_search.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 using namespace weft;
 using detail::LinePoint;
@@ -14,7 +16,8 @@ constexpr double pi = 3.14159265358979323846, infinity = std::numeric_limits<dou
 
 struct Searched {
   LinePoint start, end;
-  int calls = 0;
+  std::vector<double> tried = {};
+  std::size_t calls() const { return tried.size(); }
 };
 
 template <class F, class D>
@@ -22,7 +25,7 @@ Searched search(F f, D slope, double first, double least_width = 1e-12) {
   Searched s{{0, f(0), slope(0)}, {}};
   s.end = detail::strong_wolfe(
       [&](double t) {
-        ++s.calls;
+        s.tried.push_back(t);
         return LinePoint{t, f(t), slope(t)};
       },
       s.start, first, least_width);
@@ -57,7 +60,7 @@ TEST_CASE("a point that fulfils the strong Wolfe conditions is found from near a
       CAPTURE(s.end.t);
       CHECK(fulfils_wolfe(s));
       CHECK(s.end.t > 0);
-      CHECK(s.calls <= 15);
+      CHECK(s.calls() <= 15);
     }
   }
 }
@@ -65,15 +68,44 @@ TEST_CASE("a point that fulfils the strong Wolfe conditions is found from near a
 TEST_CASE("the first point is taken if it will do, and the cubic's minimum is tried next") {
   const auto parabola = [](double t) { return (t - 1) * (t - 1); };
   const auto slope = [](double t) { return 2 * (t - 1); };
-  const Searched there = search(parabola, slope, 1.0);
-  CHECK(there.calls == 1);
-  CHECK(there.end.t == 1.0);
-  // A parabola is its own cubic: too far or too near, the second point is the minimum.
-  for (const double first : {0.02, 2.5}) {
+  for (const double first : {1.0, 0.11, 1.89}) {  // however little it has fallen, and just flat enough
+    const Searched there = search(parabola, slope, first);
+    CHECK(there.calls() == 1);
+    CHECK(there.end.t == first);
+  }
+  // A parabola is its own cubic: too near, too steep or too far, the second point is the minimum.
+  for (const double first : {0.02, 1.96, 2.5}) {
     const Searched s = search(parabola, slope, first);
-    CHECK(s.calls == 2);
+    CHECK(s.calls() == 2);
     CHECK(s.end.t == doctest::Approx(first < 1 ? 0.2 : 1.0).epsilon(1e-12));  // no more than ten times as far
   }
+}
+
+// To the cubic through a plateau far away and high up the minimum is close to the start, again and again.
+TEST_CASE("an interval becomes shorter though the cubic's minimum is at its end") {
+  for (const double height : {1e6, 1e12, 1e18}) {
+    const auto f = [=](double t) { return -t + height / (1 + std::exp(50 - 50 * t)); };
+    const auto slope = [=](double t) {
+      const double s = 1 / (1 + std::exp(50 - 50 * t));
+      return -1 + 50 * height * s * (1 - s);
+    };
+    const Searched s = search(f, slope, 8.0);
+    CHECK(fulfils_wolfe(s));
+    // Once it may be tried, unless it is the end itself; then a tenth of the interval from there.
+    CHECK((s.tried[1] < 1e-4) == (height < 1e18));
+    CHECK(s.tried[height < 1e18 ? 2 : 1] == doctest::Approx(0.8).epsilon(1e-3));
+    CHECK(*std::min_element(s.tried.begin(), s.tried.end()) > 0);
+  }
+}
+
+TEST_CASE("a second point that is no lower than the first ends the way out") {
+  const auto f = [](double t) { return -t + 4.55 * (1 + std::tanh(20 * (t - 2))); };
+  const auto slope = [](double t) { return -1 + 91 / std::pow(std::cosh(20 * (t - 2)), 2); };
+  const Searched s = search(f, slope, 1.0);
+  CHECK(s.tried[1] == 10);
+  CHECK(fulfils_wolfe(s));
+  CHECK(s.end.t > 1);
+  CHECK(s.end.t < 2);
 }
 
 TEST_CASE("what is not finite is too far") {
@@ -92,10 +124,10 @@ TEST_CASE("what is not finite is too far") {
 TEST_CASE("a search ends without a point to end at") {
   // Falls for ever: the furthest point.
   const Searched falling = search([](double t) { return -t; }, [](double) { return -1.0; }, 1.0);
-  CHECK(falling.calls == 26);
+  CHECK(falling.calls() == 26);
   CHECK(falling.end.t > 1e3);
   // Rises, though the slope says otherwise: the start, when what is left is short.
   const Searched rising = search([](double t) { return t; }, [](double) { return -1.0; }, 1.0, 1e-3);
   CHECK(rising.end.t == 0);
-  CHECK(rising.calls < 26);
+  CHECK(rising.calls() < 26);
 }
