@@ -29,8 +29,6 @@ class Average : public Stateful {
   Module& module() { return *average_; }
 
   /// What has to be saved to go on: "updates", and handles to the copy's tensors ("module.0.weight").
-  ///     nn::write_safetensors("average.safetensors", average.state());
-  ///     average.load_state(nn::read_safetensors("average.safetensors").tensors);
   NamedTensors state() const override;
   /// Takes names, shapes and dtypes as those of state().
   std::function<void()> prepare_load(const NamedTensors& state) override;

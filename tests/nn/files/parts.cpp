@@ -1,5 +1,6 @@
 // The parts of a checkpoint: anything that has a state, under a name of its own.
 #include <doctest/doctest.h>
+#include <tests/support/message_of.hpp>
 #include <tests/support/refused.hpp>
 #include <tests/support/same.hpp>
 #include <tests/support/temp_dir.hpp>
@@ -183,13 +184,9 @@ TEST_CASE("names and parts that cannot be are refused before a file is written")
   nn::Linear net(2, 2);
   Generator generator;
   const auto error_of = [&](const nn::StatefulParts& parts) {
-    try {
-      nn::save(dir / "a", net, parts);
-    } catch (const Error& e) {
-      CHECK(dir.count() == 0);
-      return std::string(e.what());
-    }
-    return std::string("no error");
+    const std::string message = message_of([&] { nn::save(dir / "a", net, parts); });
+    CHECK(dir.count() == 0);
+    return message;
   };
   CHECK(error_of({{"", &generator}}) == "save: got \"\" as a part's name, needs one without slashes");
   CHECK(error_of({{"a/b", &generator}}) == "save: got \"a/b\" as a part's name, needs one without slashes");
