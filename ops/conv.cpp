@@ -1,6 +1,7 @@
 #include <weft/ops/conv.hpp>
 
 #include <algorithm>
+#include <atomic>
 
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/factors.hpp>
@@ -168,7 +169,8 @@ struct Checks {
             .pad_w = o.padding.width,
             .dil_h = o.dilation.height,
             .dil_w = o.dilation.width,
-            .groups = o.groups};
+            .groups = o.groups,
+            .fast = conv_precision() == ConvPrecision::fast};
   }
 
   ConvShape forward(const Tensor& x, const Tensor& w, const ConvOptions& o) const {
@@ -223,6 +225,14 @@ ConvTransposeOptions as_images(const ConvTransposeOptions1d& o) {
 }
 
 }  // namespace
+
+namespace {
+std::atomic<ConvPrecision> precision_of_all{ConvPrecision::fast};
+}  // namespace
+
+void set_conv_precision(ConvPrecision precision) { precision_of_all = precision; }
+
+ConvPrecision conv_precision() { return precision_of_all; }
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options) {
   return convolve(x, w, Checks{"conv2d", 2}.forward(x, w, options));

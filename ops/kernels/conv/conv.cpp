@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include <weft/engine/detail/parallel.hpp>
 #include <weft/ops/kernels/conv/conv.hpp>
 #include <weft/ops/kernels/conv/paths.hpp>
@@ -55,12 +57,16 @@ bool suits_col2im(const ConvShape& s) {
 template <class T>
 void conv2d_forward(const ConvShape& s, const T* x, const T* w, T* y) {
   if (is_depthwise(s)) return depthwise_forward(s, x, w, y);
+  if constexpr (std::is_same_v<T, float>)
+    if (suits_winograd(s)) return winograd_forward(s, x, w, y);
   direct_forward(with_long_rows(s), x, w, y);
 }
 
 template <class T>
 void conv2d_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
   if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, gx);
+  if constexpr (std::is_same_v<T, float>)
+    if (suits_winograd(s)) return winograd_backward_input(s, gy, w, gx);
   if (suits_col2im<T>(s)) return col2im_backward_input(s, gy, w, gx);
   direct_backward_input(with_long_rows(s), gy, w, gx);
 }
@@ -68,6 +74,8 @@ void conv2d_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
 template <class T>
 void conv2d_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) {
   if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
+  if constexpr (std::is_same_v<T, float>)
+    if (suits_winograd(s)) return winograd_backward_weight(s, x, gy, gw);
   // Without taps that read a pixel again, OpenBLAS's packing of wide operands pays.
   if (is_pointwise(s) && s.groups == 1 && std::min(s.cin, s.cout) >= 64) return product_backward_weight(s, x, gy, gw);
   direct_backward_weight(with_long_rows(s), x, gy, gw);

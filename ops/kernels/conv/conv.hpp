@@ -13,6 +13,7 @@ struct ConvShape {
   std::int64_t dil_h = 1, dil_w = 1;
   std::int64_t groups = 1;
   std::int64_t oh = 0, ow = 0;  ///< set_output()
+  bool fast = false;            ///< f32 may be computed with fewer multiplications and some rounding more
 
   /// What oh and ow are, from the rest; zero or negative where the kernel does not fit.
   void set_output() {

@@ -55,6 +55,12 @@ void depthwise_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx
 template <class T>
 void depthwise_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw);
 
+// By F(4x4, 3x3), where that is faster and may be done; for gradients of such a convolution too.
+bool suits_winograd(const ConvShape& s);
+void winograd_forward(const ConvShape& s, const float* x, const float* w, float* y);
+void winograd_backward_input(const ConvShape& s, const float* gy, const float* w, float* gx);
+void winograd_backward_weight(const ConvShape& s, const float* x, const float* gy, float* gw);
+
 /// into[i] += partials[part][i] for parts 0, 1, ... in this order.
 template <class T>
 void add_partials(std::int64_t parts, std::int64_t count, const T* partials, T* into) {

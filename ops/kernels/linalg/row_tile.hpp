@@ -20,14 +20,16 @@ struct RowTile {
   std::int64_t last_lanes = 0;         ///< of the last vector of b and c
   std::int64_t without_first = 0;      ///< the first runs of `inner`, which skip the tile's first row
   std::int64_t with_last = INT64_MAX;  ///< the runs of `inner` from here on skip the tile's last row
+  /// As many tiles, each so far from the one before: of small ones a call each would show.
+  std::int64_t repeats = 1, x_repeat = 0, b_repeat = 0, c_repeat = 0;
 };
 
-/// Computes a tile of rows (at most max_rows(v)) by v vectors (at most max_vectors).
+/// Computes tiles of rows (at most max_rows(v)) by v vectors (at most max_vectors).
 template <class T>
 void run_row_tile(std::int64_t rows, std::int64_t v, const RowTile<T>& tile);
 
-/// The same one vector wide for inner == 3 and inner_step == x_step: what is loaded for one row and run serves its
-/// neighbours too. b is packed, so b_step is the vector's length.
+/// The same of one tile, one vector wide, for inner == 3 and inner_step == x_step: what is loaded for one row and run
+/// serves its neighbours too. b is packed, so b_step is the vector's length.
 template <class T>
 void run_row_tile3(std::int64_t rows, const RowTile<T>& tile);
 

@@ -29,22 +29,24 @@ template <class T, int Rows, int V>
 struct RowTileKernel {
   static void run(const RowTile<T>& t) {
     const FirstLanes<T> last(t.last_lanes);
-    TileSums<T, Rows, V> sums;
-    sums.clear();
-    const T* b = t.b;
-    for (std::int64_t o = 0; o < t.outer; ++o) {
-      const T* x = t.x + o * t.outer_step;
-      for (std::int64_t i = 0; i < t.inner; ++i, x += t.inner_step, b += t.length * t.b_step) {
-        if (i < t.without_first) {
-          add_run<1, 0>(x, t, b, last, sums);
-        } else if (i >= t.with_last) {
-          add_run<0, 1>(x, t, b, last, sums);
-        } else {
-          add_run<0, 0>(x, t, b, last, sums);
+    for (std::int64_t repeat = 0; repeat < t.repeats; ++repeat) {
+      TileSums<T, Rows, V> sums;
+      sums.clear();
+      const T* b = t.b + repeat * t.b_repeat;
+      for (std::int64_t o = 0; o < t.outer; ++o) {
+        const T* x = t.x + repeat * t.x_repeat + o * t.outer_step;
+        for (std::int64_t i = 0; i < t.inner; ++i, x += t.inner_step, b += t.length * t.b_step) {
+          if (i < t.without_first) {
+            add_run<1, 0>(x, t, b, last, sums);
+          } else if (i >= t.with_last) {
+            add_run<0, 1>(x, t, b, last, sums);
+          } else {
+            add_run<0, 0>(x, t, b, last, sums);
+          }
         }
       }
+      sums.store(t.c + repeat * t.c_repeat, t.c_step, last);
     }
-    sums.store(t.c, t.c_step, last);
   }
 };
 

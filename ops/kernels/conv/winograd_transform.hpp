@@ -1,0 +1,124 @@
+#pragma once
+// The transforms of F(4x4, 3x3), Lavin and Gray, Fast algorithms for convolutional neural networks (arXiv 1509.09308):
+// a convolution with a 3x3 kernel of a tile of 6x6 inputs to 4x4 outputs, y = A' ((B' d B) * (G g G')) A. Each function
+// here is one of the matrices applied along one axis, to values of any kind: vectors of channels.
+#include <weft/ops/kernels/simd/vector.hpp>
+
+#include <array>
+
+namespace weft::detail {
+
+template <class V>
+using Line3 = std::array<V, 3>;
+template <class V>
+using Line4 = std::array<V, 4>;
+template <class V>
+using Line6 = std::array<V, 6>;
+
+/// The polynomials of the method are known at the points 0, infinity and these two with either sign. They lose a third
+/// of the digits that the usual 1 and 2 lose (docs/decisions.md).
+inline constexpr double point_a = 0.625, point_b = 1.5;
+inline constexpr double square_a = point_a * point_a, square_b = point_b * point_b;
+
+/// factor * v, and that added to or taken from w in one operation.
+template <class V>
+[[gnu::always_inline]] inline V times(double factor, const V& v) {
+  return V(static_cast<typename V::value_type>(factor)) * v;
+}
+template <class V>
+[[gnu::always_inline]] inline V plus_times(const V& w, double factor, const V& v) {
+  return fma(V(static_cast<typename V::value_type>(factor)), v, w);
+}
+template <class V>
+[[gnu::always_inline]] inline V minus_times(const V& w, double factor, const V& v) {
+  return fnma(V(static_cast<typename V::value_type>(factor)), v, w);
+}
+
+/// B': six inputs to six points.
+template <class V>
+[[gnu::always_inline]] inline Line6<V> input_points(const Line6<V>& d) {
+  constexpr double sum = square_a + square_b, product = square_a * square_b;
+  const V even_a = minus_times(d[4], square_b, d[2]), odd_a = minus_times(d[3], square_b, d[1]);
+  const V even_b = minus_times(d[4], square_a, d[2]), odd_b = minus_times(d[3], square_a, d[1]);
+  return {plus_times(minus_times(d[4], sum, d[2]), product, d[0]),
+          plus_times(even_a, point_a, odd_a),
+          minus_times(even_a, point_a, odd_a),
+          plus_times(even_b, point_b, odd_b),
+          minus_times(even_b, point_b, odd_b),
+          plus_times(minus_times(d[5], sum, d[3]), product, d[1])};
+}
+
+/// A': six points to four outputs.
+template <class V>
+[[gnu::always_inline]] inline Line4<V> outputs(const Line6<V>& m) {
+  constexpr double cube_a = square_a * point_a, cube_b = square_b * point_b;
+  const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+  return {m[0] + even_a + even_b, plus_times(times(point_a, odd_a), point_b, odd_b),
+          plus_times(times(square_a, even_a), square_b, even_b),
+          plus_times(plus_times(m[5], cube_a, odd_a), cube_b, odd_b)};
+}
+
+/// A: what outputs() is the transpose of.
+template <class V>
+[[gnu::always_inline]] inline Line6<V> output_points(const Line4<V>& y) {
+  const V even_a = plus_times(y[0], square_a, y[2]), odd_a = plus_times(y[1], square_a, y[3]);
+  const V even_b = plus_times(y[0], square_b, y[2]), odd_b = plus_times(y[1], square_b, y[3]);
+  return {y[0],
+          plus_times(even_a, point_a, odd_a),
+          minus_times(even_a, point_a, odd_a),
+          plus_times(even_b, point_b, odd_b),
+          minus_times(even_b, point_b, odd_b),
+          y[3]};
+}
+
+inline constexpr double scale_0 = 1 / (square_a * square_b), scale_a = 1 / (2 * square_a * (square_a - square_b)),
+                        scale_b = 1 / (2 * square_b * (square_b - square_a));
+
+/// G: three weights to six points.
+template <class V>
+[[gnu::always_inline]] inline Line6<V> weight_points(const Line3<V>& g) {
+  const V even_a = plus_times(g[0], square_a, g[2]), even_b = plus_times(g[0], square_b, g[2]);
+  return {times(scale_0, g[0]),
+          times(scale_a, plus_times(even_a, point_a, g[1])),
+          times(scale_a, minus_times(even_a, point_a, g[1])),
+          times(scale_b, plus_times(even_b, point_b, g[1])),
+          times(scale_b, minus_times(even_b, point_b, g[1])),
+          g[2]};
+}
+
+/// G': what weight_points() is the transpose of.
+template <class V>
+[[gnu::always_inline]] inline Line3<V> weights(const Line6<V>& u) {
+  const V even_a = times(scale_a, u[1] + u[2]), odd_a = times(scale_a, u[1] - u[2]);
+  const V even_b = times(scale_b, u[3] + u[4]), odd_b = times(scale_b, u[3] - u[4]);
+  return {plus_times(even_a + even_b, scale_0, u[0]), plus_times(times(point_a, odd_a), point_b, odd_b),
+          plus_times(plus_times(u[5], square_a, even_a), square_b, even_b)};
+}
+
+/// A function from lines of `from` values to lines of `to` along both axes of a square: load(row, column) gives what it
+/// is of, store(row, column, value) takes the result. The loops must be unrolled, or the values do not become
+/// registers.
+template <int from, int to, class V, class Load, class F, class Store>
+[[gnu::always_inline]] inline void along_both(const Load& load, const F& f, const Store& store) {
+  V half[to][from];
+#pragma GCC unroll 6
+  for (int column = 0; column < from; ++column) {
+    std::array<V, from> line;
+#pragma GCC unroll 6
+    for (int row = 0; row < from; ++row) line[row] = load(row, column);
+    const std::array<V, to> changed = f(line);
+#pragma GCC unroll 6
+    for (int row = 0; row < to; ++row) half[row][column] = changed[row];
+  }
+#pragma GCC unroll 6
+  for (int row = 0; row < to; ++row) {
+    std::array<V, from> line;
+#pragma GCC unroll 6
+    for (int column = 0; column < from; ++column) line[column] = half[row][column];
+    const std::array<V, to> changed = f(line);
+#pragma GCC unroll 6
+    for (int column = 0; column < to; ++column) store(row, column, changed[column]);
+  }
+}
+
+}  // namespace weft::detail
