@@ -75,7 +75,7 @@ void add_qr_rows(std::vector<OpRow>& rows) {
                   .large = {{{{701, 97}}}, {{{97, 701}}}, {{{400, 17, 10}}}, {{{400, 10, 17}}}},
                   .reference = reference,
                   .tolerance = 1e-11,
-                  .f32_tolerance = 5e-4,
+                  .f32_tolerance = 5e-3,  // the gradient divides by the smallest diagonal element of 97
                   .non_finite = false,
                   .by_threads = shared_factors,
                   .sized = small_matrices});

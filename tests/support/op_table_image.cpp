@@ -37,14 +37,15 @@ Array convolved(const Array& x, const Array& w, const ConvOptions& o) {
 void add_conv_rows(std::vector<OpRow>& rows) {
   const auto conv = [&](const char* variant, const ConvOptions& options, std::vector<Inputs> cases,
                         std::vector<Inputs> large) -> OpRow& {
-    rows.push_back({.name = "conv2d",
-                    .variant = variant,
-                    .function = one([=](In in) { return conv2d(in[0], in[1], options); }),
-                    .cases = std::move(cases),
-                    .large = std::move(large),
-                    .reference = naive([=](const Arrays& in) { return convolved(in[0], in[1], options); }),
-                    .f32_tolerance = 1e-4,
-                    .by_threads = "each thread sums its pixels for the weights' gradient"});
+    rows.push_back({
+        .name = "conv2d",
+        .variant = variant,
+        .function = one([=](In in) { return conv2d(in[0], in[1], options); }),
+        .cases = std::move(cases),
+        .large = std::move(large),
+        .reference = naive([=](const Arrays& in) { return convolved(in[0], in[1], options); }),
+        .f32_tolerance = 1e-4,
+    });
     return rows.back();
   };
   OpRow& same = conv("3x3", {.padding = 1},
@@ -128,14 +129,15 @@ Array transposed(const Array& x, const Array& w, const ConvTransposeOptions& o) 
 void add_transposed_rows(std::vector<OpRow>& rows) {
   const auto add = [&](const char* variant, const ConvTransposeOptions& options, std::vector<Inputs> cases,
                        std::vector<Inputs> large) -> OpRow& {
-    rows.push_back({.name = "conv_transpose2d",
-                    .variant = variant,
-                    .function = one([=](In in) { return conv_transpose2d(in[0], in[1], options); }),
-                    .cases = std::move(cases),
-                    .large = std::move(large),
-                    .reference = naive([=](const Arrays& in) { return transposed(in[0], in[1], options); }),
-                    .f32_tolerance = 1e-4,
-                    .by_threads = "each thread sums its pixels for the weights' gradient"});
+    rows.push_back({
+        .name = "conv_transpose2d",
+        .variant = variant,
+        .function = one([=](In in) { return conv_transpose2d(in[0], in[1], options); }),
+        .cases = std::move(cases),
+        .large = std::move(large),
+        .reference = naive([=](const Arrays& in) { return transposed(in[0], in[1], options); }),
+        .f32_tolerance = 1e-4,
+    });
     return rows.back();
   };
   OpRow& usual =
@@ -170,7 +172,6 @@ void add_sequence_rows(std::vector<OpRow>& rows) {
   const auto flops = [](std::int64_t n) {
     return 2.0 * 3 * 16 * 16 * 1024 * static_cast<double>(std::max<std::int64_t>(1, n / 16384));
   };
-  const std::string by_threads = "each thread sums its pixels for the weights' gradient";
   rows.push_back({.name = "conv1d",
                   .function = one([](In in) { return conv1d(in[0], in[1], {.padding = 1}); }),
                   .cases = {{{{2, 5, 3}}, {{3, 3, 4}}}, {{{1, 1, 1}}, {{1, 1, 1}}}, {{{0, 4, 2}}, {{3, 2, 3}}}},
@@ -179,7 +180,6 @@ void add_sequence_rows(std::vector<OpRow>& rows) {
                     return without_height(convolved(with_height(in[0], 1), with_height(in[1], 0), {.padding = {0, 1}}));
                   }),
                   .f32_tolerance = 1e-4,
-                  .by_threads = by_threads,
                   .sized = longer,
                   .flops = flops});
   rows.push_back(
@@ -194,8 +194,7 @@ void add_sequence_rows(std::vector<OpRow>& rows) {
                                          {.stride = {1, 3}, .padding = {0, 2}, .dilation = {1, 2}, .groups = 2}));
        }),
        .f32_tolerance = 1e-4,
-       .no_single = "two groups",
-       .by_threads = by_threads});
+       .no_single = "two groups"});
   rows.push_back(
       {.name = "conv_transpose1d",
        .function = one([](In in) {
@@ -211,7 +210,6 @@ void add_sequence_rows(std::vector<OpRow>& rows) {
        }),
        .f32_tolerance = 1e-4,
        .no_single = "two groups",
-       .by_threads = by_threads,
        .sized = longer,
        .flops = flops});
 }

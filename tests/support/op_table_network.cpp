@@ -44,7 +44,6 @@ Array product(Array a, Array b) {
 }
 
 void add_matmul_rows(std::vector<OpRow>& rows) {
-  const std::string shared_product = "OpenBLAS shares a large product out among the threads";
   rows.push_back({.name = "matmul",
                   .function = one([](In in) { return matmul(in[0], in[1]); }),
                   .cases = {{{{3, 4}}, {{4, 5}}},
@@ -70,7 +69,6 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                             {{{231}}, {{7, 231, 43}}}},
                   .reference = naive([](const Arrays& in) { return product(in[0], in[1]); }),
                   .f32_tolerance = 1e-4,
-                  .by_threads = shared_product,
                   .sized =
                       [](std::int64_t n) {
                         const Input side = square_matrix()(n)[0];
@@ -94,7 +92,6 @@ void add_matmul_rows(std::vector<OpRow>& rows) {
                   .large = {{{{3, 701, 33}}, {{33, 9}}, {{9}}}, {{{257, 130}}, {{130, 131}}, {{131}}}},
                   .reference = with_bias,
                   .f32_tolerance = 1e-4,
-                  .by_threads = shared_product,
                   .sized =
                       [](std::int64_t n) {
                         const Input side = square_matrix()(n)[0];

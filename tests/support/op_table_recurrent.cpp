@@ -85,8 +85,7 @@ void add(std::vector<OpRow>& rows, const char* name, Walk walk,
          .large = {of(23, 33, 101), of(3, 2, 64)},
          .reference = walk,
          .f32_tolerance = 1e-4,
-         .no_single = walk.gates > 1 ? "a unit has several gates" : "",
-         .by_threads = "OpenBLAS shares a large product out among the threads"});
+         .no_single = walk.gates > 1 ? "a unit has several gates" : ""});
     rows.back().sized = [=](std::int64_t n) { return of(std::max<std::int64_t>(1, n / 8192), 32, 256); };
     rows.back().flops = [=](std::int64_t n) {
       return 2.0 * static_cast<double>(std::max<std::int64_t>(1, n / 8192) * 32 * 256 * 256 * walk.gates);

@@ -24,12 +24,12 @@ ConvShape with_long_rows(const ConvShape& s) {
   return flat;
 }
 
-/// gw = x' gy for a 1x1 convolution. The result is small and the pixels many, so threads split the pixels.
+/// gw = x' gy for a 1x1 convolution. The result is small and the pixels many, so these are split.
 template <class T>
 void product_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) {
   const std::int64_t pixels = s.n * s.oh * s.ow;
   const std::int64_t count = s.cin * s.cout;
-  const std::int64_t parts = conv_parts(pixels, conv_flops(s));
+  const std::int64_t parts = sum_parts(pixels, conv_flops(s), count);
   const Scratch<T> partials((parts - 1) * count);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
     for (; part < last; ++part) {

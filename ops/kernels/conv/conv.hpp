@@ -29,7 +29,8 @@ struct ConvShape {
 
 // Each pass overwrites its result whole, whatever it held. cin and cout are multiples of groups; strides, dilations and
 // kernel sizes are at least 1, padding at least 0, oh and ow as set_output() has them; any other size may be zero.
-// Results overlap no operand. T is float or double. Results repeat bit for bit at a fixed thread count.
+// Results overlap no operand. T is float or double. Results repeat bit for bit, on any number
+// of threads.
 
 /// y = conv(x, w), without bias.
 template <class T>

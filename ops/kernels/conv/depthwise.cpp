@@ -82,7 +82,7 @@ void depthwise_backward_weight(const ConvShape& s, const T* x, const T* gy, T* g
   const std::int64_t rows = s.n * s.oh;
   const std::int64_t channels = s.cout;
   const std::int64_t count = s.kh * s.kw * channels;
-  const std::int64_t parts = conv_parts(rows, 4 * conv_flops(s));
+  const std::int64_t parts = sum_parts(rows, 4 * conv_flops(s), count);
   const Scratch<T> partials((parts - 1) * count);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
     for (; part < last; ++part) {

@@ -2,8 +2,8 @@
 // joins. A tile of it, some channels of the one operand by some vectors of the other, stays in registers while the
 // pixels go by.
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/ops/kernels/conv/outer_tile.hpp>
 #include <weft/ops/kernels/conv/paths.hpp>
+#include <weft/ops/kernels/linalg/outer_tile.hpp>
 #include <weft/ops/kernels/simd/register_tiles.hpp>
 
 namespace weft::detail {
@@ -206,7 +206,7 @@ void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) 
   const std::int64_t count = s.kh * s.kw * (s.cin / s.groups) * s.cout;
   if (s.n * s.oh * s.ow * count == 0) return static_cast<void>(std::fill_n(gw, count, T(0)));
   const bool swapped = s.groups == 1 && vector_waste<T>(s.cin) < vector_waste<T>(s.cout);
-  std::int64_t parts = conv_parts(s.n * s.oh, conv_flops(s));
+  std::int64_t parts = sum_parts(s.n * s.oh, conv_flops(s), count);
   const Blocks blocks(s, count > 256 * 1024 ? 768 : 256, parts);
   parts = std::min(parts, blocks.count());
   const std::int64_t in_scratch = swapped ? parts : parts - 1;

@@ -15,6 +15,14 @@ inline std::int64_t conv_parts(std::int64_t items, double flops) {
   return std::max<std::int64_t>(1, std::min<std::int64_t>({num_threads(), items, worth}));
 }
 
+/// How many partial sums, of `count` numbers each, a sum over `items` that costs `flops` is made of. Its size alone
+/// decides, not the number of threads, so that the bits do not hang on that.
+inline std::int64_t sum_parts(std::int64_t items, double flops, std::int64_t count) {
+  const auto worth = static_cast<std::int64_t>(std::min(flops / 4e6, 8.0));
+  const std::int64_t room = std::max<std::int64_t>((std::int64_t{1} << 21) / std::max<std::int64_t>(count, 1), 2);
+  return std::max<std::int64_t>(1, std::min({items, worth, room}));
+}
+
 /// Floating point operations of one pass, padding counted.
 inline double conv_flops(const ConvShape& s) {
   const std::int64_t taps = s.kh * s.kw * (s.cin / s.groups);

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <weft/engine/detail/parallel.hpp>
-#include <weft/ops/kernels/conv/outer_tile.hpp>
 #include <weft/ops/kernels/conv/paths.hpp>
 #include <weft/ops/kernels/conv/winograd_transform.hpp>
+#include <weft/ops/kernels/linalg/outer_tile.hpp>
 #include <weft/ops/kernels/linalg/row_tile.hpp>
 #include <weft/ops/kernels/simd/register_tiles.hpp>
 #include <weft/ops/kernels/simd/rows.hpp>

@@ -2,6 +2,7 @@
 #include <weft/ops/kernels/linalg/blas_core.hpp>
 #include <weft/ops/kernels/linalg/blas_threads.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
+#include <weft/ops/kernels/linalg/packed.hpp>
 
 #include <xtensor-blas/xblas.hpp>
 
@@ -15,6 +16,9 @@ namespace {
 // While the program starts, when there is one thread.
 [[maybe_unused]] const bool core_chosen = choose_blas_core();
 
+// Of fewer rows packing the other matrix takes as long as the product.
+constexpr std::int64_t least_rows = 24;
+
 template <class T>
 void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
   for (std::int64_t i = 0; i < m; ++i) {
@@ -24,6 +28,21 @@ void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
     } else {
       for (std::int64_t j = 0; j < n; ++j) row[j] *= beta;
     }
+  }
+}
+
+// By tiles of our own, along k in parts, each of which is packed, used and forgotten while it is in the cache.
+template <class T>
+void tiled_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+                std::int64_t lda, const T* b, std::int64_t ldb, bool adds, T* c, std::int64_t ldc) {
+  const std::int64_t parts = (k + PackedMatrix<T>::most_depth - 1) / PackedMatrix<T>::most_depth;
+  for (std::int64_t part = 0; part < parts; ++part, adds = true) {
+    const std::int64_t begin = k * part / parts, depth = k * (part + 1) / parts - begin;
+    const PackedMatrix<T> right(trans_b, depth, n, trans_b ? b + begin : b + begin * ldb, ldb);
+    if (trans_a)
+      right.multiply_transposed(m, a + begin * lda, lda, adds, c, ldc);
+    else
+      right.multiply(m, a + begin, lda, adds, c, ldc);
   }
 }
 
@@ -38,7 +57,12 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
     fail("matmul: got ", m, "x", k, " times ", k, "x", n, ", needs sizes and row lengths below 2^31");
   }
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const BlasThreads threads(flops, shared_product);
+  // What may be shared out among threads is made in tiles of our own: OpenBLAS has other bits on other numbers of them.
+  if (flops >= shared_product && m >= least_rows) {
+    if (beta != T(0) && beta != T(1)) scale(m, n, beta, c, ldc);
+    return tiled_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta != T(0), c, ldc);
+  }
+  const BlasThreads threads(0, shared_product);
   cxxblas::gemm<int>(cxxblas::RowMajor, trans_a ? cxxblas::Trans : cxxblas::NoTrans,
                      trans_b ? cxxblas::Trans : cxxblas::NoTrans, static_cast<int>(m), static_cast<int>(n),
                      static_cast<int>(k), T(1), a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,

@@ -31,7 +31,10 @@ struct RowTileKernel {
     const FirstLanes<T> last(t.last_lanes);
     for (std::int64_t repeat = 0; repeat < t.repeats; ++repeat) {
       TileSums<T, Rows, V> sums;
-      sums.clear();
+      if (t.adds)
+        sums.load(t.c + repeat * t.c_repeat, t.c_step, last);
+      else
+        sums.clear();
       const T* b = t.b + repeat * t.b_repeat;
       for (std::int64_t o = 0; o < t.outer; ++o) {
         const T* x = t.x + repeat * t.x_repeat + o * t.outer_step;

@@ -53,12 +53,12 @@ template <class Cell, class T>
 void recur(const Recurrence<T>& r, T* states, T* cells, T* kept) {
   using R = Register<T>;
   const std::int64_t hidden = r.hidden, width = Cell::gates * hidden;
-  const PackedMatrix<T> weight(false, hidden, width, r.weight);
+  const PackedMatrix<T> weight(false, hidden, width, r.weight, width);
   const Scratch<T> parts(r.batch * width);
   for (std::int64_t k = 0; k < r.steps; ++k) {
     const std::int64_t t = step_at(r, k);
     const T *before = before_step(r, k, r.start, states), *cell_before = before_step(r, k, r.start_cell, cells);
-    weight.multiply(r.batch, before, parts.data());
+    weight.multiply(r.batch, before, hidden, false, parts.data(), width);
     for_rows(r, t, Cell::gates, [&](std::int64_t row, bool reached) {
       const std::int64_t from = row * hidden, to = (t * r.batch + row) * hidden;
       if (!reached) {
@@ -94,7 +94,7 @@ void recur_backward(const Recurrence<T>& r, const T* states, const T* cells, con
   std::optional<Scratch<T>> apart;
   if constexpr (Cell::splits) apart.emplace(r.steps * r.batch * width);
   T* const parts = Cell::splits ? apart->data() : g.x;
-  const PackedMatrix<T> weight(true, width, hidden, r.weight);
+  const PackedMatrix<T> weight(true, width, hidden, r.weight, width);
   const Scratch<T> through(matrix);  // what comes from the step after through its product with the weight
   std::fill_n(through.data(), matrix, T{0});
   // What comes from there beside it, and in the end what is left for the start.
@@ -129,7 +129,7 @@ void recur_backward(const Recurrence<T>& r, const T* states, const T* cells, con
         if constexpr (Cell::has_cell) v.store(carried_cell, gradient.cell.v);
       });
     });
-    weight.multiply(r.batch, parts + t * r.batch * width, through.data());
+    weight.multiply(r.batch, parts + t * r.batch * width, width, false, through.data(), hidden);
   }
   for (std::int64_t i = 0; i < matrix; ++i) g.start[i] += through.data()[i];
   if (g.bias != nullptr) reduce_sum(parts, g.bias, {1, r.steps * r.batch, width});

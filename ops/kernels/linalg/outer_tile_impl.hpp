@@ -1,6 +1,6 @@
 #pragma once
 // outer_tile.hpp's kernels; outer_tile.cpp and outer_tile_double.cpp instantiate them.
-#include <weft/ops/kernels/conv/outer_tile.hpp>
+#include <weft/ops/kernels/linalg/outer_tile.hpp>
 #include <weft/ops/kernels/simd/register_tiles.hpp>
 
 namespace weft::detail {

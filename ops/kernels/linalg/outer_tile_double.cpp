@@ -1,4 +1,4 @@
-#include <weft/ops/kernels/conv/outer_tile_impl.hpp>
+#include <weft/ops/kernels/linalg/outer_tile_impl.hpp>
 
 namespace weft::detail {
 
