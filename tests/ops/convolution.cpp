@@ -20,6 +20,9 @@ using weft::test::Sums;
 
 namespace {
 
+// The direct sums, digit by digit; winograd.cpp is about the fast ones.
+[[maybe_unused]] const bool exact = (set_conv_precision(ConvPrecision::exact), true);
+
 Shape input(const ConvShape& s) { return {s.n, s.h, s.w, s.cin}; }
 Shape weight(const ConvShape& s) { return {s.kh, s.kw, s.cin / s.groups, s.cout}; }
 Shape output(const ConvShape& s) {
