@@ -25,14 +25,14 @@ class Capture {
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
 
-  /// All calls so far, in their order.
-  std::vector<Response> responses() const;
+  /// All calls so far, in their order; good until the next call or clear().
+  const std::vector<Response>& responses() const { return *kept_; }
   /// Forgets them.
-  void clear();
+  void clear() { kept_ = std::make_shared<Kept>(); }
 
  private:
-  using Kept = std::vector<std::shared_ptr<Response>>;
-  std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
+  using Kept = std::vector<Response>;
+  std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();  // hooks of tensors know whether it is still there
   std::vector<ModuleHookHandle> hooks_;
 };
 
