@@ -76,16 +76,18 @@ void add(std::vector<OpRow>& rows, const char* name, Walk walk,
     const auto of = [walk](std::int64_t steps, std::int64_t batch, std::int64_t hidden) {
       return inputs(walk, steps, batch, hidden);
     };
-    rows.push_back(
-        {.name = name,
-         .variant = variant,
-         .function =
-             [=](In in) { return function(in, {.reverse = reverse, .lengths = lengths ? in.back() : Tensor()}); },
-         .cases = {of(3, 2, 4), of(4, 3, 1), of(1, 1, 1), of(2, 0, 3), of(0, 2, 3)},
-         .large = {of(23, 33, 101), of(3, 2, 64)},
-         .reference = walk,
-         .f32_tolerance = 1e-4,
-         .no_single = walk.gates > 1 ? "a unit has several gates" : ""});
+    rows.push_back({.name = name,
+                    .variant = variant,
+                    .function =
+                        [=](In in) {
+                          return function(in,
+                                          {.reverse = walk.reverse, .lengths = walk.lengths ? in.back() : Tensor()});
+                        },
+                    .cases = {of(3, 2, 4), of(4, 3, 1), of(1, 1, 1), of(2, 0, 3), of(0, 2, 3)},
+                    .large = {of(23, 33, 101), of(3, 2, 64)},
+                    .reference = walk,
+                    .f32_tolerance = 1e-4,
+                    .no_single = walk.gates > 1 ? "a unit has several gates" : ""});
     rows.back().sized = [=](std::int64_t n) { return of(std::max<std::int64_t>(1, n / 8192), 32, 256); };
     rows.back().flops = [=](std::int64_t n) {
       return 2.0 * static_cast<double>(std::max<std::int64_t>(1, n / 8192) * 32 * 256 * 256 * walk.gates);

@@ -15,7 +15,7 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::int64_t points = 36, out_side = 4, in_side = 6;
+constexpr std::int64_t points = 36, out_side = 4;
 
 // One operand of the pass: images {n, h, w, channels}.
 template <class T>
@@ -50,7 +50,7 @@ std::int64_t plane_size(std::int64_t tiles, std::int64_t channels) {
 }
 
 // A square of pixels, as many a side as it has, that may reach over the image's edge, where there are zeros.
-template <int side, class T>
+template <std::int64_t side, class T>
 class SquareOfPixels {
  public:
   SquareOfPixels(const Images<const T>& from, std::int64_t image, std::int64_t y, std::int64_t x, const T* zeros)
@@ -59,8 +59,8 @@ class SquareOfPixels {
         row_(from.w * from.channels),
         channels_(from.channels) {
     if (inside_) return;
-    for (int row = 0; row < side; ++row)
-      for (int column = 0; column < side; ++column) {
+    for (std::int64_t row = 0; row < side; ++row)
+      for (std::int64_t column = 0; column < side; ++column) {
         const std::int64_t at_y = y + row, at_x = x + column;
         const bool exists = at_y >= 0 && at_y < from.h && at_x >= 0 && at_x < from.w;
         pixels_[row][column] = exists ? from.pixel(image, at_y, at_x) : zeros;
@@ -72,11 +72,13 @@ class SquareOfPixels {
   void for_channels(const F& f) const {
     if (inside_)
       for_vectors<T>(channels_, [&](auto v) {
-        f(v, [&, v](int row, int column) { return v.load(first_ + row * row_ + column * channels_); });
+        f(v,
+          [&, v](std::int64_t row, std::int64_t column) { return v.load(first_ + row * row_ + column * channels_); });
       });
     else
-      for_vectors<T>(channels_,
-                     [&](auto v) { f(v, [&, v](int row, int column) { return v.load(pixels_[row][column]); }); });
+      for_vectors<T>(channels_, [&](auto v) {
+        f(v, [&, v](std::int64_t row, std::int64_t column) { return v.load(pixels_[row][column]); });
+      });
   }
 
  private:
@@ -88,14 +90,14 @@ class SquareOfPixels {
 
 // Points of tiles [first, first + count) into planes {count, channels}: of squares that begin `pad` before the tile's
 // first output.
-template <int side, class T, class F>
+template <std::int64_t side, class T, class F>
 void to_points(const Images<const T>& from, const Tiles& tiles, std::int64_t first, std::int64_t count,
                std::int64_t pad_h, std::int64_t pad_w, const T* zeros, const F& f, T* planes, std::int64_t plane) {
   for (std::int64_t i = 0; i < count; ++i) {
     const auto [image, y, x] = tiles[first + i];
     T* const to = planes + i * from.channels;
     SquareOfPixels<side, T>(from, image, y - pad_h, x - pad_w, zeros).for_channels([&](auto v, const auto& load) {
-      along_both<side, 6, Vector<T>>(load, f, [&](int row, int column, const Vector<T>& point) {
+      along_both<side, 6, Vector<T>>(load, f, [&](std::int64_t row, std::int64_t column, const Vector<T>& point) {
         v.store(to + (row * 6 + column) * plane, point);
       });
     });
@@ -113,14 +115,16 @@ void from_points(const T* planes, std::int64_t plane, const Tiles& tiles, std::i
     T* const pixel = to.pixel(image, y, x) + begin;
     const std::int64_t rows = std::min(out_side, to.h - y), columns = std::min(out_side, to.w - x);
     for_vectors<T>(channels, [&](auto v) {
-      const auto load = [&](int row, int column) { return v.load(from + (row * 6 + column) * plane); };
+      const auto load = [&](std::int64_t row, std::int64_t column) {
+        return v.load(from + (row * 6 + column) * plane);
+      };
       const auto f = [](const auto& line) { return outputs(line); };
       if (rows == out_side && columns == out_side)
-        along_both<6, 4, Vector<T>>(load, f, [&](int row, int column, const Vector<T>& value) {
+        along_both<6, 4, Vector<T>>(load, f, [&](std::int64_t row, std::int64_t column, const Vector<T>& value) {
           v.store(pixel + row * row_step + column * column_step, value);
         });
       else
-        along_both<6, 4, Vector<T>>(load, f, [&](int row, int column, const Vector<T>& value) {
+        along_both<6, 4, Vector<T>>(load, f, [&](std::int64_t row, std::int64_t column, const Vector<T>& value) {
           if (row < rows && column < columns) v.store(pixel + row * row_step + column * column_step, value);
         });
     });
@@ -164,9 +168,11 @@ class PackedPoints {
     const std::int64_t o = vector * lanes<T>;
     const FirstLanes<T> part(std::min(lanes<T>, out_ - o));
     along_both<3, 6, Vector<T>>(
-        [&](int row, int column) { return part.load(w + ((row * 3 + column) * in_ + c) * out_ + o); },
+        [&](std::int64_t row, std::int64_t column) { return part.load(w + ((row * 3 + column) * in_ + c) * out_ + o); },
         [](const auto& line) { return weight_points(line); },
-        [&](int row, int column, const Vector<T>& point) { point.store_unaligned(to + (row * 6 + column) * plane()); });
+        [&](std::int64_t row, std::int64_t column, const Vector<T>& point) {
+          point.store_unaligned(to + (row * 6 + column) * plane());
+        });
   }
 
   std::int64_t in_, out_, vectors_;
@@ -330,9 +336,11 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* g
     for (std::int64_t c = begin; c < end; ++c)
       for_vectors<T>(s.cout, [&](auto v) {
         along_both<6, 3, Vector<T>>(
-            [&](int row, int column) { return v.load(sums + (row * 6 + column) * sum_plane + c * s.cout); },
+            [&](std::int64_t row, std::int64_t column) {
+              return v.load(sums + (row * 6 + column) * sum_plane + c * s.cout);
+            },
             [](const auto& line) { return weights(line); },
-            [&](int row, int column, const Vector<T>& value) {
+            [&](std::int64_t row, std::int64_t column, const Vector<T>& value) {
               v.store(gw + ((row * 3 + column) * s.cin + c) * s.cout, value);
             });
       });

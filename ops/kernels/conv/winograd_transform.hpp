@@ -5,6 +5,7 @@
 #include <weft/ops/kernels/simd/vector.hpp>
 
 #include <array>
+#include <cstdint>
 
 namespace weft::detail {
 
@@ -98,26 +99,28 @@ template <class V>
 /// A function from lines of `from` values to lines of `to` along both axes of a square: load(row, column) gives what it
 /// is of, store(row, column, value) takes the result. The loops must be unrolled, or the values do not become
 /// registers.
-template <int from, int to, class V, class Load, class F, class Store>
+template <std::size_t from, std::size_t to, class V, class Load, class F, class Store>
 [[gnu::always_inline]] inline void along_both(const Load& load, const F& f, const Store& store) {
   V half[to][from];
 #pragma GCC unroll 6
-  for (int column = 0; column < from; ++column) {
+  for (std::size_t column = 0; column < from; ++column) {
     std::array<V, from> line;
 #pragma GCC unroll 6
-    for (int row = 0; row < from; ++row) line[row] = load(row, column);
+    for (std::size_t row = 0; row < from; ++row)
+      line[row] = load(static_cast<std::int64_t>(row), static_cast<std::int64_t>(column));
     const std::array<V, to> changed = f(line);
 #pragma GCC unroll 6
-    for (int row = 0; row < to; ++row) half[row][column] = changed[row];
+    for (std::size_t row = 0; row < to; ++row) half[row][column] = changed[row];
   }
 #pragma GCC unroll 6
-  for (int row = 0; row < to; ++row) {
+  for (std::size_t row = 0; row < to; ++row) {
     std::array<V, from> line;
 #pragma GCC unroll 6
-    for (int column = 0; column < from; ++column) line[column] = half[row][column];
+    for (std::size_t column = 0; column < from; ++column) line[column] = half[row][column];
     const std::array<V, to> changed = f(line);
 #pragma GCC unroll 6
-    for (int column = 0; column < to; ++column) store(row, column, changed[column]);
+    for (std::size_t column = 0; column < to; ++column)
+      store(static_cast<std::int64_t>(row), static_cast<std::int64_t>(column), changed[column]);
   }
 }
 
