@@ -242,29 +242,40 @@ void* small_block(std::size_t size) {
   return block;
 }
 
-void* large_block(std::size_t size) {
+// The newest free block of a class, or null. The caller holds the lock.
+FreeBlock* take_large(SharedPool& shared, std::size_t c) {
+  FreeBlock* const block = shared.large[c];
+  if (block == nullptr) return nullptr;
+  shared.large[c] = block->next;
+  shared.cached -= static_cast<std::int64_t>(block->size);
+  return block;
+}
+
+// A block of `size`; where `may_grow`, of up to a quarter more, which `size` then says.
+void* large_block(std::size_t& size, bool may_grow) {
   SharedPool& shared = shared_pool();
   FreeBlock* released = nullptr;
   {
     const std::lock_guard lock(shared.mutex);
-    FreeBlock*& mine = shared.large[class_of(size)];
-    if (FreeBlock* block = mine) {
-      mine = block->next;
-      shared.cached -= static_cast<std::int64_t>(block->size);
-      return block;
-    }
+    if (FreeBlock* block = take_large(shared, class_of(size))) return block;
     // Before the process grows: give back cached blocks of other sizes that would lift it above 1.25 times what its
     // tensors have needed at the most.
     const std::int64_t live = shared.bytes.load(std::memory_order_relaxed) + static_cast<std::int64_t>(size);
     const std::int64_t allowed = std::max(live, shared.peak.load(std::memory_order_relaxed)) / 4 * 5;
-    for (std::size_t c = all_classes; c-- > small_classes && shared.cached > 0 && live + shared.cached > allowed;) {
-      while (shared.large[c] != nullptr && live + shared.cached > allowed) {
-        FreeBlock* block = shared.large[c];
-        shared.large[c] = block->next;
+    // Where every layer has other sizes, as in a DenseNet, that would go on at every step: a free block of the next two
+    // classes does as well.
+    if (may_grow && live + shared.cached > allowed)
+      for (std::size_t c = class_of(size) + 1; c < std::min(class_of(size) + 3, all_classes); ++c)
+        if (FreeBlock* block = take_large(shared, c)) {
+          size = block->size;
+          return block;
+        }
+    for (std::size_t c = all_classes; c-- > small_classes && shared.cached > 0 && live + shared.cached > allowed;)
+      while (live + shared.cached > allowed) {
+        FreeBlock* const block = take_large(shared, c);
+        if (block == nullptr) break;
         block->next = std::exchange(released, block);
-        shared.cached -= static_cast<std::int64_t>(block->size);
       }
-    }
   }
   while (released != nullptr) delete_large_block(std::exchange(released, released->next));
   return new_large_block(size);
@@ -277,13 +288,14 @@ void* large_block(std::size_t size) {
 #ifdef WEFT_NO_POOL
 
 void* allocate_block(std::size_t bytes) { return heap_block(rounded(bytes), 64); }
+void* allocate_at_least(std::size_t& bytes) { return allocate_block(bytes); }
 void free_block(void* block, std::size_t) noexcept { std::free(block); }
 
 #else
 
 void* allocate_block(std::size_t bytes) {
-  const std::size_t size = rounded(bytes);
-  if (size > small_limit) return large_block(size);
+  std::size_t size = rounded(bytes);
+  if (size > small_limit) return large_block(size, false);
   LocalPool& local = local_pool;
   const std::size_t c = class_of(size);
   LocalPool::Class& mine = local.small[c];
@@ -293,6 +305,15 @@ void* allocate_block(std::size_t bytes) {
     return block;
   }
   return small_block(size);
+}
+
+void* allocate_at_least(std::size_t& bytes) {
+  std::size_t size = rounded(bytes);
+  if (size <= small_limit) return allocate_block(bytes);
+  const std::size_t wanted = size;
+  void* const block = large_block(size, true);
+  if (size != wanted) bytes = size;
+  return block;
 }
 
 void free_block(void* block, std::size_t bytes) noexcept {

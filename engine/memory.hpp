@@ -21,6 +21,8 @@ namespace detail {
 /// A block of at least `bytes` bytes, 64-byte aligned; free it with the same number. Throws Error if there is no
 /// memory.
 void* allocate_block(std::size_t bytes);
+/// The same, which may be of up to a quarter more: `bytes` then says how many, for free_block().
+void* allocate_at_least(std::size_t& bytes);
 void free_block(void* block, std::size_t bytes) noexcept;
 
 void count_node(int change, std::size_t bytes) noexcept;

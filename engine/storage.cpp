@@ -6,8 +6,9 @@
 namespace weft::detail {
 
 Ref<Storage> make_storage(std::size_t bytes) {
-  const std::size_t capacity = std::max<std::size_t>((bytes + 63) / 64 * 64, 64);
-  auto* storage = new (allocate_block(sizeof(Storage) + capacity)) Storage;
+  std::size_t size = sizeof(Storage) + std::max<std::size_t>((bytes + 63) / 64 * 64, 64);
+  auto* storage = new (allocate_at_least(size)) Storage;
+  const std::size_t capacity = size - sizeof(Storage);
   storage->capacity = capacity;
   // Each storage counts from a number of its own, far from its neighbours': a tensor whose storage was exchanged is
   // told from an unchanged one by the version alone.
