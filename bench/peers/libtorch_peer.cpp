@@ -203,6 +203,26 @@ void resnet110() {
   report_images("resnet110_cifar_b64", CifarResNet(110, 3), torch::randn({64, 3, 32, 32}), 3);
 }
 
+void regression_mlp() {
+  torch::manual_seed(0);
+  nn::Sequential net(nn::Linear(8, 32), nn::Tanh(), nn::Linear(32, 32), nn::Tanh(), nn::Linear(32, 1));
+  torch::optim::Adam adam(net->parameters(), torch::optim::AdamOptions(1e-3));
+  const Tensor x = torch::randn({10'000, 8}), y = torch::randn({10'000, 1});
+  report("mlp_8_32_32_1_b10000_adam",
+         median_seconds(100, 5,
+                        [&] {
+                          adam.zero_grad();
+                          torch::mse_loss(net->forward(x), y).backward();
+                          adam.step();
+                        }),
+         ms_per_step);
+}
+
+void resnet1202() {
+  torch::manual_seed(0);
+  report_images("resnet1202_cifar_b32", CifarResNet(1202, 3), torch::randn({32, 3, 32, 32}), 1);
+}
+
 void densenet40() {
   torch::manual_seed(0);
   report_images("densenet40_k12_cifar_b64", CifarDenseNet(40, 12), torch::randn({64, 3, 32, 32}), 3);
@@ -341,7 +361,7 @@ void convolutions() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return main_of(argc, argv, torch::set_num_threads,
+  return main_of("libtorch", argc, argv, torch::set_num_threads,
                  {{"dispatch_chain", dispatch_chain},
                   {"mlp", mlp},
                   {"mlp_small", small_mlp},
@@ -350,6 +370,8 @@ int main(int argc, char** argv) {
                   {"resnet20_cl", resnet20_channels_last},
                   {"resnet20_fashion", resnet20_fashion},
                   {"resnet110", resnet110},
+                  {"mlp_regression", regression_mlp},
+                  {"resnet1202", resnet1202},
                   {"densenet40", densenet40},
                   {"sequences", sequences},
                   {"transformer", transformer},

@@ -1,5 +1,6 @@
 #pragma once
 // What the two peers share, so that they time and report alike. Knows neither weft nor libtorch; C++17.
+#include <dlfcn.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -47,6 +48,15 @@ inline void report(const char* peer, const std::string& name, double seconds, co
   std::fflush(stdout);
 }
 
+/// Which kernels OpenBLAS has chosen, if it is there.
+inline void report_blas(const char* peer) {
+  using CoreName = char* (*)();
+  if (const auto core = reinterpret_cast<CoreName>(dlsym(RTLD_DEFAULT, "openblas_get_corename")))
+    std::printf(R"({"peer":"%s","blas":"%s"})"
+                "\n",
+                peer, core());
+}
+
 /// Cases that are measured in one go.
 struct Group {
   const char* name;
@@ -55,12 +65,13 @@ struct Group {
 
 /// usage: PEER [THREADS [GROUP]]; without a group all of them.
 template <class SetThreads>
-int main_of(int argc, char** argv, SetThreads&& set_threads, std::initializer_list<Group> groups) {
+int main_of(const char* peer, int argc, char** argv, SetThreads&& set_threads, std::initializer_list<Group> groups) {
   set_threads(argc > 1 ? std::max(1, std::atoi(argv[1])) : 1);
   const std::string only = argc > 2 ? argv[2] : "";
   bool found = false;
   for (const Group& group : groups) {
     if (!only.empty() && only != group.name) continue;
+    if (!found) report_blas(peer);
     found = true;
     group.run();
   }

@@ -120,7 +120,7 @@ void convolutions() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return main_of(argc, argv, weft::set_num_threads,
+  return main_of("weft", argc, argv, weft::set_num_threads,
                  {{"dispatch_chain", dispatch_chain},
                   {"mlp", mlp},
                   {"mlp_small", small_mlp},
@@ -129,6 +129,8 @@ int main(int argc, char** argv) {
                   {"resnet20_cl", resnet20_channels_last},
                   {"resnet20_fashion", resnet20_fashion},
                   {"resnet110", resnet110},
+                  {"mlp_regression", regression_mlp},
+                  {"resnet1202", resnet1202},
                   {"densenet40", densenet40},
                   {"sequences", sequences},
                   {"transformer", transformer},

@@ -12,6 +12,8 @@ void resnet20();
 void resnet20_channels_last();
 void resnet20_fashion();
 void resnet110();
+void regression_mlp();
+void resnet1202();
 void densenet40();
 void sequences();
 void transformer();

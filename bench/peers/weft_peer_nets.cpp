@@ -96,6 +96,27 @@ void resnet110() {
   report_images("resnet110_cifar_b64", resnet(110, 3), {64, 32, 32, 3}, 3);
 }
 
+void regression_mlp() {
+  weft::manual_seed(0);
+  nn::Sequential net(nn::make<nn::Linear>(8, 32), nn::make<nn::Tanh>(), nn::make<nn::Linear>(32, 32),
+                     nn::make<nn::Tanh>(), nn::make<nn::Linear>(32, 1));
+  nn::Adam adam(net.parameters(), {.lr = 1e-3});
+  const weft::Tensor x = weft::randn({10'000, 8}), y = weft::randn({10'000, 1});
+  report("mlp_8_32_32_1_b10000_adam",
+         median_seconds(100, 5,
+                        [&] {
+                          adam.zero_grad();
+                          nn::mse(net(x), y).backward();
+                          adam.step();
+                        }),
+         ms_per_step);
+}
+
+void resnet1202() {
+  weft::manual_seed(0);
+  report_images("resnet1202_cifar_b32", resnet(1202, 3), {32, 32, 32, 3}, 1);
+}
+
 void densenet40() {
   weft::manual_seed(0);
   report_images("densenet40_k12_cifar_b64", nn::densenet(40, 12, false, 1.0), {64, 32, 32, 3}, 3);
