@@ -13,6 +13,7 @@
 #include <weft/engine/op.hpp>
 #include <weft/engine/profile.hpp>
 #include <weft/engine/random.hpp>
+#include <weft/engine/recompute.hpp>
 #include <weft/engine/scope.hpp>
 #include <weft/engine/tensor.hpp>
 #include <weft/engine/threads.hpp>

@@ -65,7 +65,7 @@ class SecondCall {
   bool outer_;
 };
 
-struct Recipe {
+struct Replay {
   MapOfSeveral f;
   detail::Draws draws;
   detail::Surroundings surroundings;
@@ -74,7 +74,7 @@ struct Recipe {
 
 struct Checkpoint {
   static constexpr const char* name = "checkpoint";
-  std::shared_ptr<Recipe> recipe;
+  std::shared_ptr<Replay> replay;
   Tensors* computed;  // the outputs, which forward only hands on
 
   // `all`: the inputs, then what f captured, saved like inputs so that a change in place is noticed.
@@ -87,17 +87,17 @@ struct Checkpoint {
     const bool record = grad_enabled();
     const EnableGrad on;
     Tensors all;
-    for (std::size_t i = 0; i < recipe->saved; ++i) all.push_back(context.saved(static_cast<int>(i)));
-    const auto captured = all.begin() + static_cast<std::ptrdiff_t>(recipe->inputs);
+    for (std::size_t i = 0; i < replay->saved; ++i) all.push_back(context.saved(static_cast<int>(i)));
+    const auto captured = all.begin() + static_cast<std::ptrdiff_t>(replay->inputs);
     const Tensors arguments = detail::enter({all.begin(), captured});
     Tensors targets = arguments;
     targets.insert(targets.end(), captured, all.end());
     const std::uint64_t floor = Node::next_stamp();
     const Tensors outputs = [&] {
       const SecondCall second;
-      const detail::Surrounded as_before(recipe->surroundings);
-      const detail::DrawScope again(recipe->draws, detail::DrawScope::Mode::repeat);
-      return recipe->f(arguments);
+      const detail::Surrounded as_before(replay->surroundings);
+      const detail::DrawScope again(replay->draws, detail::DrawScope::Mode::repeat);
+      return replay->f(arguments);
     }();
     if (outputs.size() != gradients.size())
       fail("checkpoint: the function gave ", outputs.size(), " results when computed again, needs ", gradients.size());
@@ -114,19 +114,19 @@ bool recomputing() { return second_call; }
 
 Tensors detail::checkpoint(MapOfSeveral f, const Tensors& inputs) {
   if (!grad_enabled()) return f(inputs);
-  const auto recipe = std::make_shared<Recipe>(Recipe{std::move(f), {}, detail::surroundings(), inputs.size()});
+  const auto replay = std::make_shared<Replay>(Replay{std::move(f), {}, detail::surroundings(), inputs.size()});
   Tensors all = inputs, results;
   {
     const Tensors entrances = enter(inputs);
     const std::uint64_t floor = Node::next_stamp();
-    const detail::DrawScope note(recipe->draws, detail::DrawScope::Mode::note);
-    const Tensors outputs = recipe->f(entrances);
+    const detail::DrawScope note(replay->draws, detail::DrawScope::Mode::note);
+    const Tensors outputs = replay->f(entrances);
     const Tensors captured = captured_by(outputs, entrances, floor);
     all.insert(all.end(), captured.begin(), captured.end());
     for (const Tensor& output : outputs) results.push_back(output.detach());
   }
-  recipe->saved = all.size();
-  return weft::apply(Checkpoint{recipe, &results}, all);
+  replay->saved = all.size();
+  return weft::apply(Checkpoint{replay, &results}, all);
 }
 
 Tensor checkpoint(const Function& f, const Tensor& input) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include <weft/engine/detail/node.hpp>
+#include <weft/engine/detail/recipe.hpp>
 #include <weft/engine/detail/thread_state.hpp>
 #include <weft/engine/observer.hpp>
 
@@ -47,8 +48,9 @@ Tensor Context::saved(int i) const {
          name.empty() ? "" : " '" + name + "'", " of shape ", saved.tensor.shape(),
          " was changed in place after it was used");
   }
-  if (saved.output < 0) return saved.tensor;
-  Tensor output = saved.tensor.detach();
+  const Tensor value = detail::stood_for(saved.tensor);
+  if (saved.output < 0) return value;
+  Tensor output = value.detach();
   output.impl()->node = detail::Ref<Node>::share(node_).take();
   output.impl()->output_index = static_cast<std::uint32_t>(saved.output);
   return output;

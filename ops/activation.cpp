@@ -1,5 +1,8 @@
 #include <weft/ops/activation.hpp>
 
+#include <memory>
+
+#include <weft/engine/detail/recipe.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
 #include <weft/ops/detail/formulas/activation.hpp>
@@ -32,7 +35,14 @@ Tensor leaky_relu(const Tensor& x, double slope) { return apply(LeakyRelu{slope}
 Tensor elu(const Tensor& x, double alpha) { return apply(Elu{alpha}, x); }
 Tensor selu(const Tensor& x) { return apply(self_normalizing, x); }
 Tensor celu(const Tensor& x, double alpha) { return apply(checked_celu(alpha), x); }
-Tensor relu(const Tensor& x) { return apply(Relu{}, x); }
+Tensor relu(const Tensor& x) {
+  Tensor y = apply(Relu{}, x);
+  if (recomputes())
+    if (auto before = recipe_of(x))
+      note_recipe(y, std::make_shared<Recipe>("relu", std::move(before),
+                                              [](const Tensors& from) { return apply(Relu{}, from[0]); }));
+  return y;
+}
 Tensor softplus(const Tensor& x) { return apply(Softplus{}, x); }
 Tensor log_sigmoid(const Tensor& x) { return apply(LogSigmoid{}, x); }
 Tensor softsign(const Tensor& x) { return apply(Softsign{}, x); }

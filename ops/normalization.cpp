@@ -4,6 +4,8 @@
 #include <limits>
 
 #include <weft/engine/checkpoint.hpp>
+#include <weft/engine/detail/node.hpp>
+#include <weft/engine/detail/recipe.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/kernels/norm/norm.hpp>
@@ -89,6 +91,18 @@ void move_towards(const Tensor& kept, const T* batch, double factor, double mome
                            momentum * factor * static_cast<double>(batch[c]));
 }
 
+// Of x, mean and variance, weight and bias.
+Tensor normalized(const Tensors& from, double eps) {
+  const Tensor &x = from[0], &mean = from[1], &variance = from[2], &weight = from[3], &bias = from[4];
+  Tensor y = make_tensor("batch_norm", x.shape(), x.dtype());
+  detail::visit_floating(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    detail::batch_norm(data_of<T>(x), data_of<T>(mean), data_of<T>(variance), pointer<T>(weight), pointer<T>(bias), eps,
+                       mutable_data_of<T>(y), rows_of(x), x.size(-1));
+  });
+  return y;
+}
+
 // Inputs: x, weight and bias, running mean and variance; all but x may be absent.
 struct BatchNorm {
   static constexpr const char* name = "batch_norm";
@@ -98,11 +112,10 @@ struct BatchNorm {
   Tensor forward(Context& ctx, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                  const Tensor& running_var) const {
     const std::int64_t channels = x.size(-1), rows = rows_of(x);
-    Tensor y = make_tensor(name, x.shape(), x.dtype());
     Tensor mean = running_mean, variance = running_var;
-    detail::visit_floating(x.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      if (training) {
+    if (training)
+      detail::visit_floating(x.dtype(), [&](auto zero) {
+        using T = decltype(zero);
         mean = make_tensor(name, {channels}, x.dtype());
         variance = make_tensor(name, {channels}, x.dtype());
         detail::column_moments(data_of<T>(x), mutable_data_of<T>(mean), mutable_data_of<T>(variance), rows, channels);
@@ -111,10 +124,8 @@ struct BatchNorm {
           move_towards(running_mean, data_of<T>(mean), 1.0, momentum);
           move_towards(running_var, data_of<T>(variance), n / (n - 1.0), momentum);
         }
-      }
-      detail::batch_norm(data_of<T>(x), data_of<T>(mean), data_of<T>(variance), pointer<T>(weight), pointer<T>(bias),
-                         eps, mutable_data_of<T>(y), rows, channels);
-    });
+      });
+    const Tensor y = normalized({x, mean, variance, weight, bias}, eps);
     for (const Tensor& t : {x, mean, variance, weight}) ctx.save(t);
     return y;
   }
@@ -282,7 +293,15 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
            "}");
   }
   if (by.training && rows_of(x) < 2) fail(op, ": got shape ", x.shape(), " in training, needs two values a channel");
-  return apply(BatchNorm{by.training, by.momentum, by.eps}, x, weight, bias, by.running_mean, by.running_var);
+  Tensor y = apply(BatchNorm{by.training, by.momentum, by.eps}, x, weight, bias, by.running_mean, by.running_var);
+  if (const Node* const node = y.impl()->node; node != nullptr && detail::recomputes()) {
+    const auto constant = [](const Tensor& t) { return t.defined() ? t.detach() : t; };
+    // With the statistics that it was normalised by, which backward has too.
+    const Tensors from{x.detach(), node->saved()[1].tensor, node->saved()[2].tensor, constant(weight), constant(bias)};
+    detail::note_recipe(
+        y, std::make_shared<detail::Recipe>(op, from, [eps = by.eps](const Tensors& t) { return normalized(t, eps); }));
+  }
+  return y;
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {

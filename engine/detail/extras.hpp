@@ -8,6 +8,8 @@
 
 namespace weft::detail {
 
+class Recipe;
+
 struct HookEntry {
   HookEntry(std::uint32_t of, Hook hook) : output(of), call(std::move(hook)) {}
   std::uint32_t output;
@@ -36,6 +38,9 @@ struct Extras {
   std::shared_ptr<HookList> hooks;  // of a leaf; those of a computed tensor are its node's
   Tensor rows;                      // see rows.hpp
   std::uint32_t rows_version = 0;   // of the storage when they were noted
+  std::shared_ptr<Recipe> recipe;   // see recipe.hpp
+  std::uint32_t recipe_version = 0;
+  bool stands_in = false;  // for the value that the recipe makes
 };
 
 /// Of a node: what concerns its outputs.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <weft/engine/detail/extras.hpp>
+#include <weft/engine/detail/recipe.hpp>
 #include <weft/engine/detail/thread_state.hpp>
 
 namespace weft {
@@ -214,6 +215,8 @@ detail::NodeExtras& Node::make_extras() {
 }
 
 void Node::save(const Tensor& t) {
+  if (t.defined() && t.impl()->extras != nullptr)
+    if (auto recipe = detail::recipe_of(t)) return save(detail::stand_in(t, std::move(recipe)));
   saved_.push_back({t, t.defined() ? t.impl()->storage->version.load(std::memory_order_relaxed) : 0});
 }
 

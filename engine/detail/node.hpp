@@ -116,6 +116,15 @@ class Node {
   /// Forward's context, or backward's with the gradients that are wanted (null: all that have an edge).
   Context context(const bool* wanted = nullptr) { return {this, wanted}; }
   void save(const Tensor& t);
+  /// Puts make() in the place of an output, wherever it was saved.
+  template <class F>
+  void exchange_saved_output(const Tensor& output, const F& make) {
+    for (detail::Saved& saved : saved_)
+      if (saved.output >= 0 && saved.tensor.impl()->storage.get() == output.impl()->storage.get()) {
+        saved.tensor = make();
+        saved.version = saved.tensor.impl()->storage->version.load(std::memory_order_relaxed);
+      }
+  }
   /// Gives the outputs their places.
   void add_outputs(Tensor* outputs, std::size_t count, const Tensor* const* inputs);
   /// Frees what was saved: the node cannot be differentiated again.
