@@ -214,11 +214,12 @@ std::int64_t tiles_in_block(std::int64_t channels) {
   return std::clamp<std::int64_t>((std::int64_t{512} << 10) / bytes / high, 1, 8) * high;
 }
 
-// The same for the gradient of the weights, whose sums at all points are read and written once a block.
+// The same for the gradient of the weights, whose sums at all points are read and written once a block: larger, so that
+// this costs little and a block is worth several threads.
 template <class T>
 std::int64_t tiles_in_sum(std::int64_t in, std::int64_t out) {
   const std::int64_t bytes = points * (in + out) * static_cast<std::int64_t>(sizeof(T));
-  return std::max<std::int64_t>((std::int64_t{512} << 10) / bytes, 64);
+  return std::clamp<std::int64_t>((std::int64_t{4} << 20) / bytes, 64, 512);
 }
 
 // y = x * w of a convolution with kernel 3x3 and stride 1, or the gradient of its input, which is one too.
