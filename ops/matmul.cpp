@@ -137,7 +137,7 @@ struct MatMul {
   }
 };
 
-// x w + b: the product is added to rows that start as b.
+// x w + b.
 struct Linear {
   static constexpr const char* name = "linear";
   detail::Factors factors = {};
@@ -149,9 +149,7 @@ struct Linear {
     Tensor y = make_tensor(name, shape, x.dtype());
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      T* to = mutable_data_of<T>(y);
-      for (std::int64_t r = 0; r < rows; ++r) std::copy_n(data_of<T>(b), out, to + r * out);
-      detail::gemm<T>(false, false, rows, out, in, data_of<T>(x), in, data_of<T>(w), out, T(1), to, out);
+      detail::gemm_plus_row(rows, out, in, data_of<T>(x), data_of<T>(w), data_of<T>(b), mutable_data_of<T>(y));
     });
     factors.save(ctx, x, w);
     return y;

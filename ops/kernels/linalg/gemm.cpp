@@ -31,10 +31,16 @@ void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
   }
 }
 
+bool is_tiled(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) >= shared_product &&
+         m >= least_rows;
+}
+
 // By tiles of our own, along k in parts, each of which is packed, used and forgotten while it is in the cache.
 template <class T>
 void tiled_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                std::int64_t lda, const T* b, std::int64_t ldb, bool adds, T* c, std::int64_t ldc) {
+                std::int64_t lda, const T* b, std::int64_t ldb, bool adds, T* c, std::int64_t ldc,
+                const T* start = nullptr) {
   const std::int64_t parts = (k + PackedMatrix<T>::most_depth - 1) / PackedMatrix<T>::most_depth;
   for (std::int64_t part = 0; part < parts; ++part, adds = true) {
     const std::int64_t begin = k * part / parts, depth = k * (part + 1) / parts - begin;
@@ -42,7 +48,7 @@ void tiled_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std:
     if (trans_a)
       right.multiply_transposed(m, a + begin * lda, lda, adds, c, ldc);
     else
-      right.multiply(m, a + begin, lda, adds, c, ldc);
+      right.multiply(m, a + begin, lda, adds, c, ldc, start);
   }
 }
 
@@ -56,9 +62,8 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   if (std::max({m, n, k, lda, ldb, ldc}) > std::numeric_limits<int>::max()) {
     fail("matmul: got ", m, "x", k, " times ", k, "x", n, ", needs sizes and row lengths below 2^31");
   }
-  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   // What may be shared out among threads is made in tiles of our own: OpenBLAS has other bits on other numbers of them.
-  if (flops >= shared_product && m >= least_rows) {
+  if (is_tiled(m, n, k)) {
     if (beta != T(0) && beta != T(1)) scale(m, n, beta, c, ldc);
     return tiled_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta != T(0), c, ldc);
   }
@@ -69,6 +74,16 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
                      static_cast<int>(ldc));
 }
 
+template <class T>
+void gemm_plus_row(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, const T* row, T* c) {
+  if (is_tiled(m, n, k)) return tiled_gemm(false, false, m, n, k, a, k, b, n, false, c, n, row);
+  for (std::int64_t r = 0; r < m; ++r) std::copy_n(row, n, c + r * n);
+  gemm(false, false, m, n, k, a, k, b, n, T(1), c, n);
+}
+
+template void gemm_plus_row(std::int64_t, std::int64_t, std::int64_t, const float*, const float*, const float*, float*);
+template void gemm_plus_row(std::int64_t, std::int64_t, std::int64_t, const double*, const double*, const double*,
+                            double*);
 template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t, const float*,
                    std::int64_t, float, float*, std::int64_t);
 template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*, std::int64_t, const double*,

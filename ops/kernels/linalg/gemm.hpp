@@ -12,4 +12,8 @@ template <class T>
 void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
           const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
 
+/// c = a b + row, which is added to each row: a m x k, b k x n, c m x n, row n, all packed one row after another.
+template <class T>
+void gemm_plus_row(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, const T* row, T* c);
+
 }  // namespace weft::detail

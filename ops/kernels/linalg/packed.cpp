@@ -69,7 +69,8 @@ void PackedMatrix<T>::for_tiles(std::int64_t m, bool adds, const F& tile) const 
 }
 
 template <class T>
-void PackedMatrix<T>::multiply(std::int64_t m, const T* a, std::int64_t lda, bool adds, T* c, std::int64_t ldc) const {
+void PackedMatrix<T>::multiply(std::int64_t m, const T* a, std::int64_t lda, bool adds, T* c, std::int64_t ldc,
+                               const T* start) const {
   for_tiles(m, adds,
             [=](const Place& place, std::int64_t k, std::int64_t r, std::int64_t rows, std::int64_t column,
                 std::int64_t vectors) {
@@ -84,7 +85,8 @@ void PackedMatrix<T>::multiply(std::int64_t m, const T* a, std::int64_t lda, boo
                                       .c = c + r * ldc + column,
                                       .c_step = ldc,
                                       .last_lanes = place.last_lanes,
-                                      .adds = place.adds});
+                                      .adds = place.adds,
+                                      .start = start == nullptr ? nullptr : start + column});
             });
 }
 

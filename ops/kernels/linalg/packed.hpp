@@ -20,7 +20,9 @@ class PackedMatrix {
 
   /// c = a b, or, if it adds, c += a b; a is m x k, the leading dimensions those of the rows. The sums are made in an
   /// order that k alone decides: with the same bits on any number of threads, and of any rows.
-  void multiply(std::int64_t m, const T* a, std::int64_t lda, bool adds, T* c, std::int64_t ldc) const;
+  /// `start`, unless null, is a row that is added to each.
+  void multiply(std::int64_t m, const T* a, std::int64_t lda, bool adds, T* c, std::int64_t ldc,
+                const T* start = nullptr) const;
   /// The same of a transposed, which is k x m.
   void multiply_transposed(std::int64_t m, const T* a, std::int64_t lda, bool adds, T* c, std::int64_t ldc) const;
 

@@ -19,6 +19,7 @@ struct RowTile {
   std::int64_t c_step = 0;
   std::int64_t last_lanes = 0;         ///< of the last vector of b and c
   bool adds = false;                   ///< to what c holds
+  const T* start = nullptr;            ///< a row, as which every row of sums starts; null: of zeros
   std::int64_t without_first = 0;      ///< the first runs of `inner`, which skip the tile's first row
   std::int64_t with_last = INT64_MAX;  ///< the runs of `inner` from here on skip the tile's last row
   /// As many tiles, each so far from the one before: of small ones a call each would show.

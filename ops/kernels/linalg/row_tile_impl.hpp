@@ -33,6 +33,8 @@ struct RowTileKernel {
       TileSums<T, Rows, V> sums;
       if (t.adds)
         sums.load(t.c + repeat * t.c_repeat, t.c_step, last);
+      else if (t.start != nullptr)
+        sums.load(t.start, 0, last);
       else
         sums.clear();
       const T* b = t.b + repeat * t.b_repeat;
