@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
+#include <weft/engine/detail/recompute.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
@@ -33,6 +35,41 @@ Shape joined(Shape lead, std::int64_t rows, std::int64_t columns) {
   return lead;
 }
 
+// One matrix behind the other; null if the tensor is absent.
+template <class T>
+detail::Matrices<T> matrices(const Tensor& t) {
+  if (!t.defined()) return {};
+  using Value = std::remove_const_t<T>;
+  T* data = nullptr;
+  if constexpr (std::is_const_v<T>)
+    data = data_of<Value>(t);
+  else
+    data = mutable_data_of<Value>(t);
+  return {.data = data, .outer = t.size(-2) * t.size(-1), .row = t.size(-1)};
+}
+
+// Part `i` of {batch, time, parts, heads, features}, a matrix a head.
+template <class T>
+detail::Matrices<T> heads_of(T* data, std::int64_t i, std::int64_t parts, std::int64_t heads, std::int64_t time,
+                             std::int64_t features) {
+  const std::int64_t width = heads * features;
+  return {.data = data + i * width,
+          .outer = time * parts * width,
+          .row = parts * width,
+          .inner = features,
+          .inner_count = heads};
+}
+
+template <class T>
+void set_mask(detail::Attention<T>& a, const Tensor& mask) {
+  if (!mask.defined()) return;
+  a.mask_rows = mask.size(-2);
+  if (mask.dtype() == u8)
+    a.allowed = data_of<std::uint8_t>(mask);
+  else
+    a.added = data_of<T>(mask);
+}
+
 // Inputs: q, k, v and a mask or nothing.
 struct ScaledDotProductAttention {
   static constexpr const char* name = "scaled_dot_product_attention";
@@ -45,7 +82,7 @@ struct ScaledDotProductAttention {
     Tensor lse = make_tensor(name, {lead.size(), q.size(-2)}, q.dtype());
     detail::visit_floating(q.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::attention(problem<T>(lead, q, k, v, mask), mutable_data_of<T>(y), mutable_data_of<T>(lse));
+      detail::attention(problem<T>(lead, q, k, v, mask), matrices<T>(y), mutable_data_of<T>(lse));
     });
     for (const Tensor& t : {q, k, v, mask, y, lse}) ctx.save(t);
     return y;
@@ -66,11 +103,13 @@ struct ScaledDotProductAttention {
     make(3, q.size(-2), k.size(-2));
     detail::visit_floating(q.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      const auto to = [&](std::size_t i) {
-        return gradients[i].defined() ? mutable_data_of<T>(gradients[i]) : nullptr;
-      };
-      detail::attention_backward(problem<T>(lead, q, k, v, mask), data_of<T>(ctx.saved(4)), data_of<T>(ctx.saved(5)),
-                                 data_of<T>(g), to(0), to(1), to(2), to(3));
+      const auto& [dq, dk, dv, dmask] = gradients;
+      detail::attention_backward(problem<T>(lead, q, k, v, mask), matrices<const T>(ctx.saved(4)),
+                                 data_of<T>(ctx.saved(5)), matrices<const T>(g),
+                                 {.q = matrices<T>(dq),
+                                  .k = matrices<T>(dk),
+                                  .v = matrices<T>(dv),
+                                  .mask = dmask.defined() ? mutable_data_of<T>(dmask) : nullptr});
     });
     return gradients;
   }
@@ -95,16 +134,10 @@ struct ScaledDotProductAttention {
         .causal = causal,
         .count = lead.size(),
         .batches = detail::broadcast_loops<4>(lead, {lead_of(q), lead_of(k), lead_of(v), lead_of(mask)}),
-        .q = data_of<T>(q),
-        .k = data_of<T>(k),
-        .v = data_of<T>(v)};
-    if (mask.defined()) {
-      a.mask_rows = mask.size(-2);
-      if (mask.dtype() == u8)
-        a.allowed = data_of<std::uint8_t>(mask);
-      else
-        a.added = data_of<T>(mask);
-    }
+        .q = matrices<const T>(q),
+        .k = matrices<const T>(k),
+        .v = matrices<const T>(v)};
+    set_mask(a, mask);
     return a;
   }
 
@@ -132,7 +165,115 @@ struct ScaledDotProductAttention {
   }
 };
 
+// Inputs: queries, keys and values of all heads beside each other, {batch, time, 3 heads features}, and a mask or
+// nothing.
+struct SelfAttention {
+  static constexpr const char* name = "self_attention";
+  std::int64_t heads;
+  bool causal;
+
+  Tensor forward(Context& ctx, const Tensor& qkv, const Tensor& mask) const {
+    const std::int64_t batch = qkv.size(0), time = qkv.size(1), width = qkv.size(2) / 3;
+    Tensor y = make_tensor(name, {batch, time, width}, qkv.dtype());
+    Tensor lse = make_tensor(name, {batch * heads, time}, qkv.dtype());
+    detail::visit_floating(qkv.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      detail::attention(problem<T>(qkv, mask), heads_of(mutable_data_of<T>(y), 0, 1, heads, time, width / heads),
+                        mutable_data_of<T>(lse));
+    });
+    for (const Tensor& t : {qkv, mask, y, lse}) ctx.save(t);
+    return y;
+  }
+
+  std::array<Tensor, 2> backward(Context& ctx, const Tensor& g) const {
+    const Tensor qkv = ctx.saved(0), mask = ctx.saved(1);
+    if (grad_enabled()) {
+      const Tensors found = detail::recorded_gradients(
+          [this](const Tensors& in) { return Tensors{from_ops(in[0], in[1])}; }, {qkv, mask}, {g});
+      return {found[0], ctx.needs(1) ? found[1] : Tensor()};
+    }
+    const std::int64_t time = qkv.size(1), features = qkv.size(2) / 3 / heads;
+    std::array<Tensor, 2> gradients{make_tensor(name, qkv.shape(), qkv.dtype()), Tensor()};
+    if (ctx.needs(1)) gradients[1] = make_tensor(name, {qkv.size(0), heads, time, time}, qkv.dtype());
+    detail::visit_floating(qkv.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      const auto part = [&](std::int64_t i) {
+        return heads_of(mutable_data_of<T>(gradients[0]), i, 3, heads, time, features);
+      };
+      const auto whole = [&](const Tensor& t) { return heads_of(data_of<T>(t), 0, 1, heads, time, features); };
+      detail::attention_backward(problem<T>(qkv, mask), whole(ctx.saved(2)), data_of<T>(ctx.saved(3)), whole(g),
+                                 {.q = part(0),
+                                  .k = part(1),
+                                  .v = part(2),
+                                  .mask = gradients[1].defined() ? mutable_data_of<T>(gradients[1]) : nullptr});
+    });
+    return gradients;
+  }
+  Fields describe() const { return {{"heads", heads}, {"causal", causal}}; }
+
+  // What a mask is broadcast to, but for queries and keys.
+  Shape lead(const Tensor& qkv) const { return {qkv.size(0), heads}; }
+
+ private:
+  template <class T>
+  detail::Attention<T> problem(const Tensor& qkv, const Tensor& mask) const {
+    const std::int64_t time = qkv.size(1), features = qkv.size(2) / 3 / heads;
+    const auto part = [&](std::int64_t i) { return heads_of(data_of<T>(qkv), i, 3, heads, time, features); };
+    detail::Attention<T> a{
+        .queries = time,
+        .keys = time,
+        .features = features,
+        .values = features,
+        .scale = 1 / std::sqrt(static_cast<double>(features)),
+        .causal = causal,
+        .count = qkv.size(0) * heads,
+        .batches = detail::broadcast_loops<4>(lead(qkv), {lead(qkv), lead(qkv), lead(qkv), lead_of(mask)}),
+        .q = part(0),
+        .k = part(1),
+        .v = part(2)};
+    set_mask(a, mask);
+    return a;
+  }
+
+  Tensor from_ops(const Tensor& qkv, const Tensor& mask) const {
+    const Shape apart{qkv.size(0), qkv.size(1), 3, heads, qkv.size(2) / 3 / heads};
+    const Tensors parts = split(permute(reshape(qkv, apart), {2, 0, 3, 1, 4}), 1, 0);
+    const Tensor y = scaled_dot_product_attention(squeeze(parts[0], 0), squeeze(parts[1], 0), squeeze(parts[2], 0),
+                                                  mask, {.causal = causal});
+    return reshape(permute(y, {0, 2, 1, 3}), {qkv.size(0), qkv.size(1), qkv.size(2) / 3});
+  }
+};
+
+// A mask has rows of all keys; how many rows is left open.
+Tensor checked_mask(const char* op, const Tensor& mask, std::int64_t queries, std::int64_t keys, DType dtype) {
+  if (!mask.defined()) return mask;
+  if (mask.dtype() != u8 && mask.dtype() != dtype)
+    fail(op, ": got a mask of ", mask.dtype(), " and q of ", dtype, ", needs u8 or q's dtype");
+  const int rank = mask.rank();
+  const Shape last = rank < 2 ? mask.shape() : Shape{mask.size(-2), mask.size(-1)};
+  if (!detail::broadcasts_to(last, {queries, keys}))
+    fail(op, ": got a mask ", mask.shape(), " for ", queries, " queries and ", keys,
+         " keys, needs {..., queries, keys}");
+  const Tensor wide = rank < 2 ? reshape(mask, {1, mask.size()}) : mask;
+  if (wide.size(-1) == keys) return wide;
+  Shape shape = wide.shape();
+  shape[-1] = keys;
+  return broadcast_to(wide, shape);
+}
+
 }  // namespace
+
+Tensor self_attention(const Tensor& qkv, std::int64_t heads, const Tensor& mask, bool causal) {
+  constexpr const char* op = SelfAttention::name;
+  detail::check_floating(op, qkv);
+  if (heads < 1 || qkv.rank() != 3 || qkv.size(2) == 0 || qkv.size(2) % (3 * heads) != 0)
+    fail(op, ": got ", qkv.shape(), " and ", heads, " heads, needs {batch, time, 3 heads features}");
+  const Tensor wide = checked_mask(op, mask, qkv.size(1), qkv.size(1), qkv.dtype());
+  const SelfAttention attention{heads, causal};
+  if (wide.defined() && !detail::broadcasts_to(lead_of(wide), attention.lead(qkv)))
+    fail(op, ": got a mask ", mask.shape(), ", needs one that is broadcast to {batch, heads, time, time}");
+  return apply(attention, qkv, wide);
+}
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
                                     const AttentionOptions& options) {
@@ -144,24 +285,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
       q.size(-1) == 0)
     fail(op, ": got q ", q.shape(), ", k ", k.shape(), " and v ", v.shape(),
          ", needs {..., queries, features}, {..., keys, features} and {..., keys, values} with at least one feature");
-  // A mask has rows of all keys; how many rows is left open.
-  Tensor wide = mask;
-  if (mask.defined()) {
-    if (mask.dtype() != u8 && mask.dtype() != q.dtype())
-      fail(op, ": got a mask of ", mask.dtype(), " and q of ", q.dtype(), ", needs u8 or q's dtype");
-    const Shape scores{q.size(-2), k.size(-2)};
-    const int rank = mask.rank();
-    const Shape last = rank < 2 ? mask.shape() : Shape{mask.size(-2), mask.size(-1)};
-    if (!detail::broadcasts_to(last, scores))
-      fail(op, ": got a mask ", mask.shape(), " for ", scores[0], " queries and ", scores[1],
-           " keys, needs {..., queries, keys}");
-    if (rank < 2) wide = reshape(mask, {1, mask.size()});
-    if (wide.size(-1) != scores[1]) {
-      Shape shape = wide.shape();
-      shape[-1] = scores[1];
-      wide = broadcast_to(wide, shape);
-    }
-  }
+  const Tensor wide = checked_mask(op, mask, q.size(-2), k.size(-2), q.dtype());
   (void)ScaledDotProductAttention::batch_of(q, k, v, wide);  // throws while nothing has been made
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
   return apply(ScaledDotProductAttention{scale, options.causal}, q, k, v, wide);

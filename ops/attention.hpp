@@ -22,4 +22,10 @@ struct AttentionOptions {
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask = {},
                                     const AttentionOptions& options = {});
 
+/// Attention of several heads of a sequence to itself: qkv {batch, time, 3 heads features} has the queries of all
+/// heads, then the keys, then the values, as one linear map makes them; the result is {batch, time, heads features}. It
+/// is scaled_dot_product_attention of each head, without copies that bring the heads apart; the mask is broadcast to
+/// {batch, heads, time, time}. f32 and f64.
+Tensor self_attention(const Tensor& qkv, std::int64_t heads, const Tensor& mask = {}, bool causal = false);
+
 }  // namespace weft

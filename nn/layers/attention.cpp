@@ -36,21 +36,18 @@ Tensor MultiheadAttention::forward(const Tensor& query, const Tensor& key, const
   for (const Tensor& t : {query, key, value})
     if (t.rank() != 3 || t.size(2) != features)
       fail("MultiheadAttention: got ", t.shape(), ", needs {batch, time, ", features, "}");
-  // {batch, time, n features} to {n, batch, heads, time, features / heads}
+  if (query.impl() == key.impl() && key.impl() == value.impl())
+    return out_proj(self_attention(linear(query, in_proj_weight, in_proj_bias), heads, mask, options.causal));
+  // {batch, time, features} to {batch, heads, time, features / heads}
   const auto by_head = [this](const Tensor& t) {
-    const std::int64_t n = t.size(2) / features;
-    return permute(reshape(t, {t.size(0), t.size(1), n, heads, features / heads}), {2, 0, 3, 1, 4});
+    return permute(reshape(t, {t.size(0), t.size(1), heads, features / heads}), {0, 2, 1, 3});
   };
+  const Tensors weights = chunk(in_proj_weight, 3), x{query, key, value};
+  const Tensors biases = options.bias ? chunk(in_proj_bias, 3) : Tensors(3);
   Tensors qkv;
-  if (query.impl() == key.impl() && key.impl() == value.impl()) {
-    qkv = split(by_head(linear(query, in_proj_weight, in_proj_bias)), 1, 0);
-  } else {
-    const Tensors weights = chunk(in_proj_weight, 3), x{query, key, value};
-    const Tensors biases = options.bias ? chunk(in_proj_bias, 3) : Tensors(3);
-    for (std::size_t i = 0; i < 3; ++i) qkv.push_back(by_head(linear(x[i], weights[i], biases[i])));
-  }
+  for (std::size_t i = 0; i < 3; ++i) qkv.push_back(by_head(linear(x[i], weights[i], biases[i])));
   const Tensor mixed = scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], mask, {.causal = options.causal});
-  return out_proj(reshape(permute(squeeze(mixed, 0), {0, 2, 1, 3}), query.shape()));
+  return out_proj(reshape(permute(mixed, {0, 2, 1, 3}), query.shape()));
 }
 
 std::int64_t MultiheadAttention::multiply_adds(const Shape& input, const Shape&) const {

@@ -115,6 +115,16 @@ ROWS["scaled_dot_product_attention (mask, causal)"] = lambda *inputs: attention(
 ROWS["scaled_dot_product_attention (added mask)"] = attention
 
 
+def self_attention(qkv, mask=None, causal=False):
+    apart = qkv.unflatten(-1, (3, 2, qkv.shape[-1] // 6)).permute(2, 0, 3, 1, 4)
+    return attention(*apart, mask, causal=causal).movedim(1, 2).flatten(2)
+
+
+ROWS["self_attention"] = self_attention
+ROWS["self_attention (causal)"] = lambda *inputs: self_attention(*inputs, causal=True)
+ROWS["self_attention (mask)"] = self_attention
+
+
 def recurrence(step, cell=False, bias=False):
     """The states that a step makes of the input's part of the gates, the state's part, and the state and cell before."""
 

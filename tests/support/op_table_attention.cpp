@@ -135,6 +135,43 @@ void add_attention_rows(std::vector<OpRow>& rows) {
       {with(three({2}, 3, 4, 3, 2), {{3, 4}}), with(three({2, 2}, 2, 3, 2, 2), {{2, 1, 1, 3}}),
        with(three({}, 1, 1, 1, 1), {{1, 1}}), with(three({0}, 2, 3, 2, 2), {{2, 3}})},
       {with(three({2}, 301, 1'103, 17, 13), {{301, 1'103}})});
+
+  // Of two heads; the reference takes them apart.
+  for (const auto& [variant, ordered, masked] :
+       {std::tuple("", false, false), {"causal", true, false}, {"mask", false, true}}) {
+    const AttentionOptions options{.causal = ordered};
+    const auto reference = naive([=](const Arrays& in) {
+      const std::int64_t batch = shape_of(in[0])[0], time = shape_of(in[0])[1], features = shape_of(in[0])[2] / 6;
+      Arrays parted(3, zeros_of({batch, 2, time, features}));
+      const auto column = [&](std::int64_t part, const Index& at) { return (part * 2 + at[1]) * features + at[3]; };
+      for (std::int64_t part = 0; part < 3; ++part)
+        for_each_index(shape_of(parted[0]), [&](const Index& at) {
+          element(parted[static_cast<std::size_t>(part)], at) = element(in[0], {at[0], at[2], column(part, at)});
+        });
+      if (in.size() > 1) parted.push_back(in[1]);
+      const Array y = attended(parted, false, options);
+      Array joined = zeros_of({batch, time, 2 * features});
+      for_each_index(shape_of(y), [&](const Index& at) {
+        element(joined, {at[0], at[2], column(0, at)}) = element(y, at);
+      });
+      return joined;
+    });
+    const auto of = [with_mask = masked, often](std::int64_t batch, std::int64_t time, std::int64_t features) {
+      Inputs in{{{batch, time, 6 * features}}};
+      if (with_mask) in.push_back({{batch, 1, 1, time}, often, u8});
+      return in;
+    };
+    rows.push_back({.name = "self_attention",
+                    .variant = variant,
+                    .function = one([with_mask = masked, causal_too = ordered](In in) {
+                      return self_attention(in[0], 2, with_mask ? in[1] : Tensor(), causal_too);
+                    }),
+                    .cases = {of(2, 3, 2), of(1, 4, 1), of(0, 3, 2), of(2, 0, 2)},
+                    .large = {of(3, 130, 33)},
+                    .reference = reference,
+                    .f32_tolerance = 1e-4,
+                    .no_single = "two heads"});
+  }
 }
 
 }  // namespace weft::test

@@ -54,11 +54,22 @@ void scale_rows(const T* from, T* to, std::int64_t n, double factor) {
   for_vectors<T>(n, [=](auto v) { v.store(to, v.load(from) * f); });
 }
 
+// The same of rows that lie apart; n numbers each.
+template <class T>
+void scale_rows(const T* from, std::int64_t from_row, T* to, std::int64_t to_row, std::int64_t rows, std::int64_t n,
+                double factor) {
+  for (std::int64_t r = 0; r < rows; ++r) scale_rows(from + r * from_row, to + r * to_row, n, factor);
+}
+template <class T>
+void clear_rows(T* to, std::int64_t to_row, std::int64_t rows, std::int64_t n) {
+  for (std::int64_t r = 0; r < rows; ++r) std::fill_n(to + r * to_row, n, T{0});
+}
+
 // A block's scores, masked.
 template <class T>
 void compute_scores(const Attention<T>& a, const std::int64_t* at, const Block& b, const Work<T>& work) {
-  gemm(false, true, b.rows, b.width, a.features, work.q, a.features, a.k + (at[1] * a.keys + b.begin) * a.features,
-       a.features, T{0}, work.scores, b.width);
+  gemm(false, true, b.rows, b.width, a.features, work.q, a.features, a.k.at(at[1], b.begin), a.k.row, T{0}, work.scores,
+       b.width);
   if (a.allowed == nullptr && a.added == nullptr) return;
   for (std::int64_t r = 0; r < b.rows; ++r) {
     const std::int64_t row = a.mask_rows == 1 ? 0 : b.first + r, n = in_sight(a, b, r);
@@ -122,16 +133,16 @@ struct Running {
 }  // namespace
 
 template <class T>
-void attention(const Attention<T>& a, T* y, T* lse) {
+void attention(const Attention<T>& a, const Matrices<T>& y, T* lse) {
   const std::int64_t blocks = (a.queries + query_block - 1) / query_block;
   if (a.count * blocks == 0) return;
   for_items(a, blocks, a.flops(), [&](std::int64_t batch, std::int64_t i, const std::int64_t* at, const Work<T>& work) {
     const std::int64_t first = i * query_block, rows = std::min(query_block, a.queries - first);
-    T* to = y + (batch * a.queries + first) * a.values;
+    T* to = y.at(batch, first);
     Running<T> running[query_block];
-    scale_rows(a.q + (at[0] * a.queries + first) * a.features, work.q, rows * a.features, a.scale);
+    scale_rows(a.q.at(at[0], first), a.q.row, work.q, a.features, rows, a.features, a.scale);
     const std::int64_t end = sighted_keys(a, first, rows);
-    if (end == 0) std::fill_n(to, rows * a.values, T{0});
+    if (end == 0) clear_rows(to, y.row, rows, a.values);
     for (std::int64_t begin = 0; begin < end; begin += key_block) {
       const Block b{batch, first, rows, begin, std::min(key_block, end - begin)};
       compute_scores(a, at, b, work);
@@ -140,32 +151,31 @@ void attention(const Attention<T>& a, T* y, T* lse) {
         const std::int64_t n = in_sight(a, b, r);
         const T factor = running[r].add(scores, n);
         std::fill(scores + n, scores + b.width, T{0});
-        if (begin > 0 && factor != T{1}) scale_rows(to + r * a.values, to + r * a.values, a.values, factor);
+        if (begin > 0 && factor != T{1}) scale_rows(to + r * y.row, to + r * y.row, a.values, factor);
       }
-      gemm(false, false, rows, a.values, b.width, work.scores, b.width, a.v + (at[2] * a.keys + begin) * a.values,
-           a.values, begin == 0 ? T{0} : T{1}, to, a.values);
+      gemm(false, false, rows, a.values, b.width, work.scores, b.width, a.v.at(at[2], begin), a.v.row,
+           begin == 0 ? T{0} : T{1}, to, y.row);
     }
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto& [top, sum] = running[r];
-      scale_rows(to + r * a.values, to + r * a.values, a.values, sum == 0 ? 0 : 1 / sum);
+      scale_rows(to + r * y.row, to + r * y.row, a.values, sum == 0 ? 0 : 1 / sum);
       lse[batch * a.queries + first + r] = sum == 0 ? T{0} : top + static_cast<T>(std::log(sum));
     }
   });
 }
 
 template <class T>
-void attention_backward(const Attention<T>& a, const T* y, const T* lse, const T* dy, T* dq, T* dk, T* dv, T* dmask) {
+void attention_backward(const Attention<T>& a, const Matrices<const T>& y, const T* lse, const Matrices<const T>& dy,
+                        const AttentionGradients<T>& g) {
   if (a.count == 0) return;
-  const bool slopes = dq != nullptr || dk != nullptr || dmask != nullptr;
-  const auto clear = [](T* to, std::int64_t n) {
-    if (to != nullptr) std::fill_n(to, n, T{0});
-  };
+  const bool slopes = g.q.data != nullptr || g.k.data != nullptr || g.mask != nullptr;
   const auto backward = [&](const std::int64_t* at, const Block& b, const Work<T>& work, const T* dots) {
-    const std::int64_t row = b.batch * a.queries + b.first, key = b.batch * a.keys + b.begin;
+    const std::int64_t row = b.batch * a.queries + b.first;
+    const T* const slopes_of_y = dy.at(b.batch, b.first);
     compute_scores(a, at, b, work);
     if (slopes)
-      gemm(false, true, b.rows, b.width, a.values, dy + row * a.values, a.values,
-           a.v + (at[2] * a.keys + b.begin) * a.values, a.values, T{0}, work.slopes, b.width);
+      gemm(false, true, b.rows, b.width, a.values, slopes_of_y, dy.row, a.v.at(at[2], b.begin), a.v.row, T{0},
+           work.slopes, b.width);
     for (std::int64_t r = 0; r < b.rows; ++r) {
       const std::int64_t n = in_sight(a, b, r);
       T *scores = work.scores + r * b.width, *slope = work.slopes + r * b.width;
@@ -178,44 +188,47 @@ void attention_backward(const Attention<T>& a, const T* y, const T* lse, const T
       std::fill(scores + n, scores + b.width, T{0});
       if (!slopes) continue;
       std::fill(slope + n, slope + b.width, T{0});
-      if (dmask != nullptr) std::copy_n(slope, b.width, dmask + (row + r) * a.keys + b.begin);
+      if (g.mask != nullptr) std::copy_n(slope, b.width, g.mask + (row + r) * a.keys + b.begin);
     }
-    if (dv != nullptr)
-      gemm(true, false, b.width, a.values, b.rows, work.scores, b.width, dy + row * a.values, a.values, T{1},
-           dv + key * a.values, a.values);
-    if (dq != nullptr)
-      gemm(false, false, b.rows, a.features, b.width, work.slopes, b.width,
-           a.k + (at[1] * a.keys + b.begin) * a.features, a.features, T{1}, dq + row * a.features, a.features);
-    if (dk != nullptr)
+    if (g.v.data != nullptr)
+      gemm(true, false, b.width, a.values, b.rows, work.scores, b.width, slopes_of_y, dy.row, T{1},
+           g.v.at(b.batch, b.begin), g.v.row);
+    if (g.q.data != nullptr)
+      gemm(false, false, b.rows, a.features, b.width, work.slopes, b.width, a.k.at(at[1], b.begin), a.k.row, T{1},
+           g.q.at(b.batch, b.first), g.q.row);
+    if (g.k.data != nullptr)
       gemm(true, false, b.width, a.features, b.rows, work.slopes, b.width, work.q, a.features, T{1},
-           dk + key * a.features, a.features);
+           g.k.at(b.batch, b.begin), g.k.row);
   };
   for_items(a, 1, 2.5 * a.flops(), [&](std::int64_t batch, std::int64_t, const std::int64_t* at, const Work<T>& work) {
-    const auto part = [=](T* of, std::int64_t size) { return of == nullptr ? nullptr : of + batch * size; };
-    clear(part(dq, a.queries * a.features), a.queries * a.features);
-    clear(part(dk, a.keys * a.features), a.keys * a.features);
-    clear(part(dv, a.keys * a.values), a.keys * a.values);
-    clear(part(dmask, a.queries * a.keys), a.queries * a.keys);
+    if (g.q.data != nullptr) clear_rows(g.q.at(batch), g.q.row, a.queries, a.features);
+    if (g.k.data != nullptr) clear_rows(g.k.at(batch), g.k.row, a.keys, a.features);
+    if (g.v.data != nullptr) clear_rows(g.v.at(batch), g.v.row, a.keys, a.values);
+    if (g.mask != nullptr) std::fill_n(g.mask + batch * a.queries * a.keys, a.queries * a.keys, T{0});
     for (std::int64_t first = 0; first < a.queries; first += query_block) {
-      const std::int64_t rows = std::min(query_block, a.queries - first), row = batch * a.queries + first;
-      scale_rows(a.q + (at[0] * a.queries + first) * a.features, work.q, rows * a.features, a.scale);
+      const std::int64_t rows = std::min(query_block, a.queries - first);
+      scale_rows(a.q.at(at[0], first), a.q.row, work.q, a.features, rows, a.features, a.scale);
       T dots[query_block];  // of each row's y and dy: what its scores' gradients have in common
       for (std::int64_t r = 0; r < rows; ++r) {
-        const T *from = y + (row + r) * a.values, *slope = dy + (row + r) * a.values;
+        const T *from = y.at(batch, first + r), *slope = dy.at(batch, first + r);
         dots[r] = static_cast<T>(row_dot<T>(
             a.values, [=](auto v) { return v.load(from); }, [=](auto v) { return v.load(slope); }));
       }
       const std::int64_t end = sighted_keys(a, first, rows);
       for (std::int64_t begin = 0; begin < end; begin += key_block)
         backward(at, {batch, first, rows, begin, std::min(key_block, end - begin)}, work, dots);
-      if (dq != nullptr) scale_rows(dq + row * a.features, dq + row * a.features, rows * a.features, a.scale);
+      if (g.q.data != nullptr) {
+        T* const to = g.q.at(batch, first);
+        scale_rows(to, g.q.row, to, g.q.row, rows, a.features, a.scale);
+      }
     }
   });
 }
 
-#define WEFT_INSTANTIATE(T)                             \
-  template void attention(const Attention<T>&, T*, T*); \
-  template void attention_backward(const Attention<T>&, const T*, const T*, const T*, T*, T*, T*, T*);
+#define WEFT_INSTANTIATE(T)                                                                                           \
+  template void attention(const Attention<T>&, const Matrices<T>&, T*);                                               \
+  template void attention_backward(const Attention<T>&, const Matrices<const T>&, const T*, const Matrices<const T>&, \
+                                   const AttentionGradients<T>&);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE
