@@ -77,7 +77,7 @@ TEST_CASE("fast convolutions are what exact ones are, but for some rounding") {
     const Tensors slow = passes(c, f32, x, w, g);
     for (std::size_t i = 0; i < 3; ++i) {
       CHECK(gap(fast[i], wanted[i]) < 1e-5);
-      CHECK(gap(fast[i], wanted[i]) < 6 * gap(slow[i], wanted[i]));
+      CHECK(gap(fast[i], wanted[i]) < 10 * gap(slow[i], wanted[i]));
       CHECK_FALSE(same_bits(fast[i], slow[i]));  // they are computed in two ways
     }
   }

@@ -10,11 +10,8 @@ struct OuterTileKernel {
   static void run(const OuterTile<T>& t) {
     const FirstLanes<T> last(t.last_lanes);
     TileSums<T, Rows, V> sums;
-    if (t.adds) {
-      sums.load(t.c, t.c_step, last);
-    } else {
-      sums.clear();
-    }
+    sums.prefetch(t.c, t.c_step);
+    sums.clear();
     const std::int64_t a_step = t.a_step;
     const std::int64_t b_step = t.b_step;
     for (std::int64_t image = 0; image < t.images; ++image) {
@@ -33,7 +30,10 @@ struct OuterTileKernel {
         }
       }
     }
-    sums.store(t.c, t.c_step, last);
+    if (t.adds)
+      sums.add_to(t.c, t.c_step, last);
+    else
+      sums.store(t.c, t.c_step, last);
   }
 };
 

@@ -25,15 +25,17 @@ template <int First, int SkipLast, class T, int Rows, int V>
   }
 }
 
+// Of a run from here on fetching the result's memory ahead costs nothing.
+inline constexpr std::int64_t long_run = 128;
+
 template <class T, int Rows, int V>
 struct RowTileKernel {
   static void run(const RowTile<T>& t) {
     const FirstLanes<T> last(t.last_lanes);
     for (std::int64_t repeat = 0; repeat < t.repeats; ++repeat) {
       TileSums<T, Rows, V> sums;
-      if (t.adds)
-        sums.load(t.c + repeat * t.c_repeat, t.c_step, last);
-      else if (t.start != nullptr)
+      if (t.length >= long_run) sums.prefetch(t.c + repeat * t.c_repeat, t.c_step);
+      if (t.start != nullptr && !t.adds)
         sums.load(t.start, 0, last);
       else
         sums.clear();
@@ -50,7 +52,10 @@ struct RowTileKernel {
           }
         }
       }
-      sums.store(t.c + repeat * t.c_repeat, t.c_step, last);
+      if (t.adds)
+        sums.add_to(t.c + repeat * t.c_repeat, t.c_step, last);
+      else
+        sums.store(t.c + repeat * t.c_repeat, t.c_step, last);
     }
   }
 };

@@ -44,6 +44,26 @@ struct TileSums {
     }
   }
 
+  /// Asks for the memory that store() or add_to() will write, which may be far away, before the sums are made.
+  [[gnu::always_inline]] static void prefetch(const T* c, std::int64_t step) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) __builtin_prefetch(c + r * step + v * lanes<T>, 1);
+    }
+  }
+
+  [[gnu::always_inline]] void add_to(T* c, std::int64_t step, const FirstLanes<T>& last) const {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      T* const row = c + r * step;
+#pragma GCC unroll 4
+      for (int v = 0; v < V - 1; ++v)
+        (Vector<T>::load_unaligned(row + v * lanes<T>) + at[r][v]).store_unaligned(row + v * lanes<T>);
+      last.store(row + (V - 1) * lanes<T>, last.load(row + (V - 1) * lanes<T>) + at[r][V - 1]);
+    }
+  }
+
   [[gnu::always_inline]] void store(T* c, std::int64_t step, const FirstLanes<T>& last) const {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
