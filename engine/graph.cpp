@@ -16,7 +16,10 @@ std::int64_t saved_bytes(const Node* node, std::unordered_set<const Storage*>& c
   for (const Saved& saved : node->saved()) {
     if (!saved.tensor.defined()) continue;
     const Storage* storage = saved.tensor.impl()->storage.get();
-    if (counted.insert(storage).second) bytes += static_cast<std::int64_t>(storage->capacity);
+    if (!counted.insert(storage).second) continue;
+    // What was asked for, in whole cache lines; the block may have been a larger one that was free.
+    const std::int64_t asked = saved.tensor.size() * static_cast<std::int64_t>(size_of(saved.tensor.dtype()));
+    bytes += (asked + 63) / 64 * 64;
   }
   return bytes;
 }
