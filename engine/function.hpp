@@ -38,8 +38,8 @@ class FunctionOf {
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, FunctionOf> &&
              !detail::takes_the_other<std::remove_cvref_t<F>, Argument>)
-  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload): the requirement keeps copies
-  // out
+  // The requirement keeps copies out.
+  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload)
   FunctionOf(F&& f) : call_(wrapped(std::forward<F>(f))) {}
 
   Result operator()(const Argument& x) const { return call_(x); }

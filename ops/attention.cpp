@@ -254,7 +254,7 @@ Tensor checked_mask(const char* op, const Tensor& mask, std::int64_t queries, st
   if (!detail::broadcasts_to(last, {queries, keys}))
     fail(op, ": got a mask ", mask.shape(), " for ", queries, " queries and ", keys,
          " keys, needs {..., queries, keys}");
-  const Tensor wide = rank < 2 ? reshape(mask, {1, mask.size()}) : mask;
+  Tensor wide = rank < 2 ? reshape(mask, {1, mask.size()}) : mask;
   if (wide.size(-1) == keys) return wide;
   Shape shape = wide.shape();
   shape[-1] = keys;
