@@ -4,8 +4,8 @@
 
 #include <weft/engine/backward.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/detail/entrance.hpp>
 #include <weft/engine/detail/extras.hpp>
-#include <weft/engine/detail/recompute.hpp>
 #include <weft/engine/detail/surroundings.hpp>
 #include <weft/engine/random.hpp>
 

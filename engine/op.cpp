@@ -48,7 +48,7 @@ Tensor Context::saved(int i) const {
          name.empty() ? "" : " '" + name + "'", " of shape ", saved.tensor.shape(),
          " was changed in place after it was used");
   }
-  const Tensor value = detail::stood_for(saved.tensor);
+  Tensor value = detail::stood_for(saved.tensor);
   if (saved.output < 0) return value;
   Tensor output = value.detach();
   output.impl()->node = detail::Ref<Node>::share(node_).take();

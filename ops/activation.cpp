@@ -37,7 +37,7 @@ Tensor selu(const Tensor& x) { return apply(self_normalizing, x); }
 Tensor celu(const Tensor& x, double alpha) { return apply(checked_celu(alpha), x); }
 Tensor relu(const Tensor& x) {
   Tensor y = apply(Relu{}, x);
-  if (recomputes())
+  if (uses_recipes())
     if (auto before = recipe_of(x))
       note_recipe(y, std::make_shared<Recipe>("relu", std::move(before),
                                               [](const Tensors& from) { return apply(Relu{}, from[0]); }));

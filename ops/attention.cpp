@@ -5,7 +5,7 @@
 #include <limits>
 #include <type_traits>
 
-#include <weft/engine/detail/recompute.hpp>
+#include <weft/engine/detail/entrance.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
@@ -23,6 +23,8 @@ using detail::make_tensor;
 using detail::mutable_data_of;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+
+double usual_scale(std::int64_t features) { return 1 / std::sqrt(static_cast<double>(features)); }
 
 // The axes before the last two.
 Shape lead_of(const Tensor& t) {
@@ -224,7 +226,7 @@ struct SelfAttention {
         .keys = time,
         .features = features,
         .values = features,
-        .scale = 1 / std::sqrt(static_cast<double>(features)),
+        .scale = usual_scale(features),
         .causal = causal,
         .count = qkv.size(0) * heads,
         .batches = detail::broadcast_loops<4>(lead(qkv), {lead(qkv), lead(qkv), lead(qkv), lead_of(mask)}),
@@ -287,7 +289,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
          ", needs {..., queries, features}, {..., keys, features} and {..., keys, values} with at least one feature");
   const Tensor wide = checked_mask(op, mask, q.size(-2), k.size(-2), q.dtype());
   (void)ScaledDotProductAttention::batch_of(q, k, v, wide);  // throws while nothing has been made
-  const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
+  const double scale = options.scale.value_or(usual_scale(q.size(-1)));
   return apply(ScaledDotProductAttention{scale, options.causal}, q, k, v, wide);
 }
 

@@ -294,7 +294,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   }
   if (by.training && rows_of(x) < 2) fail(op, ": got shape ", x.shape(), " in training, needs two values a channel");
   Tensor y = apply(BatchNorm{by.training, by.momentum, by.eps}, x, weight, bias, by.running_mean, by.running_var);
-  if (const Node* const node = y.impl()->node; node != nullptr && detail::recomputes()) {
+  if (const Node* const node = y.impl()->node; node != nullptr && detail::uses_recipes()) {
     const auto constant = [](const Tensor& t) { return t.defined() ? t.detach() : t; };
     // With the statistics that it was normalised by, which backward has too.
     const Tensors from{x.detach(), node->saved()[1].tensor, node->saved()[2].tensor, constant(weight), constant(bias)};

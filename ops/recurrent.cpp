@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <weft/engine/detail/recompute.hpp>
+#include <weft/engine/detail/entrance.hpp>
 #include <weft/engine/op.hpp>
 #include <weft/ops/arithmetic.hpp>
 #include <weft/ops/compare.hpp>
@@ -40,11 +40,13 @@ struct States {
     const Shape shape{x.size(0), x.size(1), hidden.size(1)};
     Tensors y{make_tensor(name, shape, x.dtype())};
     if (Cell::has_cell) y.push_back(make_tensor(name, shape, x.dtype()));
-    Tensor kept = make_tensor(name, {shape[0], shape[1], Cell::kept * shape[2]}, x.dtype());
+    bool recorded = false;
+    for (int i = 0; i < 5; ++i) recorded |= ctx.needs(i);
+    const Tensor kept = recorded ? make_tensor(name, {shape[0], shape[1], Cell::kept * shape[2]}, x.dtype()) : Tensor();
     detail::visit_floating(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       detail::recur<Cell>(problem<T>(x, weight, bias, hidden, cell, lengths), mutable_data_of<T>(y[0]),
-                          mutable_data_or_null<T>(Cell::has_cell ? y[1] : Tensor()), mutable_data_of<T>(kept));
+                          mutable_data_or_null<T>(Cell::has_cell ? y[1] : Tensor()), mutable_data_or_null<T>(kept));
     });
     for (const Tensor& t : {x, weight, bias, hidden, cell, lengths, kept}) ctx.save(t);
     for (const Tensor& t : y) ctx.save(t);

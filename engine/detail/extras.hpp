@@ -55,6 +55,9 @@ extern constinit std::mutex extras_mutex;
 
 Extras& extras_of(TensorImpl* impl);
 
+/// What every write to a tensor raises: what was noted of it holds as long as this stays.
+inline std::uint32_t version_of(const Tensor& t) { return t.impl()->storage->version.load(std::memory_order_relaxed); }
+
 std::uint32_t new_number_of_constant(TensorImpl* impl);
 /// The number by which the tape knows a constant again that several ops were given: nodes do not hold their constants,
 /// only this, in bits that an edge to a constant does not need. From 1 to 2^24 - 1, then again: for drawings.

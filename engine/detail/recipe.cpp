@@ -11,13 +11,11 @@
 
 namespace weft {
 
-Recompute::Recompute() : before_(std::exchange(detail::this_thread.recomputes, true)) {}
-Recompute::~Recompute() { detail::this_thread.recomputes = before_; }
+Recompute::Recompute() : before_(std::exchange(detail::this_thread.uses_recipes, true)) {}
+Recompute::~Recompute() { detail::this_thread.uses_recipes = before_; }
 
 namespace detail {
 namespace {
-
-std::uint32_t version_of(const Tensor& t) { return t.impl()->storage->version.load(std::memory_order_relaxed); }
 
 // Another handle on a tensor's memory at the place of a third.
 Tensor placed(Tensor handle, const Tensor& place) {
@@ -60,7 +58,7 @@ Tensor Recipe::value() {
   return value;
 }
 
-bool recomputes() { return this_thread.recomputes; }
+bool uses_recipes() { return this_thread.uses_recipes; }
 
 void note_recipe(const Tensor& t, std::shared_ptr<Recipe> recipe) {
   Node* const node = t.impl()->node;

@@ -34,7 +34,7 @@ class Recipe {
 };
 
 /// Whether a Recompute lives on this thread.
-bool recomputes();
+bool uses_recipes();
 /// Gives a computed tensor a recipe: from now on it is not saved by any op, and what its own op saved of it is dropped.
 void note_recipe(const Tensor& t, std::shared_ptr<Recipe> recipe);
 /// The recipe of a tensor as it is; null if it has none, or was changed since.

@@ -7,12 +7,12 @@ namespace weft::detail {
 void note_rows(const Tensor& t, const Tensor& rows) {
   Extras& extras = extras_of(t.impl());
   extras.rows = rows.detach();
-  extras.rows_version = t.impl()->storage->version;
+  extras.rows_version = version_of(t);
 }
 
 Tensor noted_rows(const Tensor& t) {
   const Extras* const extras = t.impl()->extras.get();
-  const bool known = extras != nullptr && extras->rows.defined() && extras->rows_version == t.impl()->storage->version;
+  const bool known = extras != nullptr && extras->rows.defined() && extras->rows_version == version_of(t);
   return known ? extras->rows : Tensor();
 }
 

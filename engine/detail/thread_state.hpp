@@ -11,7 +11,7 @@ namespace weft::detail {
 struct ThreadState {
   bool recording = true;
   bool checking_anomalies = false;
-  bool recomputes = false;             // see engine/recompute.hpp
+  bool uses_recipes = false;           // see engine/recompute.hpp
   std::uint32_t scope = 0;             // where in the net: see engine/scope.hpp
   const Observe* observers = nullptr;  // told of every op, unless null
 };

@@ -67,7 +67,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
     if (beta != T(0) && beta != T(1)) scale(m, n, beta, c, ldc);
     return tiled_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta != T(0), c, ldc);
   }
-  const BlasThreads threads(0, shared_product);
+  const BlasThreads one_thread(0, shared_product);
   cxxblas::gemm<int>(cxxblas::RowMajor, trans_a ? cxxblas::Trans : cxxblas::NoTrans,
                      trans_b ? cxxblas::Trans : cxxblas::NoTrans, static_cast<int>(m), static_cast<int>(n),
                      static_cast<int>(k), T(1), a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,

@@ -1,5 +1,5 @@
+#include <weft/engine/detail/entrance.hpp>
 #include <weft/engine/detail/extras.hpp>
-#include <weft/engine/detail/recompute.hpp>
 #include <weft/engine/op.hpp>
 
 namespace weft {
