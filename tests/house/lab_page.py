@@ -1,0 +1,42 @@
+"""Makes the lab's page of the results that the studies' tests have left, opens it in headless Chromium, and looks for
+every section, picture and table, and for errors on the console. usage: lab_page.py SCRIPT RESULTS CHROMIUM"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+script, results, chromium = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+studies = {p.parent.name: json.loads(p.read_text()) for p in results.glob("*/result.json")}
+if not studies:
+    sys.exit(f"{results} has no result.json")
+# At the end, when all has loaded: pictures that did not come have no width.
+PROBE = """<script>addEventListener('load', () => {
+  document.title = JSON.stringify({sections: [...document.querySelectorAll('section')].map(s => s.id),
+    pictures: [...document.images].map(i => [i.alt, i.naturalWidth]), tables: document.querySelectorAll('table').length,
+    verdicts: [...document.querySelectorAll('.verdict')].map(v => v.textContent)}); });</script>"""
+with tempfile.TemporaryDirectory() as directory:
+    page = pathlib.Path(directory) / "index.html"
+    subprocess.run([sys.executable, script, str(results), str(page)], check=True)
+    text = page.read_text()
+    assert not re.search(r"(src|href)='https?:", text), "the page reaches for the network"
+    probed = pathlib.Path(directory) / "probed.html"
+    probed.write_text(text.replace("</body>", PROBE + "</body>"))
+    run = subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                          f"--user-data-dir={directory}/profile", "--enable-logging=stderr", "--virtual-time-budget=5000",
+                          "--dump-dom", probed.as_uri()], capture_output=True, text=True, timeout=120)
+assert run.returncode == 0, run.stderr[-2000:]
+said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+assert not said, said
+title = re.search(r"<title>(.*?)</title>", run.stdout, re.S)[1]
+for mark, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+    title = title.replace(mark, sign)
+seen = json.loads(title)
+assert set(seen["sections"]) == set(studies) | {"effects"}, seen["sections"]
+pictures = [p for s in studies.values() for p in s["pictures"]]
+assert len(seen["pictures"]) == len(pictures), (len(seen["pictures"]), len(pictures))
+assert all(width > 100 and alt for alt, width in seen["pictures"]), seen["pictures"]
+assert seen["tables"] == 1 + sum(len(s["tables"]) for s in studies.values()), seen["tables"]
+assert sorted(seen["verdicts"]) == sorted(s["verdict"] for s in studies.values())
+print(f"{len(studies)} studies, {len(pictures)} pictures")
