@@ -68,11 +68,12 @@ bool draw_curves(const std::vector<RunDir>& runs, const std::string& png) {
     const auto table = weft::nn::read_metrics(csv_of(run));
     if (!table.rows.empty()) epochs = std::max(epochs, table.rows.back()[table.column("epoch")]);
   }
+  // The first epochs' losses may be far above the rest: the axis is logarithmic.
   // Over few epochs gnuplot would mark halves; over one it needs a range.
   const std::string axis = epochs > 20 ? "" : fmt::format("set xtics 1\nset xrange [{}:{}]\n", 0.9, epochs + 0.1);
   const std::string script = fmt::format(
       "set terminal pngcairo size 1200,500\nset output {}\nset datafile separator ','\nset grid\nset xlabel 'epoch'\n{}"
-      "set key noenhanced\nset multiplot layout 1,2\nset title 'loss'\n{}set title 'accuracy'\nset key bottom right\n{}"
+      "set key noenhanced\nset logscale y\nset multiplot layout 1,2\nset title 'loss'\n{}unset logscale y\nset title 'accuracy'\nset key bottom right\n{}"
       "unset multiplot\n",
       quoted(png), axis, curves(runs, "train_loss", "test_loss"), curves(runs, "train_accuracy", "test_accuracy"));
   std::ofstream(png + ".gp") << script;
