@@ -254,8 +254,9 @@ class Sweep {
   }
 
   void run_observed(Node* node, Context& context) {
+    const Tensors held = outputs_;  // so that no op writes in the place of what observers are shown
     std::vector<const Tensor*> given;
-    for (const Tensor& gradient : outputs_) given.push_back(&gradient);
+    for (const Tensor& gradient : held) given.push_back(&gradient);
     OpCall call(node->kind(), node->op(), Pass::backward, node->scope(), given);
     Observe::tell_before(call);
     try {

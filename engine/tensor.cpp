@@ -53,6 +53,11 @@ bool uniquely_held(const Tensor& t) {
          t.impl()->storage->refs.load(std::memory_order_acquire) == 1;
 }
 
+Tensor in_place_of(const char* op, const Tensor& gradient) {
+  return uniquely_held(gradient) && !gradient.requires_grad() ? gradient
+                                                              : make_tensor(op, gradient.shape(), gradient.dtype());
+}
+
 void check_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
     fail(op, ": got ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ", b.shape(), ", needs one dtype (see to())");
