@@ -70,6 +70,9 @@ struct OpKind {
   Fields (*describe)(const void* op);  // null: no fields are listed
   void (*backward)(void* op, Context& context, const Tensors& output_gradients, Tensor* input_gradients,
                    std::size_t inputs);  // null: there is no gradient
+  // Of an op that is two in one pass, the names of both, for pictures: the last input joins at the second, which
+  // belongs to the module around. Null: the op is one.
+  const char* const* halves;
 };
 
 /// One run of an op: recorded or not, seen by the observer if there is one.
@@ -139,13 +142,14 @@ void run_backward(void* fields, Context& context, const Tensors& g, Tensor* grad
 
 template <class O>
 constexpr OpKind make_kind() {
-  OpKind kind{O::name, 0, nullptr, nullptr, nullptr, nullptr};
+  OpKind kind{O::name, 0, nullptr, nullptr, nullptr, nullptr, nullptr};
   kind.move = [](void* to, void* from) { new (to) O(std::move(*static_cast<O*>(from))); };
   if constexpr (!std::is_empty_v<O>) kind.size = sizeof(O);
   if constexpr (!std::is_trivially_destructible_v<O>) kind.destroy = [](void* op) { static_cast<O*>(op)->~O(); };
   if constexpr (requires(const O op) { op.describe(); })
     kind.describe = [](const void* op) { return static_cast<const O*>(op)->describe(); };
   if constexpr (has_backward<O>) kind.backward = &run_backward<O>;
+  if constexpr (requires { O::halves; }) kind.halves = O::halves;
   return kind;
 }
 template <class O>

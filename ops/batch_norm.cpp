@@ -49,7 +49,7 @@ template <Then then, class T>
 auto finish_with(const Tensor& shortcut) {
   using detail::Register;
   const T* const beside = pointer<T>(shortcut);
-  return [beside](auto v, std::int64_t row, const detail::Vector<T>& value) -> detail::Vector<T> {
+  return [=](auto v, std::int64_t row, const detail::Vector<T>& value) -> detail::Vector<T> {
     if constexpr (then == Then::nothing) return value;
     if constexpr (then == Then::relu) return detail::Relu::value(Register<T>(value)).v;
     if constexpr (then == Then::add_and_relu) return detail::Relu::value(Register<T>(value + v.load(beside + row))).v;
@@ -72,6 +72,8 @@ struct BatchNorm {
   static constexpr const char* name = then == Then::nothing ? "batch_norm"
                                       : then == Then::relu  ? "batch_norm_relu"
                                                             : "batch_norm_add_relu";
+  static constexpr const char* parts[] = {"batch_norm", then == Then::relu ? "relu" : "add, relu"};
+  static constexpr const char* const* halves = then == Then::nothing ? nullptr : parts;
   bool training;
   double momentum, eps;
 
