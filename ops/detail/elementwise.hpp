@@ -198,11 +198,20 @@ struct Elementwise : Op<Elementwise<F>> {
   }
 
   std::array<Tensor, n> backward(Context& ctx, const Tensor& g) const requires(!gives_mask<F>) {
+    // The last gradient takes the place of g, unless g is handed on itself.
+    const auto& reads = reads_of<F>();
+    const bool may_overwrite =
+        may_write_in_place(g) && std::none_of(reads.begin(), reads.end(), [](const Reads& r) { return r.untouched; });
     std::array<Tensor, n + 2> values{g};
     for (int k = 1, at = 0; k <= n + 1; ++k)
       if (kept >> k & 1U) values[static_cast<std::size_t>(k)] = ctx.saved(at++);
+    int last = 0;
+    for (int i = 0; i < n; ++i)
+      if (ctx.needs(i)) last = i;
     std::array<Tensor, n> gradients;
-    with_indices<n>([&](auto... i) { ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values)) : void()), ...); });
+    with_indices<n>([&](auto... i) {
+      ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values, may_overwrite && i == last)) : void()), ...);
+    });
     return gradients;
   }
 
@@ -226,13 +235,13 @@ struct Elementwise : Op<Elementwise<F>> {
   }
 
   template <int I>
-  Tensor gradient(const std::array<Tensor, n + 2>& values) const {
+  Tensor gradient(const std::array<Tensor, n + 2>& values, bool in_place) const {
     const Tensor& g = values[0];
     return with_indices<n + 2>([&](auto... k) -> Tensor {
       if constexpr (has_derivative<I, F, decltype(values[static_cast<std::size_t>(k)])...>) {
         if (reads_of<F>()[I].untouched) return g;
         if (grad_enabled()) return derivative<I>(formula, values[k]...);
-        Tensor out = make_tensor(name, g.shape(), g.dtype());
+        Tensor out = in_place ? g : make_tensor(name, g.shape(), g.dtype());
         // In the place of what is not read the gradient, which no loop then loads.
         const std::array<const Tensor*, n + 2> in{values[k].defined() ? &values[k] : &g...};
         run_formula<Masks{masks_of<F>() << 1U}, false, n == 1>(
