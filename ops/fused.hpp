@@ -41,8 +41,8 @@ constexpr int count_arguments() {
 /// An elementwise function as one op: fused([](auto a, auto b) { return a * sigmoid(b); })(x, y). The function takes
 /// its arguments as `auto` (or Expr), uses what takes Exprs (all that is made of formulas), and is called once, here.
 /// The result broadcasts its operands, which share one dtype, f32 or f64, and is differentiable to any order; value and
-/// derivatives, all of them in one pass, run in blocks that stay in the first cache, on the library's own vector kernels.
-/// Recorded it keeps no more memory than the plain ops would.
+/// derivatives, all of them in one pass, run in blocks that stay in the first cache, on the library's own vector
+/// kernels. Recorded it keeps no more memory than the plain ops would.
 template <class F>
 auto fused(F f) {
   constexpr int n = detail::count_arguments<F>();

@@ -320,8 +320,7 @@ class StepOf final : public StepFormula {
     for (std::int64_t at = 0; at < size; at += line<T>) {
 #pragma GCC unroll 4
       for (std::int64_t i = 0; i < line<T>; i += lanes<T>) {
-        const auto y =
-            f.value(operand(std::integral_constant<std::size_t, K>{}, in.from + (at & in.goes_on) + i)...);
+        const auto y = f.value(operand(std::integral_constant<std::size_t, K>{}, in.from + (at & in.goes_on) + i)...);
         if constexpr (gives_mask<F>)
           where(y, R(1.0), R(0.0)).v.store_unaligned(out + at + i);
         else

@@ -139,9 +139,10 @@ FusedPlan::FusedPlan(const Program& value, int inputs, const std::vector<bool>& 
     if (saved_inputs[static_cast<std::size_t>(k)]) saved_.push_back(k);
   outputs_.insert(outputs_.end(), kept.begin(), kept.end());
   for (std::size_t j = 0; j < outputs_.size(); ++j) {
-    const bool first = std::find(outputs_.begin(), outputs_.end(), outputs_[j]) - outputs_.begin() ==
-                       static_cast<std::ptrdiff_t>(j);
-    if (first && read[outputs_[j]] && value.steps()[outputs_[j]].formula) saved_.push_back(inputs + static_cast<int>(j));
+    const bool first =
+        std::find(outputs_.begin(), outputs_.end(), outputs_[j]) - outputs_.begin() == static_cast<std::ptrdiff_t>(j);
+    if (first && read[outputs_[j]] && value.steps()[outputs_[j]].formula)
+      saved_.push_back(inputs + static_cast<int>(j));
   }
   Program with_outputs = value;
   with_outputs.results = outputs_;
@@ -169,8 +170,7 @@ FusedGradient FusedPlan::make_gradient(const std::vector<bool>& wanted, const st
   const std::vector<Expr> values = value_.written_into(program, known);
   std::vector<std::vector<Expr>> seeds(value_.steps().size());
   for (std::size_t j = 0; j < outputs_.size(); ++j)
-    if (given[j])
-      seeds[outputs_[j]].push_back(program.input(inputs_ + static_cast<int>(outputs_.size() + j)));
+    if (given[j]) seeds[outputs_[j]].push_back(program.input(inputs_ + static_cast<int>(outputs_.size() + j)));
   differentiate(value_, program, values, std::move(seeds), wanted);
   FusedGradient gradient;
   Program pruned = program.pruned(gradient.inputs);

@@ -16,9 +16,10 @@ namespace weft::detail {
 namespace {
 
 template <class T>
-constexpr std::int64_t block_size = 2048 / static_cast<std::int64_t>(sizeof(T));  // elements of a register
+constexpr std::int64_t block_size = 4096 / static_cast<std::int64_t>(sizeof(T));  // elements of a register
 constexpr std::int64_t chunk_size = 1 << 14;                                      // elements that are one thread's
 constexpr std::int64_t longest_summed_row = 4096;
+constexpr std::int64_t second_cache = 1 << 18;  // bytes that surely lie in it
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -56,6 +57,7 @@ template <class T>
 struct Result {
   T* to;  // null: not written
   Sum sum = Sum::none;
+  bool is_whole() const { return to != nullptr && sum == Sum::none; }
 };
 
 struct Block {
@@ -118,7 +120,12 @@ class Run {
   Run(const Routine& routine, const Cut& cut, std::vector<Input<T>> inputs, std::vector<Result<T>> results,
       std::int64_t size)
       : routine_(routine), cut_(cut), inputs_(std::move(inputs)), results_(std::move(results)), size_(size) {
-    streamed_ = is_streamed(size * static_cast<std::int64_t>((inputs_.size() + results_.size()) * sizeof(T)));
+    std::int64_t whole = 0;
+    for (const Input<T>& input : inputs_) whole += input.pattern == 0 ? 1 : 0;
+    for (const Result<T>& result : results_) whole += result.is_whole() ? 1 : 0;
+    const std::int64_t bytes = whole * size * static_cast<std::int64_t>(sizeof(T));
+    streamed_ = is_streamed(bytes);
+    fetches_ = bytes > second_cache;
     for (const Result<T>& result : results_)
       if (result.sum == Sum::all || result.sum == Sum::over_rows) ++kept_sums_;
   }
@@ -177,6 +184,8 @@ class Run {
       }
       const std::int64_t first = chunk * run_.cut_.blocks_in_chunk;
       const std::int64_t last = std::min(run_.cut_.blocks, first + run_.cut_.blocks_in_chunk);
+      const Block at_end = run_.cut_.block(last - 1);
+      chunk_end_ = at_end.first + at_end.size;
       for (std::int64_t b = first; b < last; ++b) run_block(run_.cut_.block(b));
       if (run_.streamed_) end_of_stream();
     }
@@ -231,31 +240,42 @@ class Run {
           broadcast |= (ready_ >> k & 1U) == 0;
       }
       if (!broadcast) return;
-      cut.loop.rows.for_each_run(
-          at.row, at.row + at.rows, [&](std::int64_t row, const std::int64_t* offsets, const auto& rows) {
-            for (std::size_t k = 0; k < run_.inputs_.size(); ++k) {
-              const Input<T>& input = run_.inputs_[k];
-              const std::size_t pattern = input.pattern;
-              if (pattern == 0 || (ready_ >> k & 1U) != 0) continue;
-              const std::int64_t step = cut.loop.inner.step[pattern];
-              if (at.rows == 1 && step != 0) {
-                place(k, input.from, offsets[pattern] + at.column, at.size);
-              } else if (at.rows == 1) {
-                std::fill_n(splats_[k], line<T>, input.from[offsets[pattern]]);
-                values_[k] = {splats_[k], 0};
-              } else {
-                copy_rows(copies_[k] + (row - at.row) * cut.inner, input.from + offsets[pattern], rows.size,
-                          rows.step[pattern], cut.inner, step);
-                values_[k] = {copies_[k], -1};
-              }
-            }
-          });
+      cut.loop.rows.for_each_run(at.row, at.row + at.rows,
+                                 [&](std::int64_t row, const std::int64_t* offsets, const auto& rows) {
+                                   for (std::size_t k = 0; k < run_.inputs_.size(); ++k) {
+                                     const Input<T>& input = run_.inputs_[k];
+                                     const std::size_t pattern = input.pattern;
+                                     if (pattern == 0 || (ready_ >> k & 1U) != 0) continue;
+                                     const std::int64_t step = cut.loop.inner.step[pattern];
+                                     if (at.rows == 1 && step != 0) {
+                                       place(k, input.from, offsets[pattern] + at.column, at.size);
+                                     } else if (at.rows == 1) {
+                                       std::fill_n(splats_[k], line<T>, input.from[offsets[pattern]]);
+                                       values_[k] = {splats_[k], 0};
+                                     } else {
+                                       copy_rows(copies_[k] + (row - at.row) * cut.inner, input.from + offsets[pattern],
+                                                 rows.size, rows.step[pattern], cut.inner, step);
+                                       values_[k] = {copies_[k], -1};
+                                     }
+                                   }
+                                 });
       for (std::size_t k = 0; at.rows > 1 && k < run_.inputs_.size(); ++k)
         if (run_.inputs_[k].pattern != 0 && (ready_ >> k & 1U) == 0) fill_line(copies_[k], at.size);
     }
 
+    // The next block's memory, while this one's is computed on.
+    void fetch_ahead(const Block& at) const {
+      const std::int64_t first = at.first + at.size, end = std::min(run_.size_, first + at.size);
+      for (const Input<T>& input : run_.inputs_)
+        for (std::int64_t i = first; input.pattern == 0 && i < end; i += line<T>) __builtin_prefetch(input.from + i);
+      for (const Result<T>& result : run_.results_)
+        for (std::int64_t i = first; result.is_whole() && !run_.streamed_ && i < end; i += line<T>)
+          __builtin_prefetch(result.to + i, 1);
+    }
+
     void run_block(const Block& at) {
       load(at);
+      if (run_.fetches_) fetch_ahead(at);
       for (const Routine::Given& given : run_.routine_.given()) {
         if (run_.results_[given.result].to == nullptr) continue;
         const StepOperand<T> value = values_[given.place];
@@ -267,22 +287,34 @@ class Run {
       const std::int64_t whole = round_up(at.size, line<T>);
       const std::size_t before = run_.inputs_.size() + run_.routine_.constants().size();
       for (const Routine::Instruction& instruction : run_.routine_.instructions()) {
-        StepOperand<T> in[max_operands];
+        StepOperand<T> in[Routine::most_operands];
         for (std::uint32_t k = 0; k < instruction.operand_count; ++k) in[k] = values_[instruction.operands[k]];
         T* out = registers_[instruction.out - before];
         const std::uint32_t first = instruction.results.empty() ? 0 : instruction.results[0];
         const bool direct = !instruction.results.empty() && goes_straight(first, at);
         if (direct) out = run_.results_[first].to + at.first;
-        instruction.formula->run(in, out, whole);
+        if (instruction.formula)
+          instruction.formula->run(in, out, whole);
+        else
+          chain_of(instruction)(in, out, whole);
         values_[instruction.out] = {out, -1};
         for (const std::uint32_t r : instruction.results) deliver(r, at, out, direct && r == first);
       }
     }
 
-    // Whether a block's value can be written where the result is: no line may reach into the next block.
+    static ChainKernel<T> chain_of(const Routine::Instruction& instruction) {
+      if constexpr (std::is_same_v<T, float>)
+        return instruction.float_chain;
+      else
+        return instruction.double_chain;
+    }
+
+    // Whether a block's value can be written where the result is. Its last line may reach into the next block, if that
+    // is written afterwards.
     bool goes_straight(std::uint32_t result, const Block& at) const {
       if (run_.results_[result].sum != Sum::none || run_.streamed_) return false;
-      return at.size % line<T> == 0 || (at.first % line<T> == 0 && at.first + at.size == run_.size_);
+      const std::int64_t end = at.first + round_up(at.size, line<T>);
+      return at.size % line<T> == 0 || end <= chunk_end_ || (at.first % line<T> == 0 && end > run_.size_);
     }
 
     void deliver(std::uint32_t r, const Block& at, const T* value, bool written) {
@@ -313,7 +345,8 @@ class Run {
     T* memory_;
     std::vector<T*> splats_, copies_, registers_, sums_;
     std::vector<T> spare_ = std::vector<T>(run_.routine_.given().empty() ? 0 : static_cast<std::size_t>(block));
-    std::uint64_t ready_ = 0;
+    std::int64_t chunk_end_ = 0;
+    std::uint64_t ready_ = 0;  // inputs that are the same in every block
   };
 
   // The sums of the chunks, in double, in their order.
@@ -336,8 +369,59 @@ class Run {
   std::vector<Input<T>> inputs_;
   std::vector<Result<T>> results_;
   std::int64_t size_;
-  bool streamed_ = false;
+  bool streamed_ = false, fetches_ = false;
   std::int64_t kept_sums_ = 0;
+};
+
+// Which steps go together: a sum, difference or product goes on from an operand that is one, too, and that nothing else
+// reads.
+class Chains {
+ public:
+  Chains(const Program& program, const std::vector<bool>& needed)
+      : links_(program.steps().size()), operands_(links_.size()), ends_elsewhere_(links_.size()) {
+    const std::vector<Step>& steps = program.steps();
+    std::vector<int> readers(steps.size());
+    for (const std::size_t r : program.results) readers[r] += 2;  // written, so it is a value of its own
+    for (std::size_t s = 0; s < steps.size(); ++s)
+      for (int k = 0; needed[s] && k < steps[s].operand_count; ++k) ++readers[steps[s].operand(k)];
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      const Step& step = steps[s];
+      if (!needed[s] || !step.formula) continue;
+      if (!link_of(step, 0)) {
+        for (int k = 0; k < step.operand_count; ++k) operands_[s].push_back(step.operand(k));
+        continue;
+      }
+      // The longer of the two operands that are chains.
+      int from = -1;
+      for (int k = 0; k < 2; ++k) {
+        const std::size_t length = links_[step.operand(k)].size();
+        if (length == 0 || length == longest_chain || readers[step.operand(k)] > 1) continue;
+        if (from < 0 || length > links_[step.operand(from)].size()) from = k;
+      }
+      if (from >= 0) {
+        const std::size_t operand = step.operand(from);
+        ends_elsewhere_[operand] = true;
+        links_[s] = links_[operand];
+        operands_[s] = operands_[operand];
+      } else {
+        from = 0;
+        operands_[s] = {step.operand(0)};
+      }
+      links_[s].push_back(*link_of(step, from));
+      operands_[s].push_back(step.operand(1 - from));
+    }
+  }
+
+  /// Whether the step ends a chain or is in none.
+  bool stands_alone(std::size_t s) const { return !ends_elsewhere_[s]; }
+  /// Of the chain that ends in s; none: the step is computed by its formula.
+  const std::vector<Link>& links(std::size_t s) const { return links_[s]; }
+  const std::vector<std::size_t>& operands(std::size_t s) const { return operands_[s]; }
+
+ private:
+  std::vector<std::vector<Link>> links_;
+  std::vector<std::vector<std::size_t>> operands_;
+  std::vector<bool> ends_elsewhere_;
 };
 
 // How a result is summed to a pattern's shape within the pass, if it can be.
@@ -353,14 +437,16 @@ Sum sum_for(const Cut& cut, std::size_t pattern, std::int64_t size) {
 
 Routine::Routine(const Program& program, int inputs) : result_count_(program.results.size()) {
   const std::vector<Step>& steps = program.steps();
-  std::vector<std::size_t> last(steps.size(), 0);  // who reads a value last
   std::vector<std::vector<std::uint32_t>> results(steps.size());
   for (std::size_t r = 0; r < result_count_; ++r) results[program.results[r]].push_back(static_cast<std::uint32_t>(r));
   const std::vector<bool> needed = program.needed();
+  const Chains chains(program, needed);
+  std::vector<std::size_t> last(steps.size(), 0);  // who reads a value last
   for (std::size_t s = 0; s < steps.size(); ++s) {
     if (!needed[s]) continue;
     if (steps[s].is_constant()) constants_.push_back(steps[s].constant);
-    for (int k = 0; k < steps[s].operand_count; ++k) last[steps[s].operand(k)] = s;
+    if (chains.stands_alone(s))
+      for (const std::size_t operand : chains.operands(s)) last[operand] = s;
   }
   auto constant = static_cast<std::uint32_t>(inputs);
   const auto before = static_cast<std::uint32_t>(constant + constants_.size());
@@ -373,13 +459,17 @@ Routine::Routine(const Program& program, int inputs) : result_count_(program.res
       for (const std::uint32_t r : results[s]) given_.push_back({place[s], r});
       continue;
     }
+    if (!chains.stands_alone(s)) continue;
     Instruction instruction;
-    instruction.formula = step.formula;
-    instruction.operand_count = static_cast<std::uint32_t>(step.operand_count);
+    if (const std::vector<Link>& links = chains.links(s); links.empty()) {
+      instruction.formula = step.formula;
+    } else {
+      instruction.float_chain = chain_kernel<float>(links);
+      instruction.double_chain = chain_kernel<double>(links);
+    }
     instruction.results = results[s];
-    for (std::size_t k = 0; k < instruction.operand_count; ++k) {
-      const std::size_t operand = step.operands[k];
-      instruction.operands[k] = place[operand];
+    for (const std::size_t operand : chains.operands(s)) {
+      instruction.operands[instruction.operand_count++] = place[operand];
       if (steps[operand].formula && last[operand] == s && std::count(free.begin(), free.end(), place[operand]) == 0)
         free.push_back(place[operand]);  // the output may take its place
     }
@@ -413,8 +503,7 @@ Tensors Routine::run(const Tensors& inputs, DType dtype, const Shape& shape, con
     const bool sums = std::any_of(sum_patterns.begin(), sum_patterns.end(), [](std::size_t p) { return p != 0; });
     const Cut cut(shape, patterns, block_size<T>, line<T>, sums);
     std::vector<Input<T>> from;
-    for (std::size_t k = 0; k < in.size(); ++k)
-      from.push_back({data_of<T>(in[k]), in[k].size(), input_patterns[k]});
+    for (std::size_t k = 0; k < in.size(); ++k) from.push_back({data_of<T>(in[k]), in[k].size(), input_patterns[k]});
     std::vector<Result<T>> to;
     for (std::size_t r = 0; r < wanted.size(); ++r) {
       const Sum sum = sum_patterns[r] == 0 ? Sum::none : sum_for(cut, sum_patterns[r], wanted[r].size());

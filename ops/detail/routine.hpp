@@ -1,7 +1,7 @@
 #pragma once
 // Programs of fused() made ready to run over memory, in blocks that stay in the first cache.
 #include <weft/engine/tensor.hpp>
-#include <weft/ops/detail/program.hpp>
+#include <weft/ops/detail/arithmetic_chain.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -12,11 +12,17 @@ namespace weft::detail {
 /// constants, then registers of a block each, used again once their value has been read for the last time.
 class Routine {
  public:
+  static constexpr std::size_t most_operands = longest_chain + 1;
+  static_assert(most_operands >= max_operands);
+
   Routine(const Program& program, int inputs);
 
+  /// One step, or several that are a chain.
   struct Instruction {
-    std::shared_ptr<const StepFormula> formula;
-    std::array<std::uint32_t, max_operands> operands = {};  // places
+    std::shared_ptr<const StepFormula> formula;  // null: a chain
+    ChainKernel<float> float_chain = nullptr;
+    ChainKernel<double> double_chain = nullptr;
+    std::array<std::uint32_t, most_operands> operands = {};  // places
     std::uint32_t operand_count = 0, out = 0;
     std::vector<std::uint32_t> results;  // which of the program's results the value is
   };
