@@ -1,3 +1,4 @@
+#include <weft/ops/arithmetic.hpp>
 #include <weft/ops/detail/arithmetic_chain.hpp>
 #include <weft/ops/detail/formulas/arithmetic.hpp>
 
