@@ -213,7 +213,7 @@ class Sweep {
     if (plan_ != nullptr && mask == nullptr) return;
     if (node->released())
       fail("backward: the graph of ", node->op_name(), " was already differentiated and freed, needs retain_graph");
-    fill_unused(node);
+    if (!node->kind().takes_absent) fill_unused(node);
     Context context = node->context(mask);
     inputs_.assign(static_cast<std::size_t>(node->input_count()), Tensor());
     if (this_thread.observers == nullptr)

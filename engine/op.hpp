@@ -51,7 +51,8 @@ class Context {
 /// its fields can be given in braces, `apply(Permute{order}, x)`.) `Fields describe() const { return {{"exponent",
 /// exponent}}; }` lists them for printing and drawing.
 ///
-/// An op of several outputs returns Tensors, and its backward takes const Tensors&. Backward gives one gradient an
+/// An op of several outputs returns Tensors, and its backward takes const Tensors&: of an output that was not used
+/// zeros, or with `static constexpr bool takes_absent = true;` an undefined tensor. Backward gives one gradient an
 /// input (a Tensor, Tensors or a std::array), undefined for none; one of an input that was broadcast is summed to the
 /// input's shape by the tape. Backward is written in differentiable ops, or calls ops that are: then gradients of
 /// gradients follow. Tensors that it needs are for save(): one kept in a field is a constant there. An op without
@@ -70,6 +71,7 @@ struct OpKind {
   Fields (*describe)(const void* op);  // null: no fields are listed
   void (*backward)(void* op, Context& context, const Tensors& output_gradients, Tensor* input_gradients,
                    std::size_t inputs);  // null: there is no gradient
+  bool takes_absent;                     // output gradients may be undefined, else they are zeros then
   // Of an op that is two in one pass, the names of both, for pictures: the last input joins at the second, which
   // belongs to the module around. Null: the op is one.
   const char* const* halves;
@@ -142,7 +144,7 @@ void run_backward(void* fields, Context& context, const Tensors& g, Tensor* grad
 
 template <class O>
 constexpr OpKind make_kind() {
-  OpKind kind{O::name, 0, nullptr, nullptr, nullptr, nullptr, nullptr};
+  OpKind kind{O::name, 0, nullptr, nullptr, nullptr, nullptr, false, nullptr};
   kind.move = [](void* to, void* from) { new (to) O(std::move(*static_cast<O*>(from))); };
   if constexpr (!std::is_empty_v<O>) kind.size = sizeof(O);
   if constexpr (!std::is_trivially_destructible_v<O>) kind.destroy = [](void* op) { static_cast<O*>(op)->~O(); };
@@ -150,6 +152,7 @@ constexpr OpKind make_kind() {
     kind.describe = [](const void* op) { return static_cast<const O*>(op)->describe(); };
   if constexpr (has_backward<O>) kind.backward = &run_backward<O>;
   if constexpr (requires { O::halves; }) kind.halves = O::halves;
+  if constexpr (requires { O::takes_absent; }) kind.takes_absent = O::takes_absent;
   return kind;
 }
 template <class O>

@@ -20,6 +20,7 @@
 //   static constexpr bool gives_mask = true;        so is the value, and there is no gradient
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/program.hpp>
+#include <weft/ops/kernels/elementwise/cost.hpp>
 #include <weft/ops/kernels/elementwise/map.hpp>
 #include <weft/ops/kernels/elementwise/number.hpp>
 
@@ -273,18 +274,11 @@ class StepOf final : public StepFormula {
 
   explicit StepOf(const F& formula) : f_(formula) {}
 
-  void run(const float* const* in, float* out) const override { run_block(in, out); }
-  void run(const double* const* in, double* out) const override { run_block(in, out); }
+  void run(const StepOperand<float>* in, float* out, std::int64_t size) const override { run_lines(in, out, size); }
+  void run(const StepOperand<double>* in, double* out, std::int64_t size) const override { run_lines(in, out, size); }
 
-  Tensor run(std::span<const Tensor> in, DType dtype) const override {
-    return with_indices<n>([&](auto... k) {
-      const auto operand = [&](int at) {
-        const Tensor& t = in[static_cast<std::size_t>(at)];
-        return (masks_of<F>() >> at & 1U) != 0 ? as_mask(t) : t;
-      };
-      const Tensor out = detail::apply(f_, operand(k)...);
-      return gives_mask<F> ? out.to(dtype) : out;
-    });
+  double cost() const override {
+    return with_indices<n>([&](auto... k) { return f_.value(Cost(0.0 * k)...).additions; });
   }
 
   bool has_gradient(int k) const override {
@@ -317,22 +311,30 @@ class StepOf final : public StepFormula {
   }
 
   template <class T>
-  void run_block(const T* const* in, T* out) const {
+  void run_lines(const StepOperand<T>* in, T* out, std::int64_t size) const {
+    with_indices<n>([&](auto... k) { map_lines(f_, size, out, std::index_sequence<k()...>{}, in[k]...); });
+  }
+
+  // All by value: see map.hpp.
+  template <class T, std::size_t... K, class... In>
+  static void map_lines(F f, std::int64_t size, T* out, std::index_sequence<K...>, In... in) {
     using R = Register<T>;
-    const F f = f_;
-    for (std::int64_t at = 0; at < program_block; at += lanes<T>) {
-      const auto operand = [&](auto k) {
-        const R x(xsimd::load_unaligned(in[k()] + at));
-        if constexpr ((masks_of<F>() >> k() & 1U) != 0)
-          return !equal(x, R(0.0));
-        else
-          return x;
-      };
-      const auto y = with_indices<n>([&](auto... k) { return f.value(operand(k)...); });
-      if constexpr (gives_mask<F>)
-        where(y, R(1.0), R(0.0)).v.store_unaligned(out + at);
+    const auto operand = [](auto k, const T* from) {
+      const R x(xsimd::load_unaligned(from));
+      if constexpr ((masks_of<F>() >> k() & 1U) != 0)
+        return !equal(x, R(0.0));
       else
-        y.v.store_unaligned(out + at);
+        return x;
+    };
+    for (std::int64_t at = 0; at < size; at += line<T>) {
+#pragma GCC unroll 4
+      for (std::int64_t i = 0; i < line<T>; i += lanes<T>) {
+        const auto y = f.value(operand(std::integral_constant<std::size_t, K>{}, in.from + (at & in.goes_on) + i)...);
+        if constexpr (gives_mask<F>)
+          where(y, R(1.0), R(0.0)).v.store_unaligned(out + at + i);
+        else
+          y.v.store_unaligned(out + at + i);
+      }
     }
   }
 
