@@ -133,11 +133,11 @@ Plan make_plan(const Tensors& outputs, Targets targets, std::uint64_t floor) {
 // Gradients of a node's outputs while consumers of them are still to come. One output needs no list.
 struct Pending {
   Tensor first;
-  Tensors others;  // of outputs 1, 2, ...
+  std::unique_ptr<Tensor[]> others;  // of outputs 1, 2, ...
 
   Tensor& of(const Node* node, std::uint32_t output) {
     if (output == 0) return first;
-    if (others.empty()) others.resize(static_cast<std::size_t>(node->output_count()) - 1);
+    if (others == nullptr) others = std::make_unique<Tensor[]>(static_cast<std::size_t>(node->output_count()) - 1);
     return others[output - 1];
   }
 };
@@ -215,13 +215,14 @@ class Sweep {
       fail("backward: the graph of ", node->op_name(), " was already differentiated and freed, needs retain_graph");
     if (!node->kind().takes_absent) fill_unused(node);
     Context context = node->context(mask);
-    inputs_.assign(static_cast<std::size_t>(node->input_count()), Tensor());
+    inputs_.resize(static_cast<std::size_t>(node->input_count()));
     if (this_thread.observers == nullptr)
       node->kind().backward(node->op(), context, outputs_, inputs_.data(), inputs_.size());
     else
       run_observed(node, context);
     for (int i = 0; i < node->input_count(); ++i)
-      if (context.needs(i)) deliver(node, i, std::move(inputs_[static_cast<std::size_t>(i)]));
+      if (Tensor given = std::move(inputs_[static_cast<std::size_t>(i)]); given.defined() && context.needs(i))
+        deliver(node, i, std::move(given));
     if (!retain_) node->release_saved();
   }
 
@@ -280,7 +281,6 @@ class Sweep {
   }
 
   void deliver(const Node* node, int i, Tensor&& gradient) {
-    if (!gradient.defined()) return;
     const Edge& edge = node->edge(i);
     if (gradient.dtype() != edge.dtype)
       fail("backward of ", node->op_name(), ": the gradient of input ", i, " is ", gradient.dtype(), ", needs ",

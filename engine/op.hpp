@@ -25,7 +25,9 @@ class Context {
   /// other storage since.
   Tensor saved(int i) const;
   /// Whether the gradient of input i is wanted. A Tensors argument counts as that many inputs.
-  bool needs(int input) const;
+  bool needs(int input) const {
+    return static_cast<unsigned>(input) < 64 ? (first_needed_ >> input & 1U) != 0 : needs_beyond(input);
+  }
   /// Backward: how many inputs there were, and what input i was.
   int input_count() const;
   Shape shape(int input) const;
@@ -35,9 +37,11 @@ class Context {
   friend class Node;
   friend class detail::Application;
   Context() = default;
-  Context(Node* node, const bool* mask) : node_(node), mask_(mask) {}
-  Node* node_ = nullptr;        // null: nothing is recorded
-  const bool* mask_ = nullptr;  // wanted inputs; null: all that have an edge
+  Context(Node* node, const bool* mask);
+  bool needs_beyond(int input) const;
+  Node* node_ = nullptr;            // null: nothing is recorded
+  const bool* mask_ = nullptr;      // wanted inputs; null: all that have an edge
+  std::uint64_t first_needed_ = 0;  // bits: what needs() says of the first 64 inputs
 };
 
 /// Base of an op: `struct Cube : Op<Cube>` with

@@ -182,15 +182,17 @@ struct Elementwise : Op<Elementwise<F>> {
     static_assert(sizeof...(In) == n);
     const std::array<const Tensor*, n> operands{&in...};
     const DType dtype = checked_dtype(operands);
-    Shape shape = operands[0]->shape();
+    const Shape* shape = &operands[0]->shape();
+    Shape common;
     for (const Tensor* t : operands)
-      if (t->shape() != shape) shape = broadcast_shapes(name, shape, t->shape());
-    Tensor out = make_tensor(name, shape, gives_mask<F> ? u8 : dtype);
+      if (t->shape() != *shape) shape = &(common = broadcast_shapes(name, *shape, t->shape()));
+    Tensor out = make_tensor(name, *shape, gives_mask<F> ? u8 : dtype);
     run_formula<Masks{masks_of<F>(), gives_mask<F>}, takes_integers<F>, n == 1>(
         [f = formula](auto... v) { return f.value(v...); }, out, operands, dtype);
     if constexpr (!gives_mask<F>) {
+      const auto& reads = reads_of<F>();
       for (int i = 0; i < n; ++i)
-        if (ctx.needs(i)) kept |= reads_of<F>()[static_cast<std::size_t>(i)].bits;
+        if (ctx.needs(i)) kept |= reads[static_cast<std::size_t>(i)].bits;
       for (int k = 0; k < n; ++k)
         if (kept >> (k + 1) & 1U) ctx.save(*operands[static_cast<std::size_t>(k)]);
       if (kept >> (n + 1) & 1U) ctx.save(out);
@@ -199,20 +201,21 @@ struct Elementwise : Op<Elementwise<F>> {
   }
 
   std::array<Tensor, n> backward(Context& ctx, const Tensor& g) const requires(!gives_mask<F>) {
-    // The last gradient takes the place of g, unless g is handed on itself.
-    const auto& reads = reads_of<F>();
-    const bool may_overwrite =
-        may_write_in_place(g) && std::none_of(reads.begin(), reads.end(), [](const Reads& r) { return r.untouched; });
-    std::array<Tensor, n + 2> values{g};
-    for (int k = 1, at = 0; k <= n + 1; ++k)
-      if (kept >> k & 1U) values[static_cast<std::size_t>(k)] = ctx.saved(at++);
-    int last = 0;
-    for (int i = 0; i < n; ++i)
+    // In the place of what is not read the gradient, which no loop then loads.
+    std::array<const Tensor*, n + 2> values;
+    values.fill(&g);
+    std::array<Tensor, n + 1> saved;
+    for (std::size_t k = 0, at = 0; k <= n; ++k) {
+      if ((kept >> (k + 1) & 1U) == 0) continue;
+      saved[k] = ctx.saved(static_cast<int>(at++));
+      values[k + 1] = &saved[k];
+    }
+    int last = 0;  // of the gradients that are wanted
+    for (int i = 1; i < n; ++i)
       if (ctx.needs(i)) last = i;
     std::array<Tensor, n> gradients;
-    with_indices<n>([&](auto... i) {
-      ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values, may_overwrite && i == last)) : void()), ...);
-    });
+    with_indices<n>(
+        [&](auto... i) { ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values, i == last)) : void()), ...); });
     return gradients;
   }
 
@@ -236,17 +239,16 @@ struct Elementwise : Op<Elementwise<F>> {
   }
 
   template <int I>
-  Tensor gradient(const std::array<Tensor, n + 2>& values, bool in_place) const {
-    const Tensor& g = values[0];
+  Tensor gradient(const std::array<const Tensor*, n + 2>& values, bool is_last) const {
+    const Tensor& g = *values[0];
     return with_indices<n + 2>([&](auto... k) -> Tensor {
-      if constexpr (has_derivative<I, F, decltype(values[static_cast<std::size_t>(k)])...>) {
+      if constexpr (has_derivative<I, F, decltype(*values[static_cast<std::size_t>(k)])...>) {
         if (reads_of<F>()[I].untouched) return g;
-        if (grad_enabled()) return derivative<I>(formula, values[k]...);
-        Tensor out = in_place ? g : make_tensor(name, g.shape(), g.dtype());
-        // In the place of what is not read the gradient, which no loop then loads.
-        const std::array<const Tensor*, n + 2> in{values[k].defined() ? &values[k] : &g...};
+        if (grad_enabled()) return derivative<I>(formula, *values[k]...);
+        // The last may take the place of g, unless g was handed on.
+        Tensor out = is_last ? in_place_of(name, g) : make_tensor(name, g.shape(), g.dtype());
         run_formula<Masks{masks_of<F>() << 1U}, false, n == 1>(
-            [f = formula](auto... v) { return derivative<I>(f, v...); }, out, in, g.dtype());
+            [f = formula](auto... v) { return derivative<I>(f, v...); }, out, values, g.dtype());
         return out;
       } else {
         return {};
