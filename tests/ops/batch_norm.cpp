@@ -57,7 +57,8 @@ void for_all_kinds(F&& f) {
 TEST_CASE("batch_norm_relu has the bits of the plain code, forward and backward") {
   manual_seed(1);
   for_all_kinds([](DType dtype, bool affine, bool training, bool with_shortcut) {
-    for (const Shape& shape : {Shape{4, 9, 7, 16}, Shape{37, 5}, Shape{3, 600}, Shape{2, 1}}) {
+    for (const Shape& shape :
+         {Shape{4, 9, 7, 16}, Shape{37, 5}, Shape{3, 600}, Shape{2, 1}, Shape{11'503, 19}, Shape{5, 7, 4'099}}) {
       const Inputs in = Inputs::drawn(shape, dtype, affine);
       const Tensor y = plain(in, training, with_shortcut), z = in_one_pass(in, training, with_shortcut);
       CHECK(same_bits(y.detach(), z.detach()));
