@@ -133,11 +133,11 @@ Plan make_plan(const Tensors& outputs, Targets targets, std::uint64_t floor) {
 // Gradients of a node's outputs while consumers of them are still to come. One output needs no list.
 struct Pending {
   Tensor first;
-  Tensors others;  // of outputs 1, 2, ...
+  std::unique_ptr<Tensor[]> others;  // of outputs 1, 2, ...
 
   Tensor& of(const Node* node, std::uint32_t output) {
     if (output == 0) return first;
-    if (others.empty()) others.resize(static_cast<std::size_t>(node->output_count()) - 1);
+    if (others == nullptr) others = std::make_unique<Tensor[]>(static_cast<std::size_t>(node->output_count()) - 1);
     return others[output - 1];
   }
 };
@@ -213,15 +213,16 @@ class Sweep {
     if (plan_ != nullptr && mask == nullptr) return;
     if (node->released())
       fail("backward: the graph of ", node->op_name(), " was already differentiated and freed, needs retain_graph");
-    fill_unused(node);
+    if (!node->kind().takes_absent) fill_unused(node);
     Context context = node->context(mask);
-    inputs_.assign(static_cast<std::size_t>(node->input_count()), Tensor());
+    inputs_.resize(static_cast<std::size_t>(node->input_count()));
     if (this_thread.observers == nullptr)
       node->kind().backward(node->op(), context, outputs_, inputs_.data(), inputs_.size());
     else
       run_observed(node, context);
     for (int i = 0; i < node->input_count(); ++i)
-      if (context.needs(i)) deliver(node, i, std::move(inputs_[static_cast<std::size_t>(i)]));
+      if (Tensor given = std::move(inputs_[static_cast<std::size_t>(i)]); given.defined() && context.needs(i))
+        deliver(node, i, std::move(given));
     if (!retain_) node->release_saved();
   }
 
@@ -254,8 +255,9 @@ class Sweep {
   }
 
   void run_observed(Node* node, Context& context) {
+    const Tensors held = outputs_;  // so that no op writes in the place of what observers are shown
     std::vector<const Tensor*> given;
-    for (const Tensor& gradient : outputs_) given.push_back(&gradient);
+    for (const Tensor& gradient : held) given.push_back(&gradient);
     OpCall call(node->kind(), node->op(), Pass::backward, node->scope(), given);
     Observe::tell_before(call);
     try {
@@ -279,7 +281,6 @@ class Sweep {
   }
 
   void deliver(const Node* node, int i, Tensor&& gradient) {
-    if (!gradient.defined()) return;
     const Edge& edge = node->edge(i);
     if (gradient.dtype() != edge.dtype)
       fail("backward of ", node->op_name(), ": the gradient of input ", i, " is ", gradient.dtype(), ", needs ",

@@ -26,9 +26,10 @@ std::string to_text(DType dtype);
 
 }  // namespace detail
 
-/// Throws Error with the parts joined; shapes, dtypes, numbers and text are understood.
+/// Throws Error with the parts joined; shapes, dtypes, numbers and text are understood. Never part of its caller, which
+/// would pay for the making of texts with registers and stack where nothing fails.
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
+[[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
   using detail::to_text;
   std::string message;
   (message.append(to_text(parts)), ...);

@@ -10,50 +10,35 @@
 #include <mutex>
 #include <utility>
 
+#include <weft/engine/detail/blocks.hpp>
 #include <weft/engine/error.hpp>
 
 namespace weft {
 namespace detail {
+
+thread_local constinit LocalPool local_pool{};
+
 namespace {
 
-using Counter = std::atomic<std::int64_t>;
-
-// Only the owning thread writes, others read: a plain add without a locked instruction.
-void add_unshared(Counter& counter, std::int64_t change) {
-  counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
-}
-
-constexpr std::size_t small_limit = 32 * 1024;  // up to here a block comes from its thread's own lists
 constexpr std::size_t huge_page = 2 * 1024 * 1024;
 constexpr std::size_t slab_bytes = huge_page;
-constexpr std::int64_t publish_bytes = 64 * 1024;
 
 // Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two: at most 12.5% unused, and few
 // enough classes that a block freed by one op fits the next.
 constexpr std::size_t rounded(std::size_t bytes) {
-  if (bytes <= 1024) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
+  if (bytes <= tiny_limit) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
   const std::size_t step = std::bit_floor(bytes - 1) / 8;  // a power of two: no division
   return (bytes + step - 1) & ~(step - 1);
 }
 
 // Consecutive numbers for consecutive sizes that rounded() returns.
 constexpr std::size_t class_of(std::size_t size) {
-  if (size <= 1024) return size / 64;
+  if (size <= tiny_limit) return size / 64;
   const int power = std::countr_zero(std::bit_floor(size - 1));
   return 17 + static_cast<std::size_t>(power - 10) * 8 + ((size - (std::size_t{1} << power)) >> (power - 3)) - 1;
 }
 
-constexpr std::size_t small_classes = 17 + 5 * 8;
 constexpr std::size_t all_classes = 17 + 53 * 8;
-
-// A free block, small or large, is part of a list of such. Whole lists change hands: the first block of one says which
-// list comes next and how many blocks its own has.
-struct FreeBlock {
-  FreeBlock* next;
-  FreeBlock* next_list;
-  std::uint32_t count;
-  std::size_t size;  // of a large block
-};
 
 // The unused rest of a slab.
 struct Rest {
@@ -68,8 +53,7 @@ constexpr auto batches = [] {
     blocks[class_of(size)] = static_cast<std::uint32_t>(std::min<std::size_t>(256 * 1024 / size, 256));
   return blocks;
 }();
-
-struct LocalPool;
+static_assert(batches[1] == tiny_batch && batches[tiny_limit / 64] == tiny_batch);
 
 struct SharedPool {
   std::mutex mutex;
@@ -86,26 +70,6 @@ SharedPool& shared_pool() {
   static auto* pool = new SharedPool;  // never destroyed: tensors in static storage outlive any order of destruction
   return *pool;
 }
-
-// A thread frees into one list and, when that has become a batch, puts it aside as the spare. What it frees beyond two
-// batches goes to other threads, so that memory which one thread gets and another frees goes round; and a thread whose
-// need goes up and down by less than a batch never asks for more.
-struct LocalPool {
-  struct Class {
-    FreeBlock* blocks;
-    std::uint32_t count;  // of `blocks`
-    FreeBlock* spare;     // empty or a batch
-  };
-  Class small[small_classes];
-  std::byte* slab;
-  std::byte* slab_end;
-  Counter nodes, storages, bytes;  // bytes: not yet published to the shared count
-  LocalPool *previous, *next;      // in the list of locals
-  bool registered, closed;
-};
-
-// Trivially destructible, so that it can still be used while other thread-local objects are being destroyed.
-thread_local constinit LocalPool local_pool{};
 
 void publish_bytes_of(LocalPool& local) {
   SharedPool& shared = shared_pool();
@@ -144,6 +108,7 @@ struct Closer {
     shared.ended_storages += local.storages.exchange(0);
     (local.previous != nullptr ? local.previous->next : shared.locals) = local.next;
     if (local.next != nullptr) local.next->previous = local.previous;
+    local.open = false;
     local.closed = true;
   }
 };
@@ -151,7 +116,7 @@ struct Closer {
 void register_local(LocalPool& local) {
   thread_local Closer closer;
   (void)closer;
-  local.registered = true;
+  local.open = true;
   SharedPool& shared = shared_pool();
   const std::lock_guard lock(shared.mutex);
   local.next = shared.locals;
@@ -163,7 +128,7 @@ void register_local(LocalPool& local) {
 LocalPool* this_pool() {
   LocalPool& local = local_pool;
   if (local.closed) return nullptr;
-  if (!local.registered) register_local(local);
+  if (!local.open) register_local(local);
   return &local;
 }
 
@@ -329,7 +294,7 @@ void free_block(void* block, std::size_t bytes) noexcept {
     return;
   }
   LocalPool* local = &local_pool;
-  if (!local->registered || local->closed) [[unlikely]]
+  if (!local->open) [[unlikely]]
     local = this_pool();
   if (local == nullptr) {
     freed->next = nullptr;
@@ -354,32 +319,17 @@ void free_block(void* block, std::size_t bytes) noexcept {
 
 #endif
 
-namespace {
-
-void count(Counter LocalPool::*objects, std::int64_t SharedPool::*objects_of_ended, int change, std::size_t bytes) {
-  const std::int64_t signed_bytes = change * static_cast<std::int64_t>(bytes);
-  LocalPool* local = this_pool();
-  if (local == nullptr) {
-    SharedPool& shared = shared_pool();
-    shared.bytes.fetch_add(signed_bytes, std::memory_order_relaxed);
-    const std::lock_guard lock(shared.mutex);
-    shared.*objects_of_ended += change;
+void publish(Counter LocalPool::*objects, std::int64_t change, std::int64_t bytes) noexcept {
+  if (LocalPool* local = this_pool()) {
+    add_unshared(local->*objects, change);
+    add_unshared(local->bytes, bytes);
+    publish_bytes_of(*local);
     return;
   }
-  add_unshared(local->*objects, change);
-  add_unshared(local->bytes, signed_bytes);
-  const std::int64_t pending = local->bytes.load(std::memory_order_relaxed);
-  if (pending >= publish_bytes || pending <= -publish_bytes) publish_bytes_of(*local);
-}
-
-}  // namespace
-
-void count_node(int change, std::size_t bytes) noexcept {
-  count(&LocalPool::nodes, &SharedPool::ended_nodes, change, bytes);
-}
-
-void count_storage(int change, std::size_t bytes) noexcept {
-  count(&LocalPool::storages, &SharedPool::ended_storages, change, bytes);
+  SharedPool& shared = shared_pool();
+  shared.bytes.fetch_add(bytes, std::memory_order_relaxed);
+  const std::lock_guard lock(shared.mutex);
+  (objects == &LocalPool::nodes ? shared.ended_nodes : shared.ended_storages) += change;
 }
 
 }  // namespace detail

@@ -25,9 +25,6 @@ void* allocate_block(std::size_t bytes);
 void* allocate_at_least(std::size_t& bytes);
 void free_block(void* block, std::size_t bytes) noexcept;
 
-void count_node(int change, std::size_t bytes) noexcept;
-void count_storage(int change, std::size_t bytes) noexcept;
-
 /// For containers that are part of nodes.
 template <class T>
 struct PoolAllocator {

@@ -56,7 +56,12 @@ Tensor Context::saved(int i) const {
   return output;
 }
 
-bool Context::needs(int input) const {
+Context::Context(Node* node, const bool* mask) : node_(node), mask_(mask) {
+  const int count = std::min(node->input_count(), 64);
+  for (int i = 0; i < count; ++i) first_needed_ |= std::uint64_t{needs_beyond(i)} << i;
+}
+
+bool Context::needs_beyond(int input) const {
   return node_ != nullptr && node_->edge(input).target != 0 && (mask_ == nullptr || mask_[input]);
 }
 
@@ -89,7 +94,8 @@ Application::~Application() {
 OpCall Application::call() const { return {kind_, op_, Pass::forward, this_thread.scope, {inputs_, count_}}; }
 
 void Application::finish(Tensor* outputs, std::size_t count) {
-  if (node_) node_->add_outputs(outputs, count, inputs_);
+  // Who observes is still told of the node's op, which an error could else take away.
+  if (node_) Node::add_outputs(observed_ ? node_ : std::move(node_), outputs, count, inputs_);
   if (!observed_) return;
   observed_ = false;
   OpCall done = call();

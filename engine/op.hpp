@@ -25,7 +25,9 @@ class Context {
   /// other storage since.
   Tensor saved(int i) const;
   /// Whether the gradient of input i is wanted. A Tensors argument counts as that many inputs.
-  bool needs(int input) const;
+  bool needs(int input) const {
+    return static_cast<unsigned>(input) < 64 ? (first_needed_ >> input & 1U) != 0 : needs_beyond(input);
+  }
   /// Backward: how many inputs there were, and what input i was.
   int input_count() const;
   Shape shape(int input) const;
@@ -35,9 +37,11 @@ class Context {
   friend class Node;
   friend class detail::Application;
   Context() = default;
-  Context(Node* node, const bool* mask) : node_(node), mask_(mask) {}
-  Node* node_ = nullptr;        // null: nothing is recorded
-  const bool* mask_ = nullptr;  // wanted inputs; null: all that have an edge
+  Context(Node* node, const bool* mask);
+  bool needs_beyond(int input) const;
+  Node* node_ = nullptr;            // null: nothing is recorded
+  const bool* mask_ = nullptr;      // wanted inputs; null: all that have an edge
+  std::uint64_t first_needed_ = 0;  // bits: what needs() says of the first 64 inputs
 };
 
 /// Base of an op: `struct Cube : Op<Cube>` with
@@ -51,7 +55,8 @@ class Context {
 /// its fields can be given in braces, `apply(Permute{order}, x)`.) `Fields describe() const { return {{"exponent",
 /// exponent}}; }` lists them for printing and drawing.
 ///
-/// An op of several outputs returns Tensors, and its backward takes const Tensors&. Backward gives one gradient an
+/// An op of several outputs returns Tensors, and its backward takes const Tensors&: of an output that was not used
+/// zeros, or with `static constexpr bool takes_absent = true;` an undefined tensor. Backward gives one gradient an
 /// input (a Tensor, Tensors or a std::array), undefined for none; one of an input that was broadcast is summed to the
 /// input's shape by the tape. Backward is written in differentiable ops, or calls ops that are: then gradients of
 /// gradients follow. Tensors that it needs are for save(): one kept in a field is a constant there. An op without
@@ -70,6 +75,10 @@ struct OpKind {
   Fields (*describe)(const void* op);  // null: no fields are listed
   void (*backward)(void* op, Context& context, const Tensors& output_gradients, Tensor* input_gradients,
                    std::size_t inputs);  // null: there is no gradient
+  bool takes_absent;                     // output gradients may be undefined, else they are zeros then
+  // Of an op that is two in one pass, the names of both, for pictures: the last input joins at the second, which
+  // belongs to the module around. Null: the op is one.
+  const char* const* halves;
 };
 
 /// One run of an op: recorded or not, seen by the observer if there is one.
@@ -139,13 +148,15 @@ void run_backward(void* fields, Context& context, const Tensors& g, Tensor* grad
 
 template <class O>
 constexpr OpKind make_kind() {
-  OpKind kind{O::name, 0, nullptr, nullptr, nullptr, nullptr};
+  OpKind kind{O::name, 0, nullptr, nullptr, nullptr, nullptr, false, nullptr};
   kind.move = [](void* to, void* from) { new (to) O(std::move(*static_cast<O*>(from))); };
   if constexpr (!std::is_empty_v<O>) kind.size = sizeof(O);
   if constexpr (!std::is_trivially_destructible_v<O>) kind.destroy = [](void* op) { static_cast<O*>(op)->~O(); };
   if constexpr (requires(const O op) { op.describe(); })
     kind.describe = [](const void* op) { return static_cast<const O*>(op)->describe(); };
   if constexpr (has_backward<O>) kind.backward = &run_backward<O>;
+  if constexpr (requires { O::halves; }) kind.halves = O::halves;
+  if constexpr (requires { O::takes_absent; }) kind.takes_absent = O::takes_absent;
   return kind;
 }
 template <class O>

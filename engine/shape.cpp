@@ -69,18 +69,28 @@ bool fill_open_size(const char* op, Shape& shape, std::int64_t elements, std::si
   return true;
 }
 
+namespace {
+
+[[noreturn]] void refuse_size(const char* op, const Shape& shape) {
+  if (std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; }))
+    fail(op, ": got shape ", shape, ", needs sizes of at least 0");
+  fail(op, ": shape ", shape, " is too large, needs at most 2^62 bytes");
+}
+
+}  // namespace
+
 std::int64_t checked_size(const char* op, const Shape& shape, std::size_t item) {
-  bool negative = false, large = false, empty = false;
+  bool bad = false, empty = false;
   std::int64_t size = 1, bytes = 0;
-  for (std::int64_t d : shape) {
-    negative |= d < 0;
+  for (const std::int64_t d : shape) {
+    bad |= d < 0;
     empty |= d == 0;
     // A zero further on makes the tensor empty, but the product so far must still be a number.
-    large |= __builtin_mul_overflow(size, d > 0 ? d : 1, &size);
+    bad |= __builtin_mul_overflow(size, d + std::int64_t{d == 0}, &size);
   }
-  if (negative) fail(op, ": got shape ", shape, ", needs sizes of at least 0");
-  if (large || __builtin_mul_overflow(size, static_cast<std::int64_t>(item), &bytes) || bytes > (std::int64_t{1} << 62))
-    fail(op, ": shape ", shape, " is too large, needs at most 2^62 bytes");
+  bad |= __builtin_mul_overflow(size, static_cast<std::int64_t>(item), &bytes);
+  if (bad || bytes > (std::int64_t{1} << 62)) [[unlikely]]
+    refuse_size(op, shape);
   return empty ? 0 : size;
 }
 

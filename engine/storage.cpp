@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <new>
 
+#include <weft/engine/detail/blocks.hpp>
+
 namespace weft::detail {
 
 Ref<Storage> make_storage(std::size_t bytes) {
   std::size_t size = sizeof(Storage) + std::max<std::size_t>((bytes + 63) / 64 * 64, 64);
-  auto* storage = new (allocate_at_least(size)) Storage;
+  auto* storage = new (size <= tiny_limit ? take_block(size) : allocate_at_least(size)) Storage;
   const std::size_t capacity = size - sizeof(Storage);
   storage->capacity = capacity;
   // Each storage counts from a number of its own, far from its neighbours': a tensor whose storage was exchanged is
@@ -15,15 +17,15 @@ Ref<Storage> make_storage(std::size_t bytes) {
   thread_local constinit std::uint32_t made = 0;
   const auto where = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(storage) / 64);
   storage->version.store(++made * 0x9E3779B1U + where * 0x85EBCA6BU, std::memory_order_relaxed);
-  count_storage(1, capacity);
+  count(&LocalPool::storages, 1, capacity);
   return Ref<Storage>::adopt(storage);
 }
 
 void release(Storage* storage) noexcept {
   const std::size_t capacity = storage->capacity;
   storage->~Storage();
-  free_block(storage, sizeof(Storage) + capacity);
-  count_storage(-1, capacity);
+  return_block(storage, sizeof(Storage) + capacity);
+  count(&LocalPool::storages, -1, capacity);
 }
 
 }  // namespace weft::detail

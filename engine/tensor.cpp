@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include <weft/engine/detail/blocks.hpp>
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/ops_needed.hpp>
 
@@ -15,7 +16,7 @@ void mismatched_dtype(const char* what, DType got, DType asked) {
 void release(TensorImpl* impl) noexcept {
   if (Node* node = std::exchange(impl->node, nullptr)) Ref<Node>::drop(node);
   impl->~TensorImpl();
-  free_block(impl, sizeof(TensorImpl));
+  return_block(impl, sizeof(TensorImpl));
 }
 
 constinit std::mutex extras_mutex;
@@ -31,7 +32,7 @@ Extras& extras_of(TensorImpl* impl) {
 Tensor make_tensor(const char* op, const Shape& shape, DType dtype) {
   const std::int64_t size = checked_size(op, shape, size_of(dtype));
   Ref<Storage> storage = make_storage(static_cast<std::size_t>(size) * size_of(dtype));
-  auto* impl = new (allocate_block(sizeof(TensorImpl))) TensorImpl;
+  auto* impl = new (take_block(sizeof(TensorImpl))) TensorImpl;
   impl->dtype = dtype;
   impl->shape = shape;
   impl->size = size;
@@ -40,7 +41,7 @@ Tensor make_tensor(const char* op, const Shape& shape, DType dtype) {
 }
 
 Tensor alias(const Tensor& t, const Shape& shape) {
-  auto* impl = new (allocate_block(sizeof(TensorImpl))) TensorImpl;
+  auto* impl = new (take_block(sizeof(TensorImpl))) TensorImpl;
   impl->dtype = t.dtype();
   impl->shape = shape;
   impl->size = t.size();
@@ -51,6 +52,12 @@ Tensor alias(const Tensor& t, const Shape& shape) {
 bool uniquely_held(const Tensor& t) {
   return t.impl()->refs.load(std::memory_order_acquire) == 1 &&
          t.impl()->storage->refs.load(std::memory_order_acquire) == 1;
+}
+
+bool may_write_in_place(const Tensor& gradient) { return uniquely_held(gradient) && !gradient.requires_grad(); }
+
+Tensor in_place_of(const char* op, const Tensor& gradient) {
+  return may_write_in_place(gradient) ? gradient : make_tensor(op, gradient.shape(), gradient.dtype());
 }
 
 void check_same_dtype(const char* op, const Tensor& a, const Tensor& b) {

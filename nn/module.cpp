@@ -107,6 +107,10 @@ Tensor Module::operator()(const Tensor& x) {
   return called(x, [&] { return forward(x); });
 }
 
+bool Module::is_hooked() const {
+  return std::any_of(hooks_.begin(), hooks_.end(), [](const auto& hook) { return *hook != nullptr; });
+}
+
 Tensor Module::hooked(const Tensor& x, Tensor y) {
   // A hook may add or remove hooks: only those there before are called, each held while it runs.
   const std::size_t count = hooks_.size();

@@ -165,6 +165,8 @@ class Module {
     }
   }
 
+  // Whether a forward hook waits for the output.
+  bool is_hooked() const;
   // The output after every forward hook has seen it.
   Tensor hooked(const Tensor& x, Tensor y);
   // The same of what f computes inside the module: for the operator() of a forward that takes more than x.

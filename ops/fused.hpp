@@ -12,17 +12,17 @@ namespace weft {
 
 namespace detail {
 
-/// A function written down, and the one that its derivatives make; never changed afterwards.
+class FusedProgram;
+
+/// A function written down.
 class FusedFunction {
  public:
   /// `write` is called once, with that many inputs.
   FusedFunction(int inputs, const std::function<Expr(const std::vector<Expr>&)>& write);
   Tensor operator()(const Tensors& inputs) const;
 
-  struct Programs;
-
  private:
-  std::shared_ptr<const Programs> programs_;
+  std::shared_ptr<const FusedProgram> program_;
 };
 
 // How many values F takes, 1 to 8; 0: none of these.
@@ -41,7 +41,8 @@ constexpr int count_arguments() {
 /// An elementwise function as one op: fused([](auto a, auto b) { return a * sigmoid(b); })(x, y). The function takes
 /// its arguments as `auto` (or Expr), uses what takes Exprs (all that is made of formulas), and is called once, here.
 /// The result broadcasts its operands, which share one dtype, f32 or f64, and is differentiable to any order; value and
-/// derivatives run in blocks that stay in the first cache, on the library's own vector kernels.
+/// derivatives, all of them in one pass, run in blocks that stay in the first cache, on the library's own vector
+/// kernels. Recorded it keeps no more memory than the plain ops would.
 template <class F>
 auto fused(F f) {
   constexpr int n = detail::count_arguments<F>();

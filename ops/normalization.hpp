@@ -20,6 +20,11 @@ struct BatchNormStatistics {
 /// used. Training on fewer than two values a channel throws Error.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormStatistics& by);
 
+/// relu(batch_norm(x, weight, bias, by) + shortcut), without `shortcut` relu(batch_norm(x, weight, bias, by)), to the
+/// bit, in one pass over memory where these are two or three, forward and backward. `shortcut` has the shape of x.
+Tensor batch_norm_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormStatistics& by,
+                       const Tensor& shortcut = {});
+
 /// Over the last axis (Ba, Kiros and Hinton, arXiv 1607.06450); weight and bias have its size or are undefined.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
 

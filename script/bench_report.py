@@ -19,8 +19,8 @@ import sys
 NOISE = 0.10  # a change of time smaller than this says nothing
 ROUNDS = 3
 GROUPS = ["dispatch_chain", "mlp_small", "mlp", "mlp_regression", "resmlp1000", "resnet20", "resnet20_cl",
-          "resnet20_fashion", "resnet110", "resnet1202", "densenet40", "sequences", "transformer", "ew", "reduce", "gemm",
-          "conv"]
+          "resnet20_fashion", "resnet110", "resnet1202", "densenet40", "sequences", "transformer", "ew", "fused",
+          "reduce", "movement", "gemm", "conv"]
 KERNELS = {}  # OpenBLAS's, by peer
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 

@@ -329,6 +329,59 @@ void reductions() {
   report_op("cat_last_1024x1024x2", 100, [&] { return torch::cat({a, a}, 1); });
 }
 
+// Forward alone, and forward and backward.
+template <class F>
+void report_both(const std::string& name, int repetitions, const std::vector<Tensor>& leaves, F forward) {
+  {
+    const torch::NoGradGuard off;
+    report_op(name + "_fwd", repetitions, forward);
+  }
+  const Tensor seed = torch::randn_like(forward());
+  const double both = median_seconds(repetitions, 5, [&] {
+    forward().backward(seed);
+    for (const Tensor& leaf : leaves) forget_gradient(leaf);
+  });
+  report(name + "_fwdbwd", both, us);
+}
+
+// What would only be a view is made contiguous, as its next reader may want it.
+void movement() {
+  torch::manual_seed(0);
+  const Tensor images = torch::randn({64, 32, 32, 16}, torch::requires_grad());
+  report_both("permute_64x32x32x16_to_64x16x32x32", 100, {images}, [&] {
+    return images.permute({0, 3, 1, 2}).contiguous();
+  });
+  report_both("pad_64x32x32x16_by_1", 100, {images}, [&] {
+    return torch::constant_pad_nd(images, {0, 0, 1, 1, 1, 1});
+  });
+  const Tensor a = torch::randn({1024, 1024}, torch::requires_grad());
+  const Tensor b = torch::randn({1024, 1024}, torch::requires_grad());
+  report_both("transpose_last_16x256x256", 100, {a}, [&] {
+    return a.reshape({16, 256, 256}).transpose(1, 2).contiguous();
+  });
+  report_both("slice_step2_1024x1024", 100, {a}, [&] { return a.slice(1, 0, 1024, 2).contiguous(); });
+  report_both("cat_first_1024x1024x2", 100, {a, b}, [&] { return torch::cat({a, b}, 0); });
+  const Tensor index = torch::randint(1024, {1024, 1024}, torch::kInt64);
+  report_both("scatter_add_1024x1024", 20, {a, b}, [&] { return torch::scatter_add(a, 0, index, b); });
+  const Tensor factors = (1.0 + 1e-2 * torch::randn({1024, 1024})).requires_grad_();
+  report_both("prod_axis1_1024x1024", 100, {factors}, [&] { return torch::prod(factors, 1); });
+}
+
+// libtorch has no function that makes one pass of these: its single operations stand beside either.
+void fusion() {
+  torch::manual_seed(0);
+  for (const int n : {10'000, 1'000'000}) {
+    const Tensor a = torch::randn({n}, torch::requires_grad()), b = torch::randn({n}, torch::requires_grad());
+    const std::string size = std::to_string(n);
+    const int repetitions = n > 100'000 ? 30 : 300;
+    for (const char* kind : {"fused_", "plain_"}) {
+      report_both("gate_" + (kind + size), repetitions, {a, b}, [&] { return a * torch::sigmoid(b); });
+      report_both("mix_" + (kind + size), repetitions, {a, b},
+                  [&] { return a * torch::sigmoid(b) + 0.5 * torch::tanh(a * b); });
+    }
+  }
+}
+
 void products() {
   const torch::NoGradGuard off;
   torch::manual_seed(0);
@@ -376,7 +429,9 @@ int main(int argc, char** argv) {
                   {"sequences", sequences},
                   {"transformer", transformer},
                   {"ew", elementwise},
+                  {"fused", fusion},
                   {"reduce", reductions},
+                  {"movement", movement},
                   {"gemm", products},
                   {"conv", convolutions}});
 }

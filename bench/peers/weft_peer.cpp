@@ -88,6 +88,52 @@ void reductions() {
   report_op("cat_last_1024x1024x2", 100, [&] { return weft::concat({a, a}, 1); });
 }
 
+// Forward alone, and forward and backward.
+template <class F>
+void report_both(const std::string& name, int repetitions, weft::Tensors leaves, F forward) {
+  {
+    const weft::NoGrad off;
+    report_op(name + "_fwd", repetitions, forward);
+  }
+  const weft::Tensor seed = weft::randn(forward().shape());
+  const double both = median_seconds(repetitions, 5, [&] {
+    forward().backward(seed);
+    for (weft::Tensor& leaf : leaves) leaf.zero_grad();
+  });
+  report(name + "_fwdbwd", both, us);
+}
+
+void movement() {
+  weft::manual_seed(0);
+  const weft::Tensor images = weft::parameter(weft::randn({64, 32, 32, 16}));
+  report_both("permute_64x32x32x16_to_64x16x32x32", 100, {images}, [&] { return permute(images, {0, 3, 1, 2}); });
+  report_both("pad_64x32x32x16_by_1", 100, {images}, [&] { return pad(images, {{0, 0}, {1, 1}, {1, 1}, {0, 0}}); });
+  const weft::Tensor a = weft::parameter(weft::randn({1024, 1024})), b = weft::parameter(weft::randn({1024, 1024}));
+  report_both("transpose_last_16x256x256", 100, {a}, [&] { return transpose(reshape(a, {16, 256, 256})); });
+  report_both("slice_step2_1024x1024", 100, {a}, [&] { return slice(a, 1, 0, 1024, 2); });
+  report_both("cat_first_1024x1024x2", 100, {a, b}, [&] { return weft::concat({a, b}, 0); });
+  const weft::Tensor index = weft::randint(0, 1024, {1024, 1024});
+  report_both("scatter_add_1024x1024", 20, {a, b}, [&] { return scatter_add(a, 0, index, b); });
+  const weft::Tensor factors = weft::parameter(1.0 + 1e-2 * weft::randn({1024, 1024}));
+  report_both("prod_axis1_1024x1024", 100, {factors}, [&] { return prod(factors, 1); });
+}
+
+// A function as one pass, and as its single operations.
+void fusion() {
+  weft::manual_seed(0);
+  const auto gate = [](auto a, auto b) { return a * sigmoid(b); };
+  const auto mix = [](auto a, auto b) { return a * sigmoid(b) + 0.5 * tanh(a * b); };
+  for (const int n : {10'000, 1'000'000}) {
+    const weft::Tensor a = weft::parameter(weft::randn({n})), b = weft::parameter(weft::randn({n}));
+    const std::string size = std::to_string(n);
+    const int repetitions = n > 100'000 ? 30 : 300;
+    report_both("gate_fused_" + size, repetitions, {a, b}, [&] { return weft::fused(gate)(a, b); });
+    report_both("gate_plain_" + size, repetitions, {a, b}, [&] { return gate(a, b); });
+    report_both("mix_fused_" + size, repetitions, {a, b}, [&] { return weft::fused(mix)(a, b); });
+    report_both("mix_plain_" + size, repetitions, {a, b}, [&] { return mix(a, b); });
+  }
+}
+
 void products() {
   const weft::NoGrad off;
   weft::manual_seed(0);
@@ -135,7 +181,9 @@ int main(int argc, char** argv) {
                   {"sequences", sequences},
                   {"transformer", transformer},
                   {"ew", elementwise},
+                  {"fused", fusion},
                   {"reduce", reductions},
+                  {"movement", movement},
                   {"gemm", products},
                   {"conv", convolutions}});
 }

@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <weft/engine/detail/blocks.hpp>
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/detail/recipe.hpp>
 #include <weft/engine/detail/thread_state.hpp>
@@ -21,15 +22,16 @@ const Shape& shape_of(const Tensor& t) { return t.defined() ? t.impl()->shape : 
 
 // The inputs and the output that have the first input's shape, in most ops all, share its sizes.
 std::size_t sizes_of_inputs(const Tensor* const* inputs, std::size_t count) {
-  std::size_t sizes = 0;
-  for (std::size_t i = 0; i < count; ++i)
-    if (const Shape& shape = shape_of(*inputs[i]); i == 0 || shape != shape_of(*inputs[0]))
-      sizes += static_cast<std::size_t>(shape.rank());
+  if (count == 0) return 0;
+  const Shape& first = shape_of(*inputs[0]);
+  auto sizes = static_cast<std::size_t>(first.rank());
+  for (std::size_t i = 1; i < count; ++i)
+    if (const Shape& shape = shape_of(*inputs[i]); shape != first) sizes += static_cast<std::size_t>(shape.rank());
   return sizes;
 }
 
 // Describes a tensor; its sizes are written at `sizes` and that moved on, unless `same` has them.
-void describe(detail::Meta& meta, const Tensor& t, const detail::Meta* same, std::int64_t*& sizes) {
+inline void describe(detail::Meta& meta, const Tensor& t, const detail::Meta* same, std::int64_t*& sizes) {
   const Shape& shape = shape_of(t);
   if (t.defined()) meta.dtype = t.impl()->dtype;
   meta.rank = static_cast<std::uint8_t>(shape.rank()) & 0xFU;
@@ -37,7 +39,7 @@ void describe(detail::Meta& meta, const Tensor& t, const detail::Meta* same, std
   if (same != nullptr && same->has_shape(shape))
     at = same->sizes();
   else
-    sizes = std::copy(shape.begin(), shape.end(), sizes);
+    for (const std::int64_t size : shape) *sizes++ = size;
   meta.sizes_at =
       static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(at) - reinterpret_cast<const std::byte*>(&meta));
 }
@@ -62,7 +64,7 @@ void SavedList::push_back(Saved saved) {
   if (block_ == nullptr || block_->count == block_->capacity) {
     // Three fill a block of one cache line.
     const std::uint32_t capacity = block_ != nullptr ? 2 * block_->capacity + 1 : 3;
-    auto* larger = new (allocate_block(Block::bytes(capacity))) Block{0, capacity};
+    auto* larger = new (take_block(Block::bytes(capacity))) Block{0, capacity};
     for (Saved& item : *this) new (larger->items() + larger->count++) Saved(std::move(item));
     clear();
     block_ = larger;
@@ -74,7 +76,7 @@ void SavedList::clear() noexcept {
   Block* block = std::exchange(block_, nullptr);
   if (block == nullptr) return;
   std::destroy_n(block->items(), block->count);
-  free_block(block, Block::bytes(block->capacity));
+  return_block(block, Block::bytes(block->capacity));
 }
 
 void release(Node* node) noexcept {
@@ -119,9 +121,9 @@ Node::~Node() {
 detail::Ref<Node> Node::make(const detail::OpKind& kind, void* op, const Tensor* const* inputs, std::size_t count) {
   const std::size_t bytes =
       sizeof(Node) + op_bytes(kind) + count * sizeof(detail::Edge) + outputs_bytes(1, sizes_of_inputs(inputs, count));
-  auto* node = new (detail::allocate_block(bytes)) Node(kind);
+  auto* node = new (detail::take_block(bytes)) Node(kind);
   if (kind.size != 0) kind.move(node->op(), op);
-  detail::count_node(1, bytes);
+  detail::count(&detail::LocalPool::nodes, 1, bytes);
   node->block_bytes_ = static_cast<std::uint32_t>(bytes);
   node->input_count_ = static_cast<std::uint32_t>(count);
   node->stamp_ = next.fetch_add(1, std::memory_order_relaxed);
@@ -147,37 +149,45 @@ detail::Ref<Node> Node::make(const detail::OpKind& kind, void* op, const Tensor*
   return detail::Ref<Node>::adopt(node);
 }
 
-void Node::add_outputs(Tensor* outputs, std::size_t count, const Tensor* const* inputs) {
+void Node::describe_outputs(const Tensor* outputs, std::size_t count, const Tensor* const* inputs) {
   using detail::Meta;
   if (count > detail::max_outputs) fail(op_name(), ": got ", count, " outputs, needs at most ", detail::max_outputs);
-  const Meta* same = input_count_ > 0 ? edges() : nullptr;
-  std::int64_t* sizes = reinterpret_cast<std::int64_t*>(outputs_ + 1) + sizes_of_inputs(inputs, input_count_);
-  std::size_t needed = 0;
-  for (std::size_t i = 0; i < count; ++i) needed += static_cast<std::size_t>(outputs[i].rank());
-  const auto* end = reinterpret_cast<std::byte*>(this) + (block_bytes_ + 63) / 64 * 64;  // blocks are whole lines
-  const bool fits = reinterpret_cast<std::byte*>(sizes + needed) <= end;
-  if (count != 1 || !(fits || (same != nullptr && same->has_shape(outputs[0].shape())))) {
-    outputs_ = static_cast<Meta*>(detail::allocate_block(outputs_bytes(count, needed)));
-    sizes = reinterpret_cast<std::int64_t*>(outputs_ + count);
-    same = nullptr;
-  }
   output_count_ = static_cast<std::uint32_t>(count) & detail::max_outputs;
+  const Meta* same = input_count_ > 0 ? edges() : nullptr;
+  std::int64_t* sizes = nullptr;
+  // Mostly there is one, of the first input's shape.
+  if (count != 1 || same == nullptr || !same->has_shape(outputs[0].shape())) [[unlikely]] {
+    sizes = reinterpret_cast<std::int64_t*>(outputs_ + 1) + sizes_of_inputs(inputs, input_count_);
+    std::size_t needed = 0;
+    for (std::size_t i = 0; i < count; ++i) needed += static_cast<std::size_t>(outputs[i].rank());
+    const auto* end = reinterpret_cast<std::byte*>(this) + (block_bytes_ + 63) / 64 * 64;  // blocks are whole lines
+    if (count != 1 || reinterpret_cast<std::byte*>(sizes + needed) > end) {
+      outputs_ = static_cast<Meta*>(detail::take_block(outputs_bytes(count, needed)));
+      sizes = reinterpret_cast<std::int64_t*>(outputs_ + count);
+      same = nullptr;
+    }
+  }
   for (std::size_t i = 0; i < count; ++i) describe(*new (outputs_ + i) Meta, outputs[i], same, sizes);
+}
+
+void Node::add_outputs(detail::Ref<Node> node, Tensor* outputs, std::size_t count, const Tensor* const* inputs) {
+  node->describe_outputs(outputs, count, inputs);
+  Node* const self = node.get();
   for (std::size_t i = 0; i < count; ++i) {
     Tensor& output = outputs[i];
     // What forward passed through keeps its own place on the tape: the output is another handle on the same storage.
     bool foreign = output.requires_grad();
-    for (std::uint32_t k = 0; k < input_count_ && !foreign; ++k) foreign = inputs[k]->impl() == output.impl();
+    for (std::uint32_t k = 0; k < self->input_count_ && !foreign; ++k) foreign = inputs[k]->impl() == output.impl();
     if (foreign) output = output.detach();
     if (!is_floating(output.dtype())) continue;
-    for (detail::Saved& saved : saved_) {
+    for (detail::Saved& saved : self->saved_) {
       if (saved.tensor.impl() != output.impl()) continue;
       saved.tensor = output.detach();  // apart from the handle that will point to this node: no cycle
       saved.output = static_cast<std::int32_t>(i);
     }
     // Whoever else holds it may be a field of the op, which would be a cycle, too.
     if (output.impl()->refs.load(std::memory_order_acquire) > 1) output = output.detach();
-    output.impl()->node = detail::Ref<Node>::share(this).take();
+    output.impl()->node = (i + 1 == count ? std::move(node) : node).take();
     output.impl()->output_index = static_cast<std::uint32_t>(i);
   }
 }
@@ -199,12 +209,12 @@ void Node::destroy(Node* node) noexcept {
   if (node->outputs_ != node->own_output()) {
     std::size_t ranks = 0;
     for (int i = 0; i < node->output_count(); ++i) ranks += node->outputs_[i].rank;
-    detail::free_block(node->outputs_, outputs_bytes(node->output_count_, ranks));
+    detail::return_block(node->outputs_, outputs_bytes(node->output_count_, ranks));
   }
   const std::size_t bytes = node->block_bytes_;
   node->~Node();
-  detail::free_block(node, bytes);
-  detail::count_node(-1, bytes);
+  detail::return_block(node, bytes);
+  detail::count(&detail::LocalPool::nodes, -1, bytes);
 }
 
 detail::NodeExtras& Node::make_extras() {

@@ -125,8 +125,8 @@ class Node {
         saved.version = saved.tensor.impl()->storage->version.load(std::memory_order_relaxed);
       }
   }
-  /// Gives the outputs their places.
-  void add_outputs(Tensor* outputs, std::size_t count, const Tensor* const* inputs);
+  /// Gives the outputs of a node, which keep it from then on, their places.
+  static void add_outputs(detail::Ref<Node> node, Tensor* outputs, std::size_t count, const Tensor* const* inputs);
   /// Frees what was saved: the node cannot be differentiated again.
   void release_saved();
 
@@ -137,6 +137,7 @@ class Node {
   explicit Node(const detail::OpKind& kind);
   ~Node();
   static void destroy(Node* node) noexcept;
+  void describe_outputs(const Tensor* outputs, std::size_t count, const Tensor* const* inputs);
 
   static std::size_t op_bytes(const detail::OpKind& kind) { return (kind.size + 7) / 8 * 8; }
   std::byte* after_op() const {

@@ -1,6 +1,7 @@
 #include <weft/engine/detail/picture.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <weft/engine/scope.hpp>
 
@@ -35,12 +36,29 @@ class Builder {
                                 .shape = to_text(edge.shape()),
                                 .data = computed || seems_data(edge, node)});
     }
-    const std::size_t here = ops_.try_emplace(node, picture.vertices.size()).first->second;
+    const std::size_t here = picture.vertices.size();
     for (std::size_t a = first_arrow; a < picture.arrows.size(); ++a) picture.arrows[a].to = here;
     Vertex vertex{.name = names_.of_node(node), .lines = {node->op_name()}, .module = path_of_scope(node->scope())};
     if (std::string fields = to_text(node->fields()); !fields.empty()) vertex.lines.push_back(std::move(fields));
     vertex.lines.push_back(outputs_text(node));
     picture.vertices.push_back(std::move(vertex));
+    if (node->kind().halves != nullptr) split(node);
+    ops_.try_emplace(node, picture.vertices.size() - 1);
+  }
+
+  // Draws the node that was drawn last as two.
+  void split(const Node* node) {
+    const std::size_t first = picture.vertices.size() - 1;
+    const Edge& last = node->edge(node->input_count() - 1);
+    if (last.target != 0 || last.output != 0) picture.arrows.back().to = first + 1;
+    Vertex& before = picture.vertices.back();
+    Vertex after{.name = std::exchange(before.name, {}),
+                 .lines = {node->kind().halves[1], before.lines.back()},
+                 .module = before.module.substr(0, before.module.rfind('.') + 1)};
+    if (!after.module.empty()) after.module.pop_back();
+    before.lines[0] = node->kind().halves[0];
+    picture.arrows.push_back({.from = first, .to = first + 1, .shape = to_text(node->output(0).shape())});
+    picture.vertices.push_back(std::move(after));
   }
 
   // Edges to the same leaf or constant begin at one vertex.

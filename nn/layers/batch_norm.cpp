@@ -4,7 +4,8 @@
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/inputs.hpp>
 #include <weft/nn/detail/module_access.hpp>
-#include <weft/ops/normalization.hpp>
+#include <weft/ops/activation.hpp>
+#include <weft/ops/arithmetic.hpp>
 
 namespace weft::nn {
 
@@ -15,14 +16,28 @@ BatchNorm::BatchNorm(std::int64_t channels, BatchNormOptions o)
       running_var{this, "running_var", ones({channels})},
       options(o) {}
 
+BatchNormStatistics BatchNorm::statistics() const {
+  return {.running_mean = running_mean,
+          .running_var = running_var,
+          .training = is_training(),
+          .momentum = options.momentum,
+          .eps = options.eps};
+}
+
 Tensor BatchNorm::forward(const Tensor& x) {
   detail::check_input("BatchNorm", x, 0, weight.size());
-  return batch_norm(x, weight, bias,
-                    {.running_mean = running_mean,
-                     .running_var = running_var,
-                     .training = is_training(),
-                     .momentum = options.momentum,
-                     .eps = options.eps});
+  return batch_norm(x, weight, bias, statistics());
+}
+
+Tensor BatchNorm::relu(const Tensor& x, const Tensor& shortcut) {
+  if (is_hooked()) {
+    const Tensor y = (*this)(x);
+    return weft::relu(shortcut.defined() ? y + shortcut : y);
+  }
+  return inside([&] {
+    detail::check_input("BatchNorm", x, 0, weight.size());
+    return batch_norm_relu(x, weight, bias, statistics(), shortcut);
+  });
 }
 
 }  // namespace weft::nn

@@ -1,6 +1,7 @@
 #pragma once
 // Batch normalisation as a module.
 #include <weft/nn/module.hpp>
+#include <weft/ops/normalization.hpp>
 
 namespace weft::nn {
 
@@ -16,10 +17,16 @@ class BatchNorm : public Module {
   using Options = BatchNormOptions;
   explicit BatchNorm(std::int64_t channels, BatchNormOptions options = {});
   Tensor forward(const Tensor& x) override;
+  /// weft::relu((*this)(x) + shortcut), or without a shortcut weft::relu((*this)(x)): the same bits in one pass
+  /// (batch_norm_relu). Where forward hooks look at what the norm gives, it is made as it is written here.
+  Tensor relu(const Tensor& x, const Tensor& shortcut = {});
 
   Param weight, bias;
   Buffer running_mean, running_var;
   BatchNormOptions options;
+
+ private:
+  BatchNormStatistics statistics() const;
 };
 
 }  // namespace weft::nn

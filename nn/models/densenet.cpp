@@ -1,6 +1,5 @@
 #include <weft/nn/models/densenet.hpp>
 
-#include <weft/nn/layers/activation.hpp>
 #include <weft/nn/layers/batch_norm.hpp>
 #include <weft/nn/layers/linear.hpp>
 #include <weft/nn/layers/pool.hpp>
@@ -11,22 +10,24 @@
 namespace weft::nn {
 namespace {
 
-// Modules one after another, by names of their own.
+// Modules one after another, by names of their own; a ReLU follows each batch norm.
 struct Chain : Module {
   std::vector<Child<Module>> modules;
 
   void append(const std::string& name, ModulePtr module) { modules.emplace_back(this, name, std::move(module)); }
 
-  // Batch norm, ReLU and a convolution; the number, if any, ends their names.
+  // Batch norm and a convolution; the number, if any, ends their names.
   void append_conv(const std::string& number, std::int64_t in, std::int64_t out, std::int64_t kernel) {
     append("norm" + number, make<BatchNorm>(in));
-    append("relu" + number, make<ReLU>());
     append("conv" + number, make<Conv2d>(in, out, beside_norm(kernel)));
   }
 
   Tensor forward(const Tensor& x) override {
     Tensor y = x;
-    for (const auto& module : modules) y = module(y);
+    for (const auto& module : modules) {
+      auto* const norm = dynamic_cast<BatchNorm*>(&*module);
+      y = norm != nullptr ? norm->relu(y) : module(y);
+    }
     return y;
   }
 };
@@ -78,7 +79,6 @@ struct DenseNet : Module {
                      make<Conv2d>(form.in_channels, channels, form.large_images ? beside_norm(7, 2) : beside_norm(3)));
     if (form.large_images) {
       features->append("norm0", make<BatchNorm>(channels));
-      features->append("relu0", make<ReLU>());
       features->append("pool0", make<MaxPool2d>(PoolOptions{.kernel = 3, .stride = 2, .padding = 1}));
     }
     for (std::size_t i = 1; i <= form.layers.size(); ++i) {
@@ -93,7 +93,6 @@ struct DenseNet : Module {
     }
     const std::string last = std::to_string(form.layers.size() + 1);
     features->append("norm" + last, make<BatchNorm>(channels));
-    features->append("relu" + last, make<ReLU>());
     return channels;
   }
 

@@ -56,8 +56,8 @@ struct Bottleneck : Module {
         shortcut{this, "downsample", downsample(in, out, stride)} {}
 
   Tensor forward(const Tensor& x) override {
-    const Tensor h = relu(bn2(conv2(relu(bn1(conv1(x))))));
-    return relu(bn3(conv3(h)) + shortcut(x));
+    const Tensor h = bn2->relu(conv2(bn1->relu(conv1(x))));
+    return bn3->relu(conv3(h), shortcut(x));
   }
 };
 
@@ -92,7 +92,7 @@ struct ImageNetResNet : Module {
   }
 
   Tensor forward(const Tensor& x) override {
-    const Tensor h = max_pool2d(relu(bn1(conv1(x))), {.kernel = 3, .stride = 2, .padding = 1});
+    const Tensor h = max_pool2d(bn1->relu(conv1(x)), {.kernel = 3, .stride = 2, .padding = 1});
     return fc(global_avg_pool(layer4(layer3(layer2(layer1(h))))));
   }
 };

@@ -40,8 +40,8 @@ struct PreActivationBlock : Module {
         identity(dynamic_cast<const Identity*>(&*shortcut) != nullptr) {}
 
   Tensor forward(const Tensor& x) override {
-    const Tensor active = relu(bn1(x));
-    return conv2(relu(bn2(conv1(active)))) + shortcut(identity ? x : active);
+    const Tensor active = bn1->relu(x);
+    return conv2(bn2->relu(conv1(active))) + shortcut(identity ? x : active);
   }
 };
 
@@ -76,9 +76,9 @@ struct CifarNet : Module {
 
   Tensor forward(const Tensor& x) override {
     Tensor h = conv(x);
-    if (!pre_activation) h = relu(bn(h));
+    if (!pre_activation) h = bn->relu(h);
     h = stage3(stage2(stage1(h)));
-    if (pre_activation) h = relu(bn(h));
+    if (pre_activation) h = bn->relu(h);
     return output(global_avg_pool(h));
   }
 };

@@ -20,6 +20,7 @@
 //   static constexpr bool gives_mask = true;        so is the value, and there is no gradient
 #include <weft/engine/op.hpp>
 #include <weft/ops/detail/program.hpp>
+#include <weft/ops/kernels/elementwise/cost.hpp>
 #include <weft/ops/kernels/elementwise/map.hpp>
 #include <weft/ops/kernels/elementwise/number.hpp>
 
@@ -181,15 +182,17 @@ struct Elementwise : Op<Elementwise<F>> {
     static_assert(sizeof...(In) == n);
     const std::array<const Tensor*, n> operands{&in...};
     const DType dtype = checked_dtype(operands);
-    Shape shape = operands[0]->shape();
+    const Shape* shape = &operands[0]->shape();
+    Shape common;
     for (const Tensor* t : operands)
-      if (t->shape() != shape) shape = broadcast_shapes(name, shape, t->shape());
-    Tensor out = make_tensor(name, shape, gives_mask<F> ? u8 : dtype);
+      if (t->shape() != *shape) shape = &(common = broadcast_shapes(name, *shape, t->shape()));
+    Tensor out = make_tensor(name, *shape, gives_mask<F> ? u8 : dtype);
     run_formula<Masks{masks_of<F>(), gives_mask<F>}, takes_integers<F>, n == 1>(
         [f = formula](auto... v) { return f.value(v...); }, out, operands, dtype);
     if constexpr (!gives_mask<F>) {
+      const auto& reads = reads_of<F>();
       for (int i = 0; i < n; ++i)
-        if (ctx.needs(i)) kept |= reads_of<F>()[static_cast<std::size_t>(i)].bits;
+        if (ctx.needs(i)) kept |= reads[static_cast<std::size_t>(i)].bits;
       for (int k = 0; k < n; ++k)
         if (kept >> (k + 1) & 1U) ctx.save(*operands[static_cast<std::size_t>(k)]);
       if (kept >> (n + 1) & 1U) ctx.save(out);
@@ -198,11 +201,21 @@ struct Elementwise : Op<Elementwise<F>> {
   }
 
   std::array<Tensor, n> backward(Context& ctx, const Tensor& g) const requires(!gives_mask<F>) {
-    std::array<Tensor, n + 2> values{g};
-    for (int k = 1, at = 0; k <= n + 1; ++k)
-      if (kept >> k & 1U) values[static_cast<std::size_t>(k)] = ctx.saved(at++);
+    // In the place of what is not read the gradient, which no loop then loads.
+    std::array<const Tensor*, n + 2> values;
+    values.fill(&g);
+    std::array<Tensor, n + 1> saved;
+    for (std::size_t k = 0, at = 0; k <= n; ++k) {
+      if ((kept >> (k + 1) & 1U) == 0) continue;
+      saved[k] = ctx.saved(static_cast<int>(at++));
+      values[k + 1] = &saved[k];
+    }
+    int last = 0;  // of the gradients that are wanted
+    for (int i = 1; i < n; ++i)
+      if (ctx.needs(i)) last = i;
     std::array<Tensor, n> gradients;
-    with_indices<n>([&](auto... i) { ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values)) : void()), ...); });
+    with_indices<n>(
+        [&](auto... i) { ((ctx.needs(i) ? void(gradients[i] = gradient<i()>(values, i == last)) : void()), ...); });
     return gradients;
   }
 
@@ -226,17 +239,16 @@ struct Elementwise : Op<Elementwise<F>> {
   }
 
   template <int I>
-  Tensor gradient(const std::array<Tensor, n + 2>& values) const {
-    const Tensor& g = values[0];
+  Tensor gradient(const std::array<const Tensor*, n + 2>& values, bool is_last) const {
+    const Tensor& g = *values[0];
     return with_indices<n + 2>([&](auto... k) -> Tensor {
-      if constexpr (has_derivative<I, F, decltype(values[static_cast<std::size_t>(k)])...>) {
+      if constexpr (has_derivative<I, F, decltype(*values[static_cast<std::size_t>(k)])...>) {
         if (reads_of<F>()[I].untouched) return g;
-        if (grad_enabled()) return derivative<I>(formula, values[k]...);
-        Tensor out = make_tensor(name, g.shape(), g.dtype());
-        // In the place of what is not read the gradient, which no loop then loads.
-        const std::array<const Tensor*, n + 2> in{values[k].defined() ? &values[k] : &g...};
+        if (grad_enabled()) return derivative<I>(formula, *values[k]...);
+        // The last may take the place of g, unless g was handed on.
+        Tensor out = is_last ? in_place_of(name, g) : make_tensor(name, g.shape(), g.dtype());
         run_formula<Masks{masks_of<F>() << 1U}, false, n == 1>(
-            [f = formula](auto... v) { return derivative<I>(f, v...); }, out, in, g.dtype());
+            [f = formula](auto... v) { return derivative<I>(f, v...); }, out, values, g.dtype());
         return out;
       } else {
         return {};
@@ -264,18 +276,11 @@ class StepOf final : public StepFormula {
 
   explicit StepOf(const F& formula) : f_(formula) {}
 
-  void run(const float* const* in, float* out) const override { run_block(in, out); }
-  void run(const double* const* in, double* out) const override { run_block(in, out); }
+  void run(const StepOperand<float>* in, float* out, std::int64_t size) const override { run_lines(in, out, size); }
+  void run(const StepOperand<double>* in, double* out, std::int64_t size) const override { run_lines(in, out, size); }
 
-  Tensor run(std::span<const Tensor> in, DType dtype) const override {
-    return with_indices<n>([&](auto... k) {
-      const auto operand = [&](int at) {
-        const Tensor& t = in[static_cast<std::size_t>(at)];
-        return (masks_of<F>() >> at & 1U) != 0 ? as_mask(t) : t;
-      };
-      const Tensor out = detail::apply(f_, operand(k)...);
-      return gives_mask<F> ? out.to(dtype) : out;
-    });
+  double cost() const override {
+    return with_indices<n>([&](auto... k) { return f_.value(Cost(0.0 * k)...).additions; });
   }
 
   bool has_gradient(int k) const override {
@@ -308,22 +313,30 @@ class StepOf final : public StepFormula {
   }
 
   template <class T>
-  void run_block(const T* const* in, T* out) const {
+  void run_lines(const StepOperand<T>* in, T* out, std::int64_t size) const {
+    with_indices<n>([&](auto... k) { map_lines(f_, size, out, std::index_sequence<k()...>{}, in[k]...); });
+  }
+
+  // All by value: see map.hpp.
+  template <class T, std::size_t... K, class... In>
+  static void map_lines(F f, std::int64_t size, T* out, std::index_sequence<K...>, In... in) {
     using R = Register<T>;
-    const F f = f_;
-    for (std::int64_t at = 0; at < program_block; at += lanes<T>) {
-      const auto operand = [&](auto k) {
-        const R x(xsimd::load_unaligned(in[k()] + at));
-        if constexpr ((masks_of<F>() >> k() & 1U) != 0)
-          return !equal(x, R(0.0));
-        else
-          return x;
-      };
-      const auto y = with_indices<n>([&](auto... k) { return f.value(operand(k)...); });
-      if constexpr (gives_mask<F>)
-        where(y, R(1.0), R(0.0)).v.store_unaligned(out + at);
+    const auto operand = [](auto k, const T* from) {
+      const R x(xsimd::load_unaligned(from));
+      if constexpr ((masks_of<F>() >> k() & 1U) != 0)
+        return !equal(x, R(0.0));
       else
-        y.v.store_unaligned(out + at);
+        return x;
+    };
+    for (std::int64_t at = 0; at < size; at += line<T>) {
+#pragma GCC unroll 4
+      for (std::int64_t i = 0; i < line<T>; i += lanes<T>) {
+        const auto y = f.value(operand(std::integral_constant<std::size_t, K>{}, in.from + (at & in.goes_on) + i)...);
+        if constexpr (gives_mask<F>)
+          where(y, R(1.0), R(0.0)).v.store_unaligned(out + at + i);
+        else
+          y.v.store_unaligned(out + at + i);
+      }
     }
   }
 

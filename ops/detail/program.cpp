@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include <weft/ops/compare.hpp>
+#include <weft/engine/error.hpp>
 
 namespace weft::detail {
 
@@ -32,8 +32,48 @@ std::size_t Program::place_of(const Expr& value) {
 
 Expr Program::apply(std::shared_ptr<const StepFormula> formula, std::span<const Expr> operands) {
   Step step{.formula = std::move(formula), .operand_count = static_cast<int>(operands.size())};
-  for (std::size_t k = 0; k < operands.size(); ++k) step.operands[k] = place_of(operands[k]);
-  return {*this, add(step)};
+  bool known = true;
+  for (std::size_t k = 0; k < operands.size(); ++k) {
+    step.operands[k] = place_of(operands[k]);
+    known &= steps_[step.operands[k]].is_constant();
+  }
+  if (!known) return {*this, add(step)};
+  double numbers[max_operands + 1][line<double>];
+  StepOperand<double> in[max_operands];
+  for (std::size_t k = 0; k < operands.size(); ++k) {
+    std::fill_n(numbers[k], line<double>, steps_[step.operands[k]].constant);
+    in[k] = {numbers[k], 0};
+  }
+  step.formula->run(in, numbers[max_operands], line<double>);
+  return {*this, place_of(numbers[max_operands][0])};
+}
+
+std::vector<bool> Program::needed() const {
+  std::vector<bool> needed(steps_.size());
+  for (const std::size_t r : results) needed[r] = true;
+  for (std::size_t s = steps_.size(); s-- > 0;)
+    for (int k = 0; needed[s] && k < steps_[s].operand_count; ++k) needed[steps_[s].operand(k)] = true;
+  return needed;
+}
+
+Program Program::pruned(std::vector<int>& inputs) const {
+  const std::vector<bool> needed = this->needed();
+  inputs.clear();
+  std::vector<std::size_t> place(steps_.size());
+  Program kept;
+  for (std::size_t s = 0; s < steps_.size(); ++s) {
+    if (!needed[s]) continue;
+    Step step = steps_[s];
+    for (std::size_t k = 0; k < static_cast<std::size_t>(step.operand_count); ++k)
+      step.operands[k] = place[step.operands[k]];
+    if (step.input >= 0) {
+      inputs.push_back(step.input);
+      step.input = static_cast<int>(inputs.size()) - 1;
+    }
+    place[s] = kept.add(step);
+  }
+  for (const std::size_t r : results) kept.results.push_back(place[r]);
+  return kept;
 }
 
 unsigned Program::inputs_behind(const Expr& value, int count) const {
@@ -60,7 +100,5 @@ Expr zeros_like(const Expr& value) {
   Program& program = program_of(std::array{value});
   return {program, program.place_of(0.0)};
 }
-
-Tensor as_mask(const Tensor& numbers) { return not_equal(numbers, 0.0); }
 
 }  // namespace weft::detail

@@ -14,12 +14,22 @@ struct Block : nn::Module {
   nn::Child<nn::BatchNorm> norm1{this, "norm1", 16}, norm2{this, "norm2", 16};
   nn::Child<nn::Conv2d> conv1{this, "conv1", 16, 16, nn::Conv2dOptions{.padding = 1}},
       conv2{this, "conv2", 16, 16, nn::Conv2dOptions{.padding = 1}};
-  Tensor forward(const Tensor& x) override { return conv2(relu(norm2(conv1(relu(norm1(x)))))) + x; }
+  bool in_one_pass = false;
+  Tensor forward(const Tensor& x) override {
+    if (in_one_pass) return conv2(norm2->relu(conv1(norm1->relu(x)))) + x;
+    return conv2(relu(norm2(conv1(relu(norm1(x)))))) + x;
+  }
 };
 
-nn::ModulePtr make_net() {
+nn::ModulePtr make_net(bool in_one_pass = false) {
   manual_seed(1);
-  return nn::make<nn::Sequential>(nn::make<Block>(), nn::make<Block>(), nn::make<Block>());
+  const auto net = std::make_shared<nn::Sequential>();
+  for (int i = 0; i < 3; ++i) {
+    const auto block = std::make_shared<Block>();
+    block->in_one_pass = in_one_pass;
+    net->append(block);
+  }
+  return net;
 }
 
 Tensor loss_of(nn::Module& net, const Tensor& x, bool cheap) {
@@ -45,8 +55,8 @@ Tensors gradients_of(nn::Module& net) {
 TEST_CASE("gradients have the same bits, and half of the memory is kept") {
   manual_seed(2);
   const Tensor x = randn({4, 16, 16, 16});
-  for (const bool training : {true, false}) {
-    const nn::ModulePtr plain = make_net(), cheap = make_net();
+  for (const auto& [training, in_one_pass] : {std::pair(true, false), {false, false}, {true, true}, {false, true}}) {
+    const nn::ModulePtr plain = make_net(), cheap = make_net(in_one_pass);
     plain->train(training);
     cheap->train(training);
     const Tensor loss = loss_of(*plain, x, false), again = loss_of(*cheap, x, true);
@@ -64,8 +74,8 @@ TEST_CASE("gradients have the same bits, and half of the memory is kept") {
 TEST_CASE("gradients of gradients go through what is made again") {
   manual_seed(3);
   const Tensor x0 = randn({2, 8, 8, 16}, f64);
-  const auto second = [&](bool cheap) {
-    const nn::ModulePtr net = make_net();
+  const auto second = [&](bool cheap, bool in_one_pass = false) {
+    const nn::ModulePtr net = make_net(in_one_pass);
     net->to(f64);
     Tensors leaves = net->parameters();
     leaves.push_back(parameter(x0));
@@ -75,6 +85,7 @@ TEST_CASE("gradients of gradients go through what is made again") {
     return grad(norm, leaves);
   };
   check_same(second(false), second(true));
+  check_same(second(false, true), second(true, true));
 }
 
 TEST_CASE("only gradients that are wanted make values again, and only once") {

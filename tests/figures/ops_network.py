@@ -77,6 +77,10 @@ ROWS["layer_norm (plain)"] = lambda x: F.layer_norm(x, x.shape[-1:])
 ROWS["batch_norm"] = channels_first(lambda x, scale, shift: F.batch_norm(x, None, None, scale, shift, training=True))
 ROWS["batch_norm (running)"] = channels_first(lambda x, scale, shift: F.batch_norm(
     x, torch.full_like(scale, 0.3), torch.full_like(scale, 2.0), scale, shift))
+ROWS["batch_norm_relu"] = channels_first(
+    lambda x, scale, shift: F.relu(F.batch_norm(x, None, None, scale, shift, training=True)))
+ROWS["batch_norm_relu (with a shortcut)"] = lambda x, scale, shift, beside: F.relu(channels_first(
+    lambda x, scale, shift: F.batch_norm(x, None, None, scale, shift, training=True))(x, scale, shift) + beside)
 ROWS["group_norm"] = channels_first(lambda x, scale, shift: F.group_norm(x, 2, scale, shift))
 ROWS["group_norm (one group, plain)"] = channels_first(lambda x: F.group_norm(x, 1))
 ROWS["group_norm (channel by channel)"] = channels_first(

@@ -63,6 +63,8 @@ TEST_CASE("fast convolutions are what exact ones are, but for some rounding") {
   cases.push_back({40, 8, 8, 64, 64, 1});    // several blocks of tiles, and of tiles in a sum
   cases.push_back({1, 32, 32, 16, 200, 1});  // many columns of vectors
   cases.push_back({3, 20, 20, 200, 8, 1});
+  cases.push_back({13, 20, 18, 96, 90, 1});  // more weights than a cache holds, in several blocks of tiles
+  cases.push_back({4, 15, 14, 300, 70, 1});  // and inputs in several parts
   for (const Case& c : cases) {
     CAPTURE(c.h);
     CAPTURE(c.w);
@@ -118,7 +120,7 @@ TEST_CASE("gradients of gradients go through fast convolutions") {
 TEST_CASE("fast convolutions have the same bits on any number of threads") {
   manual_seed(4);
   const int threads = num_threads();
-  for (const Case& c : {Case{33, 16, 16, 32, 32, 1}, Case{5, 29, 31, 24, 40, 1}}) {
+  for (const Case& c : {Case{33, 16, 16, 32, 32, 1}, Case{5, 29, 31, 24, 40, 1}, Case{6, 15, 17, 150, 90, 1}}) {
     const Tensor x = randn({c.n, c.h, c.w, c.in}), w = randn({3, 3, c.in, c.out}), g = randn({c.n, c.h, c.w, c.out});
     set_num_threads(1);
     const Tensors one = passes(c, f32, x, w, g);

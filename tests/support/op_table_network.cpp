@@ -210,6 +210,47 @@ void add_norm_rows(std::vector<OpRow>& rows) {
                     });
                   })});
 
+  const auto cut = [](Array y) {
+    for (double& v : y) v = std::max(v, 0.0);
+    return y;
+  };
+  const auto over_batch = [](const Arrays& in) {
+    Axes axes;
+    for (int k = 0; k + 1 < shape_of(in[0]).rank(); ++k) axes.append(k);
+    return normalised(in, axes);
+  };
+  const auto beside = [=](const Shape& x) {
+    Inputs inputs = affine(x);
+    inputs.push_back({x});
+    return inputs;
+  };
+  // Of so many values some lie so near relu's corner that differences reach across it.
+  const std::string of_the_plain = "tests/ops/batch_norm.cpp compares large ones with the plain code, bit for bit";
+  rows.push_back({.name = "batch_norm_relu",
+                  .function = one([](In in) { return batch_norm_relu(in[0], in[1], in[2], {.training = true}); }),
+                  .cases = {affine({5, 3}), affine({2, 2, 3, 4}), affine({7, 1})},
+                  .reference = naive([=](const Arrays& in) { return cut(over_batch(in)); }),
+                  .f32_tolerance = 1e-3,
+                  .no_empty = "a batch of nothing has no mean",
+                  .no_single = "a batch of one has no variance",
+                  .no_large = of_the_plain,
+                  .sized = images});
+  rows.push_back(
+      {.name = "batch_norm_relu",
+       .variant = "with a shortcut",
+       .function = one([](In in) { return batch_norm_relu(in[0], in[1], in[2], {.training = true}, in[3]); }),
+       .cases = {beside({5, 3}), beside({2, 2, 3, 4}), beside({7, 1})},
+       .reference = naive([=](const Arrays& in) {
+         return cut(Array(over_batch({in[0], in[1], in[2]}) + in[3]));
+       }),
+       .f32_tolerance = 1e-3,
+       .no_empty = "a batch of nothing has no mean",
+       .no_single = "a batch of one has no variance",
+       .no_large = of_the_plain,
+       .sized = [=](std::int64_t n) {
+         return beside({std::max<std::int64_t>(2, n / 64), 64});
+       }});
+
   rows.push_back({.name = "group_norm",
                   .function = one([](In in) { return group_norm(in[0], 2, in[1], in[2]); }),
                   .cases = {affine({2, 3, 4}), affine({2, 2, 2, 6}), affine({3, 8}), affine({0, 2, 4})},

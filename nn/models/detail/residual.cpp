@@ -1,8 +1,6 @@
 #include <weft/nn/models/detail/residual.hpp>
 
 #include <weft/nn/models/detail/convolutions.hpp>
-#include <weft/ops/activation.hpp>
-#include <weft/ops/arithmetic.hpp>
 
 namespace weft::nn {
 
@@ -12,13 +10,13 @@ PlainBlock::PlainBlock(std::int64_t in, std::int64_t out, std::int64_t stride)
       conv2{this, "conv2", out, out, beside_norm(3)},
       bn2{this, "bn2", out} {}
 
-Tensor PlainBlock::branch(const Tensor& x) { return bn2(conv2(relu(bn1(conv1(x))))); }
+Tensor PlainBlock::convolved(const Tensor& x) { return conv2(bn1->relu(conv1(x))); }
 
-Tensor PlainBlock::forward(const Tensor& x) { return relu(branch(x)); }
+Tensor PlainBlock::forward(const Tensor& x) { return bn2->relu(convolved(x)); }
 
 ResidualBlock::ResidualBlock(std::int64_t in, std::int64_t out, std::int64_t stride, std::string name, ModulePtr beside)
     : PlainBlock(in, out, stride), shortcut{this, std::move(name), std::move(beside)} {}
 
-Tensor ResidualBlock::forward(const Tensor& x) { return relu(branch(x) + shortcut(x)); }
+Tensor ResidualBlock::forward(const Tensor& x) { return bn2->relu(convolved(x), shortcut(x)); }
 
 }  // namespace weft::nn

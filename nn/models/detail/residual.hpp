@@ -15,8 +15,8 @@ struct PlainBlock : Module {
   Child<BatchNorm> bn2;
 
   PlainBlock(std::int64_t in, std::int64_t out, std::int64_t stride);
-  /// Without the last ReLU.
-  Tensor branch(const Tensor& x);
+  /// Before the second batch norm.
+  Tensor convolved(const Tensor& x);
   Tensor forward(const Tensor& x) override;
 };
 

@@ -103,7 +103,12 @@ struct Hardswish {
 struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr double density = std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2;  // of a normal variable at 0
-  static constexpr auto distribution(auto x) { return 0.5 * (1.0 + erf(x * (std::numbers::sqrt2 / 2))); }
+  static constexpr auto distribution(auto x) {
+    if constexpr (requires { normal_distribution(x); })  // on registers
+      return normal_distribution(x);
+    else
+      return 0.5 * (1.0 + erf(x * (std::numbers::sqrt2 / 2)));
+  }
   static auto value(auto x) { return x * distribution(x); }
   static constexpr auto d0(auto g, auto x, auto) { return g * (distribution(x) + x * density * exp(-0.5 * (x * x))); }
 };

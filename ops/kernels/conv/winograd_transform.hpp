@@ -96,32 +96,33 @@ template <class V>
           plus_times(plus_times(u[5], square_a, even_a), square_b, even_b)};
 }
 
-/// A function from lines of `from` values to lines of `to` along both axes of a square: load(row, column) gives what it
-/// is of, store(row, column, value) takes the result. The loops must be unrolled, or the values do not become
-/// registers.
+/// A function from a line of `from` values to one of `to`: load(k) gives what it is of, store(k, value) takes the
+/// result. The loops must be unrolled, or the values do not become registers.
+template <std::size_t from, std::size_t to, class V, class Load, class F, class Store>
+[[gnu::always_inline]] inline void along(const Load& load, const F& f, const Store& store) {
+  std::array<V, from> line;
+#pragma GCC unroll 6
+  for (std::size_t k = 0; k < from; ++k) line[k] = load(static_cast<std::int64_t>(k));
+  const std::array<V, to> changed = f(line);
+#pragma GCC unroll 6
+  for (std::size_t k = 0; k < to; ++k) store(static_cast<std::int64_t>(k), changed[k]);
+}
+
+/// That along both axes of a square, with load(row, column) and store(row, column, value). What is between lies in
+/// memory: the registers do not hold it, and where the lines are a loop nothing else needs them.
 template <std::size_t from, std::size_t to, class V, class Load, class F, class Store>
 [[gnu::always_inline]] inline void along_both(const Load& load, const F& f, const Store& store) {
-  V half[to][from];
-#pragma GCC unroll 6
-  for (std::size_t column = 0; column < from; ++column) {
-    std::array<V, from> line;
-#pragma GCC unroll 6
-    for (std::size_t row = 0; row < from; ++row)
-      line[row] = load(static_cast<std::int64_t>(row), static_cast<std::int64_t>(column));
-    const std::array<V, to> changed = f(line);
-#pragma GCC unroll 6
-    for (std::size_t row = 0; row < to; ++row) half[row][column] = changed[row];
-  }
-#pragma GCC unroll 6
-  for (std::size_t row = 0; row < to; ++row) {
-    std::array<V, from> line;
-#pragma GCC unroll 6
-    for (std::size_t column = 0; column < from; ++column) line[column] = half[row][column];
-    const std::array<V, to> changed = f(line);
-#pragma GCC unroll 6
-    for (std::size_t column = 0; column < to; ++column)
-      store(static_cast<std::int64_t>(row), static_cast<std::int64_t>(column), changed[column]);
-  }
+  constexpr auto side = static_cast<std::int64_t>(from), lane = static_cast<std::int64_t>(V::size);
+  alignas(64) typename V::value_type half[to * from * V::size];
+#pragma GCC unroll 1
+  for (std::int64_t row = 0; row < side; ++row)
+    along<from, to, V>(
+        [&](std::int64_t column) { return load(row, column); }, f,
+        [&](std::int64_t column, const V& value) { value.store_aligned(half + (column * side + row) * lane); });
+#pragma GCC unroll 1
+  for (std::int64_t column = 0; column < static_cast<std::int64_t>(to); ++column)
+    along<from, to, V>([&](std::int64_t row) { return V::load_aligned(half + (column * side + row) * lane); }, f,
+                       [&](std::int64_t row, const V& value) { store(row, column, value); });
 }
 
 }  // namespace weft::detail

@@ -137,7 +137,8 @@ void map_flat(const F& f, std::int64_t n, T* out, const In*... in) {
   constexpr std::int64_t w = std::is_floating_point_v<T> ? lanes<T> : 1;
   parallel_for((n + w - 1) / w, grain_for(w), [&](std::int64_t begin, std::int64_t end) {
     if constexpr (std::is_floating_point_v<T>)
-      if (is_streamed(n * static_cast<std::int64_t>(sizeof(T) * (sizeof...(In) + 1))))
+      if (is_streamed(n * static_cast<std::int64_t>(sizeof(T) * (sizeof...(In) + 1))) &&
+          !((static_cast<const void*>(in) == out) || ...))  // what is read is in the caches
         return map_streamed(f, begin * w, end * w, out, in...);
     map_part(f, begin * w, end * w, out, in...);
   });

@@ -3,6 +3,7 @@
 #include <weft/ops/kernels/linalg/blas_threads.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
 #include <weft/ops/kernels/linalg/packed.hpp>
+#include <weft/ops/kernels/linalg/unpacked.hpp>
 
 #include <xtensor-blas/xblas.hpp>
 
@@ -67,6 +68,10 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
     if (beta != T(0) && beta != T(1)) scale(m, n, beta, c, ldc);
     return tiled_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta != T(0), c, ldc);
   }
+  if (is_unpacked<T>(trans_b, m, n, k)) {
+    if (beta != T(0) && beta != T(1)) scale(m, n, beta, c, ldc);
+    return multiply_unpacked(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta != T(0), c, ldc);
+  }
   const BlasThreads one_thread(0, shared_product);
   cxxblas::gemm<int>(cxxblas::RowMajor, trans_a ? cxxblas::Trans : cxxblas::NoTrans,
                      trans_b ? cxxblas::Trans : cxxblas::NoTrans, static_cast<int>(m), static_cast<int>(n),
@@ -77,6 +82,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
 template <class T>
 void gemm_plus_row(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, const T* row, T* c) {
   if (is_tiled(m, n, k)) return tiled_gemm(false, false, m, n, k, a, k, b, n, false, c, n, row);
+  if (is_unpacked<T>(false, m, n, k)) return multiply_unpacked(false, false, m, n, k, a, k, b, n, false, c, n, row);
   for (std::int64_t r = 0; r < m; ++r) std::copy_n(row, n, c + r * n);
   gemm(false, false, m, n, k, a, k, b, n, T(1), c, n);
 }

@@ -110,73 +110,11 @@ void column_moments(const T* x, T* mean, T* variance, std::int64_t rows, std::in
   }
 }
 
-template <class T>
-void batch_norm(const T* x, const T* mean, const T* variance, const T* weight, const T* bias, double eps, T* y,
-                std::int64_t rows, std::int64_t channels) {
-  const std::int64_t repeat = column_repeat<T>(rows, channels);
-  const ColumnValues<T> about(channels, repeat, [=](std::int64_t c) { return mean[c]; });
-  const ColumnValues<T> scale(channels, repeat, [=](std::int64_t c) {
-    return (weight == nullptr ? 1.0 : static_cast<double>(weight[c])) /
-           std::sqrt(static_cast<double>(variance[c]) + eps);
-  });
-  const ColumnValues<T> shift(channels, repeat, [=](std::int64_t c) { return bias == nullptr ? T{0} : bias[c]; });
-  const T *m = about, *s = scale, *b = shift;
-  map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
-    v.store(y + row, xsimd::fma(v.load(x + row) - v.load(m), v.load(s), v.load(b)));
-  });
-}
-
-// The sums over the columns, then dx = dy * scale - even - (x - mean) * slope. In evaluation, even and slope are 0, as
-// mean and variance do not depend on x.
-template <class T>
-void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* variance, const T* weight, double eps,
-                         bool training, T* dx, T* dweight, T* dbias, std::int64_t rows, std::int64_t channels) {
-  const std::int64_t repeat = column_repeat<T>(rows, channels);
-  const ColumnValues<T> about(channels, repeat, [=](std::int64_t c) { return mean[c]; });
-  const T* m = about;
-  const auto rstd = [=](std::int64_t c) { return 1 / std::sqrt(static_cast<double>(variance[c]) + eps); };
-  std::vector<double> sums(static_cast<std::size_t>(2 * channels));
-  double *sum = sums.data(), *dot = sum + channels;
-  if ((training && dx != nullptr) || dweight != nullptr || dbias != nullptr) {
-    sum_columns<T, 2>(rows, channels, repeat, {sum, dot}, [=](auto v, std::int64_t row, std::int64_t column) {
-      const Vector<T> d = v.load(dy + row);
-      return Vectors<T, 2>{d, d * (v.load(x + row) - v.load(m + column))};
-    });
-  }
-  for (std::int64_t c = 0; c < channels; ++c) {
-    if (dweight != nullptr) dweight[c] = static_cast<T>(dot[c] * rstd(c));
-    if (dbias != nullptr) dbias[c] = static_cast<T>(sum[c]);
-  }
-  if (dx == nullptr) return;
-  const auto n = static_cast<double>(rows);
-  const auto factor = [=](std::int64_t c) {
-    return (weight == nullptr ? 1.0 : static_cast<double>(weight[c])) * rstd(c);
-  };
-  const ColumnValues<T> scale(channels, repeat, factor);
-  const T* s = scale;
-  if (training) {
-    const ColumnValues<T> even(channels, repeat, [=](std::int64_t c) { return factor(c) * sum[c] / n; });
-    const ColumnValues<T> slope(channels, repeat,
-                                [=](std::int64_t c) { return factor(c) * rstd(c) * rstd(c) * dot[c] / n; });
-    const T *e = even, *k = slope;
-    map_columns<T>(rows, channels, repeat, [=](auto v, std::int64_t row) {
-      const Vector<T> d = xsimd::fms(v.load(dy + row), v.load(s), v.load(e));
-      v.store(dx + row, xsimd::fnma(v.load(x + row) - v.load(m), v.load(k), d));
-    });
-  } else {
-    map_columns<T>(rows, channels, repeat,
-                   [=](auto v, std::int64_t row) { v.store(dx + row, v.load(dy + row) * v.load(s)); });
-  }
-}
-
-#define WEFT_INSTANTIATE(T)                                                                                           \
-  template void layer_norm(const T*, const T*, const T*, double, T*, T*, T*, std::int64_t, std::int64_t);             \
-  template void layer_norm_backward(const T*, const T*, const T*, const T*, const T*, T*, T*, T*, std::int64_t,       \
-                                    std::int64_t);                                                                    \
-  template void column_moments(const T*, T*, T*, std::int64_t, std::int64_t);                                         \
-  template void batch_norm(const T*, const T*, const T*, const T*, const T*, double, T*, std::int64_t, std::int64_t); \
-  template void batch_norm_backward(const T*, const T*, const T*, const T*, const T*, double, bool, T*, T*, T*,       \
-                                    std::int64_t, std::int64_t);
+#define WEFT_INSTANTIATE(T)                                                                                     \
+  template void layer_norm(const T*, const T*, const T*, double, T*, T*, T*, std::int64_t, std::int64_t);       \
+  template void layer_norm_backward(const T*, const T*, const T*, const T*, const T*, T*, T*, T*, std::int64_t, \
+                                    std::int64_t);                                                              \
+  template void column_moments(const T*, T*, T*, std::int64_t, std::int64_t);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE

@@ -1,7 +1,7 @@
 #pragma once
-// Normalisation of (rows, width) data: layer norm along each row, batch norm down each column, group norm over groups
-// of columns. T is float or double. weight and bias may be null (1 and 0); so may any gradient that is not wanted.
-// Variances are biased (divided by n).
+// Normalisation of (rows, width) data: layer norm along each row, moments down each column (batch_norm.hpp uses them),
+// group norm over groups of columns. T is float or double. weight and bias may be null (1 and 0); so may any gradient
+// that is not wanted. Variances are biased (divided by n).
 #include <cstdint>
 
 namespace weft::detail {
@@ -21,17 +21,6 @@ void layer_norm_backward(const T* x, const T* dy, const T* weight, const T* mean
 /// Means and biased variances of the columns; any magnitude of mean is safe.
 template <class T>
 void column_moments(const T* x, T* mean, T* variance, std::int64_t rows, std::int64_t channels);
-
-/// y = (x - mean) / sqrt(variance + eps) * weight + bias with the given statistics.
-/// Training is column_moments, then this. Ioffe, Szegedy 2015 (1502.03167).
-template <class T>
-void batch_norm(const T* x, const T* mean, const T* variance, const T* weight, const T* bias, double eps, T* y,
-                std::int64_t rows, std::int64_t channels);
-
-/// Gradients; where mean and variance are x's own (training), through them too.
-template <class T>
-void batch_norm_backward(const T* x, const T* dy, const T* mean, const T* variance, const T* weight, double eps,
-                         bool training, T* dx, T* dweight, T* dbias, std::int64_t rows, std::int64_t channels);
 
 /// The sizes of a group norm: `images` of `pixels` x `channels`; statistics are of an image's channels of one group.
 /// There may be no image; all else is at least 1.

@@ -39,23 +39,31 @@ inline Vector<T> error_function_rest(const Vector<T>& x) {
   return xsimd::select(x < B(T{0}), B(T{2}) - right, right);
 }
 
-/// In f32 to 3.2e-7 of the value: erf(x) = x p(x^2) up to 3.85, with p fitted for the least largest relative error, and
-/// +-1 beyond, which is what it rounds to. In f64 x p(x^2) is for small x, to three units in the last place; xsimd's
-/// loses 67 and makes NaN of the square of large numbers.
+/// erf(x) = x p(u) in f32 up to `end`, with p fitted for the least largest relative error, in powers of
+/// u = 2 (x / end)^2 - 1, which lies in [-1, 1], so that rounding does not add up.
+struct ErfSeries {
+  static constexpr float end = 3.85F;
+  static constexpr float first[] = {3.672848162e-01F, -1.833018642e-01F};
+  static constexpr float rest[] = {1.362119289e-01F, -1.103706975e-01F, 9.081058658e-02F, -7.335086314e-02F,
+                                   5.647152239e-02F, -4.026445084e-02F, 2.809981288e-02F, -2.046418766e-02F,
+                                   1.147739866e-02F, -3.166883653e-03F, 2.304773889e-03F, -3.400455111e-03F,
+                                   1.398830634e-03F};
+
+  static Vector<float> at(const Vector<float>& u) {
+    // The large terms last and one by one: halves would cancel in them.
+    return xsimd::fma(xsimd::fma(polynomial_in_halves(rest, u), u, Vector<float>(first[1])), u,
+                      Vector<float>(first[0]));
+  }
+};
+
+/// In f32 to 3.2e-7 of the value: the series up to its end, and +-1 beyond, which is what it rounds to. In f64 x p(x^2)
+/// is for small x, to three units in the last place; xsimd's loses 67 and makes NaN of the square of large numbers.
 template <class T>
 inline Vector<T> error_function(const Vector<T>& x) {
   using B = Vector<T>;
   if constexpr (sizeof(T) == 4) {
-    static constexpr T end = 3.85F;
-    // In powers of u = 2 (x / end)^2 - 1, which lies in [-1, 1], so that rounding does not add up.
-    static constexpr T first[] = {3.672848162e-01F, -1.833018642e-01F};
-    static constexpr T rest[] = {1.362119289e-01F, -1.103706975e-01F, 9.081058658e-02F, -7.335086314e-02F,
-                                 5.647152239e-02F, -4.026445084e-02F, 2.809981288e-02F, -2.046418766e-02F,
-                                 1.147739866e-02F, -3.166883653e-03F, 2.304773889e-03F, -3.400455111e-03F,
-                                 1.398830634e-03F};
-    const B u = xsimd::fma(x * x, B(2 / (end * end)), B(T{-1}));
-    // The large terms last and one by one: halves would cancel in them.
-    const B p = xsimd::fma(xsimd::fma(polynomial_in_halves(rest, u), u, B(first[1])), u, B(first[0]));
+    constexpr T end = ErfSeries::end;
+    const B p = ErfSeries::at(xsimd::fma(x * x, B(2 / (end * end)), B(T{-1})));
     return xsimd::select(xsimd::abs(x) >= B(end), xsimd::copysign(B(T{1}), x), x * p);
   } else {
     static constexpr T c[] = {1.12837916709551256,     -0.376126389031830562,     0.112837916708889007,
@@ -63,6 +71,22 @@ inline Vector<T> error_function(const Vector<T>& x) {
                               0.000120525327424510243, -0.0000148259384359653411, 1.45258136125088401e-6};
     const B size = xsimd::abs(x), large = (B(T{1}) - error_function_rest(size)) ^ xsimd::bitofsign(x);
     return xsimd::select(size < B(T(0.53)), x * polynomial(c, x * x), large);
+  }
+}
+
+/// (1 + erf(x / sqrt(2))) / 2, the chance of a normal variable below x. In f32 the series once more, without what only
+/// erf's sign and relative error need: to 7e-8, and 0 or 1 where erf is -1 or 1.
+template <class T>
+inline Vector<T> normal_distribution(const Vector<T>& x) {
+  using B = Vector<T>;
+  constexpr double root = 0.70710678118654752;
+  if constexpr (sizeof(T) == 4) {
+    constexpr auto end = static_cast<T>(ErfSeries::end / root);
+    const B low = xsimd::min(B(end), x);  // NaN passes
+    const B p = ErfSeries::at(xsimd::fma(low * low, B(2 / (end * end)), B(T{-1})));
+    return xsimd::select(x <= B(-end), B(T{0}), xsimd::fma(low * B(static_cast<T>(root / 2)), p, B(T(0.5))));
+  } else {
+    return B(T(0.5)) * (B(T{1}) + error_function(x * B(root)));
   }
 }
 

@@ -57,6 +57,7 @@ struct Register {
   friend Register acosh(Register a) { return inverse_hyperbolic_cosine(a.v); }
   friend Register atanh(Register a) { return xsimd::atanh(a.v); }
   friend Register erf(Register a) { return error_function(a.v); }
+  friend Register normal_distribution(Register a) { return detail::normal_distribution(a.v); }
   friend Register erfc(Register a) { return error_function_rest(a.v); }
   friend Register abs(Register a) { return xsimd::abs(a.v); }
   // With the sign put back where the result is 0: without SSE4.1 xsimd loses it.
