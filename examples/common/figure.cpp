@@ -153,7 +153,8 @@ bool draw(const HeatMap& map, const std::string& directory) {
                                     number(-most), number(most))
                       : std::string("set palette defined (0 'white', 1 '#0072B2')\n");
   script.plots += "plot " + script.block(cells) + " using 1:2:3 with image\n";
-  const int width = std::max(560, 260 + 80 * static_cast<int>(map.x_names.size()));
+  const int width =
+      std::max({560, 260 + 80 * static_cast<int>(map.x_names.size()), 40 + 7 * static_cast<int>(map.title.size())});
   return draw_both(script.data, script.plots, 1, width, 200 + 46 * static_cast<int>(map.y_names.size()), directory,
                    map.name);
 }

@@ -19,6 +19,8 @@ struct Counts {
 };
 
 double percent(const Comparison& c) { return 100 * std::expm1(c.difference); }
+// A cell far off would leave no colour to the others.
+double colour(const Comparison& c) { return std::min(percent(c), 100.0); }
 
 std::size_t unreached(const std::vector<double>& steps, int most) {
   return static_cast<std::size_t>(std::count(steps.begin(), steps.end(), static_cast<double>(most)));
@@ -38,10 +40,10 @@ struct Maps {
 Maps empty_maps(const Grid& grid, double noise, std::int64_t hidden, double reach) {
   const std::string setting = fmt::format("noise {:g}, {} hidden units", noise, hidden);
   common::HeatMap map{.name = fmt::format("error_noise{:g}_hidden{}", noise, hidden),
-                      .title = "Test error with a skip layer beside without, " + setting + " (* p < 0.05)",
+                      .title = "Test error of MLP + skip beside MLP: " + setting + " (* p < 0.05)",
                       .x_label = "rows to learn from",
-                      .y_label = "linear share of the signal's variance",
-                      .value_label = "difference (%)",
+                      .y_label = "linear share of the variance",
+                      .value_label = "difference (%), at most 100",
                       .x_names = {},
                       .y_names = {},
                       .values = {},
@@ -51,8 +53,8 @@ Maps empty_maps(const Grid& grid, double noise, std::int64_t hidden, double reac
   for (const double share : grid.shares) map.y_names.push_back(fmt::format("{:g}", share));
   Maps maps{map, map};
   maps.steps.name = fmt::format("steps_noise{:g}_hidden{}", noise, hidden);
-  maps.steps.title = fmt::format("Steps to a training error of {:g} above the noise, {}", reach, setting);
-  maps.steps.value_label = "difference (%), ! not always reached";
+  maps.steps.title =
+      fmt::format("Steps to a training error {:g} above the noise: {} (! not always reached)", reach, setting);
   return maps;
 }
 
@@ -67,11 +69,11 @@ Maps maps_of(const Grid& grid, double noise, std::int64_t hidden, const std::vec
       if (cell.noise != noise || cell.hidden != hidden || cell.share != share) continue;
       const Comparison error = compare(cell.mlp_error, cell.skip_error),
                        steps = compare(cell.mlp_steps, cell.skip_steps);
-      values[0].push_back(percent(error));
+      values[0].push_back(colour(error));
       texts[0].push_back(text_of(error));
       const bool empty = is_empty(cell, most);
       const bool all = unreached(cell.mlp_steps, most) + unreached(cell.skip_steps, most) == 0;
-      values[1].push_back(empty ? std::numeric_limits<double>::quiet_NaN() : percent(steps));
+      values[1].push_back(empty ? std::numeric_limits<double>::quiet_NaN() : colour(steps));
       texts[1].push_back(empty ? "neither" : text_of(steps) + (all ? "" : "!"));
     }
     maps.error.values.push_back(values[0]), maps.error.text.push_back(texts[0]);
@@ -105,7 +107,7 @@ std::string shares_where(const Grid& grid, const std::vector<Counts>& counts, in
   std::string text;
   for (std::size_t i = 0; i < counts.size(); ++i)
     if (2 * (counts[i].*of) > counts[i].all()) text += fmt::format("{}{:g}", text.empty() ? "" : ", ", grid.shares[i]);
-  return text.empty() ? "at no linear share" : "at the linear shares " + text;
+  return text.empty() ? "at no linear share" : "at linear share " + text;
 }
 
 std::string sentence(const Grid& grid, const std::string& what, const std::vector<Counts>& counts,
@@ -152,7 +154,7 @@ void report(common::Study& study, const Grid& grid, const std::vector<Cell>& cel
     errors.push_back(e), steps.push_back(s);
   }
   study.add(std::move(table));
-  study.verdict(fmt::format("{} {} By chance alone about {:.0f} cells of each map's {} would be called different.",
+  study.verdict(fmt::format("{} {} By chance alone about {:.1f} of {} cells would be called different.",
                             sentence(grid, "Test error", errors, all_errors),
                             sentence(grid, "Steps of training", steps, all_steps),
                             0.05 * static_cast<double>(all_errors.all()), all_errors.all()));

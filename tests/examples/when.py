@@ -33,7 +33,7 @@ assert run("once", *small) != run("other", *small[:-1], 10)
 
 for arguments, message in {
     "--rows 5": "--rows: Value 5 not in range 20 to 1000000",
-    "--shares 1.5": "--shares: Value 1.5 not in range 0 to 1",
+    "--shares 1.5": "--shares: Value 1.5 not in range 0.000000 to 1.000000",
 }.items():
     done = subprocess.run([program, *arguments.split()], capture_output=True, text=True, cwd=work)
     assert (done.returncode, done.stderr) == (1, f"when: {message}\n"), done
