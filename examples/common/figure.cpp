@@ -154,7 +154,7 @@ bool draw(const HeatMap& map, const std::string& directory) {
                       : std::string("set palette defined (0 'white', 1 '#0072B2')\n");
   script.plots += "plot " + script.block(cells) + " using 1:2:3 with image\n";
   const int width =
-      std::max({560, 260 + 80 * static_cast<int>(map.x_names.size()), 40 + 7 * static_cast<int>(map.title.size())});
+      std::max({560, 260 + 80 * static_cast<int>(map.x_names.size()), 150 + 8 * static_cast<int>(map.title.size())});
   return draw_both(script.data, script.plots, 1, width, 200 + 46 * static_cast<int>(map.y_names.size()), directory,
                    map.name);
 }
