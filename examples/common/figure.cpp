@@ -52,7 +52,8 @@ constexpr int points[] = {7, 5, 9, 13, 2, 4, 6};
 
 void add_diagram(Script& script, const Figure& figure) {
   std::string& text = script.plots;
-  text += fmt::format("set title {}\n{}{}", quoted(figure.title), axis('x', figure.x), axis('y', figure.y));
+  text += fmt::format("set title {}\nset key {}\n{}{}", quoted(figure.title), figure.key, axis('x', figure.x),
+                      axis('y', figure.y));
   if (!figure.x_names.empty()) {
     text += "set xtics (";
     for (std::size_t i = 0; i < figure.x_names.size(); ++i)
@@ -117,7 +118,7 @@ bool draw_both(const std::string& data, const std::string& plots, int columns, i
 
 bool draw(const Figure& figure, const std::string& directory) {
   Script script;
-  script.plots = "set grid lc rgb '#dddddd'\nset key noenhanced\nset key top right\nset style fill transparent\n";
+  script.plots = "set grid lc rgb '#dddddd'\nset key noenhanced\nset style fill transparent\n";
   add_diagram(script, figure);
   for (const Figure& other : figure.beside) add_diagram(script, other);
   const int columns = static_cast<int>(figure.beside.size()) + 1;
@@ -152,7 +153,8 @@ bool draw(const HeatMap& map, const std::string& directory) {
                                     number(-most), number(most))
                       : std::string("set palette defined (0 'white', 1 '#0072B2')\n");
   script.plots += "plot " + script.block(cells) + " using 1:2:3 with image\n";
-  const int width = std::max(560, 260 + 80 * static_cast<int>(map.x_names.size()));
+  const int width =
+      std::max({560, 260 + 80 * static_cast<int>(map.x_names.size()), 150 + 8 * static_cast<int>(map.title.size())});
   return draw_both(script.data, script.plots, 1, width, 200 + 46 * static_cast<int>(map.y_names.size()), directory,
                    map.name);
 }

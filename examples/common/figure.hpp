@@ -29,6 +29,7 @@ struct Figure {
   std::vector<std::string> x_names = {};  ///< names at x = 0, 1, 2, ... instead of numbers
   std::vector<double> level_lines = {};   ///< horizontal lines to compare with
   std::vector<Figure> beside = {};        ///< further diagrams to the right, in the same file
+  std::string key = "top right";          ///< where the labels of the series stand, as gnuplot's `set key` has it
 };
 
 /// A field of values in colours from light to dark, each with its text.
