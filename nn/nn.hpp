@@ -3,6 +3,7 @@
 #include <weft/nn/capture.hpp>
 #include <weft/nn/clone.hpp>
 #include <weft/nn/containers.hpp>
+#include <weft/nn/curvature.hpp>
 #include <weft/nn/data/csv.hpp>
 #include <weft/nn/data/dataset.hpp>
 #include <weft/nn/data/datasets.hpp>
