@@ -87,6 +87,16 @@ std::string today() {
 
 Spread::Spread(const std::vector<double>& of) : mean(common::mean(of)), deviation(standard_deviation(of)), values(of) {}
 
+Series with_spread(std::string label, std::vector<double> x, const std::vector<Spread>& y, Series::Look look) {
+  Series series{.label = std::move(label), .x = std::move(x), .y = {}, .look = look};
+  for (const Spread& at : y) {
+    series.y.push_back(at.mean);
+    series.low.push_back(at.mean - at.deviation);
+    series.high.push_back(at.mean + at.deviation);
+  }
+  return series;
+}
+
 Cell::Cell(std::int64_t number) : value(number), text(std::to_string(number)) {}
 Cell::Cell(const Spread& spread) : text(text_of(spread)) {
   value = spread.values.size() < 2

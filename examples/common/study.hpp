@@ -24,6 +24,10 @@ struct Spread {
   explicit Spread(const std::vector<double>& of);
 };
 
+/// A line or points with what lies within a standard deviation of the means.
+Series with_spread(std::string label, std::vector<double> x, const std::vector<Spread>& y,
+                   Series::Look look = Series::Look::line_and_points);
+
 /// A cell of a table: words, a whole number, or a value with its spread.
 struct Cell {
   nlohmann::json value;
