@@ -230,7 +230,7 @@ int main(int argc, char** argv) {
     if (depth == 0) depth = study.quick ? 14 : 20;
     const common::ImageSets data = common::read_images(
         images.or_else(study.quick ? common::ImageOptions{.train = 600, .test = 1000, .shrink = 2}
-                                   : common::ImageOptions{.train = 4000, .test = 4000, .shrink = 2}));
+                                   : common::ImageOptions{.train = 3000, .test = 4000, .shrink = 2}));
     const common::Recipe recipe{.epochs = epochs > 0 ? epochs : study.quick ? 5 : 10};
     std::vector<Scores> all;
     for (const Shortcut& shortcut : shortcuts) all.push_back(run(shortcut, depth, data, recipe, study.all_seeds()));
