@@ -199,11 +199,12 @@ void conclude(common::Study& study, const std::vector<Scores>& all) {
     return names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "));
   };
   study.verdict(fmt::format(
-      "The identity has {:.1f} % test error. Clearly worse, in points (paired t-test over {} seeds, p < 0.05 each by "
-      "itself, three seeds at least): {}. Clearly better: {}. No clear difference: {}.{}",
+      "The identity has {:.1f} % test error. Clearly worse, in points (paired t-test, {} seeds, p < 0.05 each by "
+      "itself): {}. Clearly better: {}. No clear difference: {}.{}",
       common::mean(all[0].test), all[0].test.size(), list(worse), list(better), list(unclear),
-      better.empty() ? " Nothing on the shortcut is clearly better than leaving it alone, as He et al. conclude."
-                     : ""));
+      all[0].test.size() < 3 ? " With fewer than three seeds nothing is called clear."
+      : better.empty() ? " Nothing on the shortcut is clearly better than leaving it alone, as He et al. conclude."
+                       : ""));
 }
 
 }  // namespace
