@@ -188,9 +188,8 @@ void conclude(common::Study& study, const Lesions& plain, const Lesions& residua
   study.verdict(fmt::format(
       "One block deleted adds {:.1f} points to the residual net's test error of {:.1f} %, and {:.1f} to the plain "
       "net's of "
-      "{:.1f} % (medians over blocks and seeds; {}). Two neighbours swapped add {:.1f} and {:.1f}. {}",
-      of_residual, common::mean(residual.whole), of_plain, common::mean(plain.whole), "chance is 90 %", swaps_residual,
-      swaps_plain,
+      "{:.1f} % (medians over blocks and seeds; chance is at 90 %). Two neighbours swapped add {:.1f} and {:.1f}. {}",
+      of_residual, common::mean(residual.whole), of_plain, common::mean(plain.whole), swaps_residual, swaps_plain,
       less ? "The blocks of a residual net depend on one another far less than those of a plain one, as Veit et al. "
              "found."
       : of_residual < of_plain

@@ -15,5 +15,5 @@ assert rows[0][1] == rows[2][1] and rows[1][1] == rows[3][1], "plain and residua
 for row in rows:
     assert 0 <= row[2] < 90 and 0 < row[3] < 90, row
 plain, residual = result["more"]["plain_rise"][0], result["more"]["residual_rise"][0]
-assert plain > 8, plain  # 24 points with either of the seeds 1 and 2, in 6 epochs
+assert plain > 8, plain  # 24 points were seen with the seeds 1 and 2
 assert residual < plain / 2, (residual, plain)
