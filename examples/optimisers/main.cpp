@@ -193,6 +193,8 @@ common::Series series(const std::string& label, const Result& result) {
     std::vector<double> at;
     for (const Curve& curve : result.curves) at.push_back(curve[i]);
     line.x.push_back(static_cast<double>(i + 1)), line.y.push_back(common::median(at));
+    line.low.push_back(*std::min_element(at.begin(), at.end()));
+    line.high.push_back(*std::max_element(at.begin(), at.end()));
   }
   return line;
 }
@@ -209,6 +211,21 @@ common::Figure figure(const Task& task, const std::string& which) {
           {"evaluations of loss and gradient"},
           {"least training loss so far (median): " + task.loss_name, true},
           {}};
+}
+
+// One range of powers of ten for both diagrams.
+void share_axis(common::Figure& one, common::Figure& other) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const common::Figure* figure : {&one, &other})
+    for (const common::Series& line : figure->series) {
+      low = std::min(low, *std::min_element(line.low.begin(), line.low.end()));
+      high = std::max(high, *std::max_element(line.high.begin(), line.high.end()));
+    }
+  const double bottom = std::floor(std::log10(low)), top = std::ceil(std::log10(high));
+  for (common::Figure* figure : {&one, &other}) {
+    figure->y.from = std::pow(10, bottom);
+    figure->y.to = std::pow(10, top + std::ceil((top - bottom) / 2));  // with room for the legend
+  }
 }
 
 std::vector<Comparison> compare(common::Study& study, const Task& task, int evaluations, nn::Progress& progress,
@@ -234,6 +251,7 @@ std::vector<Comparison> compare(common::Study& study, const Task& task, int eval
     study.more()[task.name][method.name] = {{"first", first}, {"plain", plain.finals()}, {"skipped", skipped.finals()}};
     progress.update(++done);
   }
+  share_axis(plain_figure, skip_figure);
   plain_figure.beside.push_back(skip_figure);
   study.add(table);
   study.add(plain_figure);
@@ -271,10 +289,10 @@ int main(int argc, char** argv) {
   std::string images = "/usr/share/datasets/fashion-mnist";
   study.app().add_option("--images", images, "directory of Fashion-MNIST's files");
   study.app()
-      .add_option("--evaluations", evaluations, "of loss and gradient in each run [1000, quick: 200]")
+      .add_option("--evaluations", evaluations, "of loss and gradient in each run [500, quick: 200]")
       ->check(CLI::Range(1, 1'000'000));
   return study.run(argc, argv, [&] {
-    if (evaluations == 0) evaluations = study.quick ? 200 : 1000;
+    if (evaluations == 0) evaluations = study.quick ? 200 : 500;
     const Task tasks[] = {table_task(), image_task(images, study.quick ? 256 : 1000)};
     nn::Progress progress("optimisers", 2 * static_cast<std::int64_t>(methods().size()));
     std::int64_t done = 0;
