@@ -78,6 +78,7 @@ struct Plan {
 // An eigenvalue is near zero if its size is at most this share of the highest one's, which Lanczos's method resolves,
 constexpr double tau = 1e-3;
 // and degenerate if it is at most this share: counted among all eigenvalues.
+// Chosen with the spectra of seed 1 in view: judge it on other seeds.
 constexpr double degenerate = 1e-6;
 
 /// What is seen of one net at one moment.
