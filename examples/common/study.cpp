@@ -194,7 +194,7 @@ int Study::run(int argc, char** argv, const std::function<void()>& work) {
     if (quick && many->count() == 0) seeds = quick_seeds;
     for (const CLI::Option* option : app_->get_options())
       if (!option->get_name().empty() && option->get_name() != "--help")
-        settings_[option->get_name().substr(2)] =
+        settings_[option->get_name().substr(option->get_name().find_first_not_of('-'))] =
             option->count() > 0 ? nlohmann::json(option->results()) : nlohmann::json(option->get_default_str());
     std::filesystem::create_directories(out);
     fmt::print("{}\n", question_);

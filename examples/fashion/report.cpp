@@ -73,7 +73,8 @@ bool draw_curves(const std::vector<RunDir>& runs, const std::string& png) {
   const std::string axis = epochs > 20 ? "" : fmt::format("set xtics 1\nset xrange [{}:{}]\n", 0.9, epochs + 0.1);
   const std::string script = fmt::format(
       "set terminal pngcairo size 1200,500\nset output {}\nset datafile separator ','\nset grid\nset xlabel 'epoch'\n{}"
-      "set key noenhanced\nset logscale y\nset multiplot layout 1,2\nset title 'loss'\n{}unset logscale y\nset title 'accuracy'\nset key bottom right\n{}"
+      "set key noenhanced\nset logscale y\nset multiplot layout 1,2\nset title 'loss'\n{}unset logscale y\nset title "
+      "'accuracy'\nset key bottom right\n{}"
       "unset multiplot\n",
       quoted(png), axis, curves(runs, "train_loss", "test_loss"), curves(runs, "train_accuracy", "test_accuracy"));
   std::ofstream(png + ".gp") << script;
