@@ -34,7 +34,7 @@ std::string described(const Tensor& t) {
 }
 
 double length(const Tensor& v) { return std::sqrt(dot(v, v).item()); }
-std::vector<double> numbers(const Tensor& v) {
+std::vector<double> elements_of(const Tensor& v) {
   const auto values = v.data<double>();
   return {values.begin(), values.end()};
 }
@@ -73,11 +73,11 @@ Tensor matrix_of(const Tridiagonal& t) {
 // Ritz values and what belongs to them, once T is there; `rest` would be T's next element beside the diagonal.
 void solve(Tridiagonal& t, double rest) {
   const Tensors pairs = eigh(matrix_of(t));
-  t.values = numbers(pairs[0]);
+  t.values = elements_of(pairs[0]);
   t.coordinates = pairs[1];
-  t.weights = numbers(pairs[1][0]);
+  t.weights = elements_of(pairs[1][0]);
   for (double& w : t.weights) w *= w;
-  t.residuals = numbers(pairs[1][-1]);
+  t.residuals = elements_of(pairs[1][-1]);
   for (double& r : t.residuals) r = std::abs(r) * rest;
 }
 
