@@ -54,10 +54,9 @@ bool uniquely_held(const Tensor& t) {
          t.impl()->storage->refs.load(std::memory_order_acquire) == 1;
 }
 
-bool may_write_in_place(const Tensor& gradient) { return uniquely_held(gradient) && !gradient.requires_grad(); }
-
 Tensor in_place_of(const char* op, const Tensor& gradient) {
-  return may_write_in_place(gradient) ? gradient : make_tensor(op, gradient.shape(), gradient.dtype());
+  return uniquely_held(gradient) && !gradient.requires_grad() ? gradient
+                                                              : make_tensor(op, gradient.shape(), gradient.dtype());
 }
 
 void check_same_dtype(const char* op, const Tensor& a, const Tensor& b) {

@@ -213,9 +213,8 @@ Tensor make_tensor(const char* op, const Shape& shape, DType dtype);
 Tensor alias(const Tensor& t, const Shape& shape);
 /// True if this handle is the only one to the tensor and its storage, so that it may be written to.
 bool uniquely_held(const Tensor& t);
-/// Whether what is made of a gradient, element by element, may be written in its own place: nobody else sees it.
-bool may_write_in_place(const Tensor& gradient);
-/// That place, or a new tensor like it.
+/// Where to write what is made of a gradient, element by element: in its own place if nobody else sees it, else in a
+/// new tensor like it.
 Tensor in_place_of(const char* op, const Tensor& gradient);
 
 /// Elements, without the checks of data<T>(): for kernels, after theirs.
