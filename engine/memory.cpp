@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t huge_page = 2 * 1024 * 1024;
 constexpr std::size_t slab_bytes = huge_page;
+constexpr std::int64_t always_allowed = 64 << 20;
 
 // Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two: at most 12.5% unused, and few
 // enough classes that a block freed by one op fits the next.
@@ -224,9 +225,11 @@ void* large_block(std::size_t& size, bool may_grow) {
     const std::lock_guard lock(shared.mutex);
     if (FreeBlock* block = take_large(shared, class_of(size))) return block;
     // Before the process grows: give back cached blocks of other sizes that would lift it above 1.25 times what its
-    // tensors have needed at the most.
+    // tensors have needed at the most. That does not count the kernels' own memory: where it is most of a small
+    // program's, it would be got from the system at every call.
     const std::int64_t live = shared.bytes.load(std::memory_order_relaxed) + static_cast<std::int64_t>(size);
-    const std::int64_t allowed = std::max(live, shared.peak.load(std::memory_order_relaxed)) / 4 * 5;
+    const std::int64_t allowed =
+        std::max(std::max(live, shared.peak.load(std::memory_order_relaxed)) / 4 * 5, always_allowed);
     // Where every layer has other sizes, as in a DenseNet, that would go on at every step: a free block of the next two
     // classes does as well.
     if (may_grow && live + shared.cached > allowed)

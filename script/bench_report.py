@@ -18,9 +18,12 @@ import sys
 
 NOISE = 0.10  # a change of time smaller than this says nothing
 ROUNDS = 3
+BY_HAND = "<!-- below by hand -->\n"
 GROUPS = ["dispatch_chain", "mlp_small", "mlp", "mlp_regression", "resmlp1000", "resnet20", "resnet20_cl",
-          "resnet20_fashion", "resnet110", "resnet1202", "densenet40", "sequences", "transformer", "ew", "fused",
-          "reduce", "movement", "gemm", "conv"]
+          "resnet20_fashion", "resnet110", "resnet1202", "densenet40", "densenet40_recompute", "sequences", "transformer",
+          "ew", "fused", "reduce", "movement", "gemm", "conv"]
+# So that libtorch, which has no pool, does not get its memory from the system anew at every step.
+MALLOC = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 KERNELS = {}  # OpenBLAS's, by peer
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -149,6 +152,7 @@ def run_peer(program, threads, group):
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # some machines set them; a user has what BLAS chooses
         environment.pop(name, None)
+    environment["GLIBC_TUNABLES"] = MALLOC
     done = subprocess.run([program, str(threads), group], capture_output=True, text=True, env=environment, timeout=900)
     if done.returncode != 0:
         sys.exit(f"{program} {threads} {group}: exit {done.returncode}\n{done.stderr}")
@@ -234,7 +238,8 @@ def peers(weft, libtorch, page, threads="1"):
     text = ["# Performance", "",
             "Written by `script/bench --peers`: the same work in weft and in libtorch, each case in a process of its own,",
             f"the two in turn, {ROUNDS} rounds, medians. Times drift from machine to machine; the ratio is what to quote",
-            "(below 1: weft is faster). Peak memory is the process's, libraries included.", "",
+            "(below 1: weft is faster). Peak memory is the process's, libraries included. Both run with malloc told to keep its",
+            f"memory (GLIBC_TUNABLES={MALLOC}): by default libtorch gets its", "tensors from the system anew, step after step, and is slower by what a page fault costs on the machine.", "",
             f"- Processor: {processor()}, {os.cpu_count()} cores", f"- Compiler: {version(['c++', '--version'])}",
             f"- libtorch: {version(['dpkg-query', '-W', '-f=${Version}', 'libtorch-dev'])} (Debian); "
             f"OpenBLAS: {version(['dpkg-query', '-W', '-f=${Version}', 'libopenblas-openmp-dev'])}, no variables set"]
@@ -257,7 +262,10 @@ def peers(weft, libtorch, page, threads="1"):
              "A step of ResNet-8 on 32 images, one thread, and who prepares the batches: at 0 the training loop itself, else",
              "`.threads` of the loader. Images are computed (turned, of 320 x 320 pixels) or waited for (0.7 ms each, as for a",
              "disk). Medians of 9 and the least; alone: `script/bench --benchmark_filter=data/step`.", ""] + lines
-    pathlib.Path(page).write_text("\n".join(text) + "\n")
+    # What people wrote below the figures stays.
+    page = pathlib.Path(page)
+    _, mark, by_hand = page.read_text().partition(BY_HAND) if page.exists() else ("", "", "")
+    page.write_text("\n".join(text) + "\n" + ("\n" + mark + by_hand if mark else ""))
 
 
 if __name__ == "__main__":

@@ -223,10 +223,13 @@ void resnet1202() {
   report_images("resnet1202_cifar_b32", CifarResNet(1202, 3), torch::randn({32, 3, 32, 32}), 1);
 }
 
-void densenet40() {
+void densenet40(const std::string& name) {
   torch::manual_seed(0);
-  report_images("densenet40_k12_cifar_b64", CifarDenseNet(40, 12), torch::randn({64, 3, 32, 32}), 3);
+  report_images(name, CifarDenseNet(40, 12), torch::randn({64, 3, 32, 32}), 3);
 }
+void densenet40() { densenet40("densenet40_k12_cifar_b64"); }
+// The same step again: what weft's with recomputation stands beside.
+void densenet40_recompute() { densenet40("densenet40_k12_cifar_b64_recompute"); }
 
 // A step forward and backward, gradients of the weights and of x, without an optimiser.
 template <class Run>
@@ -426,6 +429,7 @@ int main(int argc, char** argv) {
                   {"mlp_regression", regression_mlp},
                   {"resnet1202", resnet1202},
                   {"densenet40", densenet40},
+                  {"densenet40_recompute", densenet40_recompute},
                   {"sequences", sequences},
                   {"transformer", transformer},
                   {"ew", elementwise},

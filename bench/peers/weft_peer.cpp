@@ -178,6 +178,7 @@ int main(int argc, char** argv) {
                   {"mlp_regression", regression_mlp},
                   {"resnet1202", resnet1202},
                   {"densenet40", densenet40},
+                  {"densenet40_recompute", densenet40_recompute},
                   {"sequences", sequences},
                   {"transformer", transformer},
                   {"ew", elementwise},

@@ -15,6 +15,7 @@ void resnet110();
 void regression_mlp();
 void resnet1202();
 void densenet40();
+void densenet40_recompute();
 void sequences();
 void transformer();
 

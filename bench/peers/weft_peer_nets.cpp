@@ -1,6 +1,7 @@
 // The workloads of libtorch_peer.cpp in weft: training steps of whole nets.
 #include <weft/engine/create.hpp>
 #include <weft/engine/random.hpp>
+#include <weft/engine/recompute.hpp>
 #include <weft/nn/containers.hpp>
 #include <weft/nn/layers/activation.hpp>
 #include <weft/nn/layers/attention.hpp>
@@ -120,6 +121,13 @@ void resnet1202() {
 void densenet40() {
   weft::manual_seed(0);
   report_images("densenet40_k12_cifar_b64", nn::densenet(40, 12, false, 1.0), {64, 32, 32, 3}, 3);
+}
+
+// Norms and ReLUs are made again in the backward pass (weft::Recompute).
+void densenet40_recompute() {
+  weft::manual_seed(0);
+  const weft::Recompute cheap;
+  report_images("densenet40_k12_cifar_b64_recompute", nn::densenet(40, 12, false, 1.0), {64, 32, 32, 3}, 3);
 }
 
 void sequences() {

@@ -144,6 +144,7 @@ void multiply(const Panel& p, const T* w, const T* x, std::int64_t in, std::int6
     tile.x += repeats * tile.x_repeat;
     tile.c += repeats * tile.c_repeat;
   };
+  if (count == 0) return;
   const std::int64_t parts = (count + most - 1) / most, low = count / parts, higher = count % parts;
   run(low + 1, higher);
   run(low, parts - higher);
@@ -160,7 +161,7 @@ struct Pass {
   const T* zeros;
 
   void inputs(std::int64_t first, std::int64_t count, T* planes, std::int64_t plane) const {
-    to_points<6>(
+    to_points<2>(
         x, tiles, first, count, pad_h, pad_w, zeros, [](const auto& line) { return input_points(line); }, planes,
         plane);
   }
@@ -203,9 +204,11 @@ void by_blocks(const Pass<T>& pass) {
         const std::int64_t v = tile_vectors(vectors - vector);
         const T* w = weights.at(vector);
         for_inputs(in, vector, v, [&](const Panel& p) {
-          for (std::int64_t point = 0; point < points; ++point)
-            multiply(p, w + point * Weights<T>::plane(p), x + point * in_plane, in, count, y + point * out_plane,
-                     v * lanes<T>);
+          for (std::int64_t point = 0; point < points; ++point) {
+            const Tiles::Run run = tiles.with_point(point, first, count);
+            multiply(p, w + point * Weights<T>::plane(p), x + point * in_plane + (run.first - first) * in, in,
+                     run.count, y + point * out_plane + (run.first - first) * v * lanes<T>, v * lanes<T>);
+          }
           w += Weights<T>::size(p);
         });
         pass.outputs(y, out_plane, first, count, vector, v);
@@ -232,17 +235,20 @@ void by_points(const Pass<T>& pass) {
       pass.inputs(first + begin, end - begin, x + begin * in, in_plane);
     });
     parallel_for(points, grain_for(count * in * vectors), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t point = begin; point < end; ++point)
+      for (std::int64_t point = begin; point < end; ++point) {
+        const Tiles::Run run = pass.tiles.with_point(point, first, count);
+        const T* const of = x + point * in_plane + (run.first - first) * in;
+        T* const to = y + point * out_plane + (run.first - first) * out;
         for (std::int64_t vector = 0; vector < vectors;) {
           const std::int64_t v = tile_vectors(vectors - vector);
           const T* w = weights.at(vector);
           for_inputs(in, vector, v, [&](const Panel& p) {
-            multiply(p, w + point * Weights<T>::plane(p), x + point * in_plane, in, count,
-                     y + point * out_plane + vector * lanes<T>, out);
+            multiply(p, w + point * Weights<T>::plane(p), of, in, run.count, to + vector * lanes<T>, out);
             w += Weights<T>::size(p);
           });
           vector += v;
         }
+      }
     });
     parallel_for(count, grain_for(20 * out), [&](std::int64_t begin, std::int64_t end) {
       from_points(y + begin * out, out_plane, pass.tiles, first + begin, end - begin, pass.y, 0, pass.y.channels, out);
@@ -274,10 +280,14 @@ bool suits_winograd(const ConvShape& s) {
   // long as 500, of outputs as 300, and a weight's 36 points as 400 from the second-level cache, 1,500 from beyond it
   // (docs/decisions.md).
   const Tiles tiles(s.n, s.oh, s.ow);
+  double products = 0;
+  for (std::int64_t point = 0; point < points; ++point)
+    products += static_cast<double>(tiles.with_point(point, 0, tiles.count).count);
   const double weight_bytes = 36.0 * 4 * static_cast<double>(s.cin) * static_cast<double>(s.cout);
   const double weight_work = weight_bytes < 1e6 ? 400 : 1500;
-  const double a_tile = 36 + 500 / static_cast<double>(s.cout) + 300 / static_cast<double>(s.cin);
-  return static_cast<double>(tiles.count) * a_tile + weight_work < 0.9 * 9 * static_cast<double>(s.n * s.oh * s.ow);
+  const double a_tile = 500 / static_cast<double>(s.cout) + 300 / static_cast<double>(s.cin);
+  return products + static_cast<double>(tiles.count) * a_tile + weight_work <
+         0.9 * 9 * static_cast<double>(s.n * s.oh * s.ow);
 }
 
 void winograd_forward(const ConvShape& s, const float* x, const float* w, float* y) {

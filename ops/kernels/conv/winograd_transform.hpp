@@ -2,6 +2,9 @@
 // The transforms of F(4x4, 3x3), Lavin and Gray, Fast algorithms for convolutional neural networks (arXiv 1509.09308):
 // a convolution with a 3x3 kernel of a tile of 6x6 inputs to 4x4 outputs, y = A' ((B' d B) * (G g G')) A. Each function
 // here is one of the matrices applied along one axis, to values of any kind: vectors of channels.
+//
+// Tiles at an edge have three or two outputs along an axis and need but five or four of the same points, so that the
+// weights' points are the same for all: what would be another factor in G is one in B'.
 #include <weft/ops/kernels/simd/vector.hpp>
 
 #include <array>
@@ -10,16 +13,25 @@
 namespace weft::detail {
 
 template <class V>
+using Line2 = std::array<V, 2>;
+template <class V>
 using Line3 = std::array<V, 3>;
 template <class V>
 using Line4 = std::array<V, 4>;
 template <class V>
+using Line5 = std::array<V, 5>;
+template <class V>
 using Line6 = std::array<V, 6>;
 
-/// The polynomials of the method are known at the points 0, infinity and these two with either sign. They lose a third
-/// of the digits that the usual 1 and 2 lose (docs/decisions.md).
+/// The polynomials of the method are known at the points 0, a, -a, b, -b and infinity. These lose a third of the digits
+/// that the usual 1 and 2 lose (docs/decisions.md).
 inline constexpr double point_a = 0.625, point_b = 1.5;
 inline constexpr double square_a = point_a * point_a, square_b = point_b * point_b;
+
+/// Which of the six is point k of a tile with `side` outputs: with three -b is left out, with two both b and -b.
+inline constexpr std::int64_t point_of(std::int64_t side, std::int64_t k) { return k == side + 1 ? 5 : k; }
+/// Whether such a tile has the point.
+inline constexpr bool has_point(std::int64_t side, std::int64_t point) { return point == 5 || point <= side; }
 
 /// factor * v, and that added to or taken from w in one operation.
 template <class V>
@@ -49,6 +61,25 @@ template <class V>
           plus_times(minus_times(d[5], sum, d[3]), product, d[1])};
 }
 
+/// B' of a tile with three outputs.
+template <class V>
+[[gnu::always_inline]] inline Line5<V> input_points(const Line5<V>& d) {
+  constexpr double sum = point_a + point_b, gap = point_b - point_a, product = point_a * point_b;
+  const V odd = minus_times(d[3], square_a, d[1]);
+  return {times(point_b, minus_times(odd, point_b, minus_times(d[2], square_a, d[0]))),
+          times(sum, minus_times(minus_times(d[3], gap, d[2]), product, d[1])),
+          times(gap, plus_times(minus_times(d[3], sum, d[2]), product, d[1])), times(2 * point_b, odd),
+          minus_times(minus_times(d[4], square_a, d[2]), point_b, odd)};
+}
+
+/// B' of a tile with two outputs.
+template <class V>
+[[gnu::always_inline]] inline Line4<V> input_points(const Line4<V>& d) {
+  constexpr double factor = square_a - square_b;
+  return {times(-square_b, minus_times(d[2], square_a, d[0])), times(factor, plus_times(d[2], point_a, d[1])),
+          times(factor, minus_times(d[2], point_a, d[1])), minus_times(d[3], square_a, d[1])};
+}
+
 /// A': six points to four outputs.
 template <class V>
 [[gnu::always_inline]] inline Line4<V> outputs(const Line6<V>& m) {
@@ -57,6 +88,17 @@ template <class V>
   return {m[0] + even_a + even_b, plus_times(times(point_a, odd_a), point_b, odd_b),
           plus_times(times(square_a, even_a), square_b, even_b),
           plus_times(plus_times(m[5], cube_a, odd_a), cube_b, odd_b)};
+}
+
+template <class V>
+[[gnu::always_inline]] inline Line3<V> outputs(const Line5<V>& m) {
+  const V even = m[1] + m[2], odd = m[1] - m[2];
+  return {m[0] + even + m[3], plus_times(times(point_a, odd), point_b, m[3]),
+          plus_times(plus_times(m[4], square_a, even), square_b, m[3])};
+}
+template <class V>
+[[gnu::always_inline]] inline Line2<V> outputs(const Line4<V>& m) {
+  return {m[0] + m[1] + m[2], plus_times(m[3], point_a, m[1] - m[2])};
 }
 
 /// A: what outputs() is the transpose of.
@@ -70,6 +112,17 @@ template <class V>
           plus_times(even_b, point_b, odd_b),
           minus_times(even_b, point_b, odd_b),
           y[3]};
+}
+
+template <class V>
+[[gnu::always_inline]] inline Line5<V> output_points(const Line3<V>& y) {
+  const V even = plus_times(y[0], square_a, y[2]);
+  return {y[0], plus_times(even, point_a, y[1]), minus_times(even, point_a, y[1]),
+          plus_times(plus_times(y[0], square_b, y[2]), point_b, y[1]), y[2]};
+}
+template <class V>
+[[gnu::always_inline]] inline Line4<V> output_points(const Line2<V>& y) {
+  return {y[0], plus_times(y[0], point_a, y[1]), minus_times(y[0], point_a, y[1]), y[1]};
 }
 
 inline constexpr double scale_0 = 1 / (square_a * square_b), scale_a = 1 / (2 * square_a * (square_a - square_b)),

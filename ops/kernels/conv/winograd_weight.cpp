@@ -27,27 +27,30 @@ struct Points {
   std::int64_t x_plane, in;
   const T* gy;
   std::int64_t gy_plane, out;
-  std::int64_t count;
+  std::int64_t first;
 };
 
-// The sums over tiles of the products of both operands' points, {inputs, outputs} at each; `adds` to what is there.
+// The sums over a run of the block's tiles of the products of both operands' points, {inputs, outputs} at each; `adds`
+// to what is there.
 template <class T>
-void add_products(const Points<T>& at, std::int64_t point, bool adds, T* sums) {
+void add_products(const Points<T>& at, std::int64_t point, const Tiles::Run& run, bool adds, T* sums) {
+  const T* const x = at.x + point * at.x_plane + (run.first - at.first) * at.in;
+  const T* const gy = at.gy + point * at.gy_plane + (run.first - at.first) * at.out;
   const std::int64_t vectors = (at.out + lanes<T> - 1) / lanes<T>;
   for (std::int64_t vector = 0; vector < vectors;) {
     const std::int64_t v = tile_vectors(vectors - vector);
     OuterTile<T> tile{.images = 1,
                       .rows = 1,
-                      .columns = at.count,
+                      .columns = run.count,
                       .a_step = at.in,
-                      .b = at.gy + point * at.gy_plane + vector * lanes<T>,
+                      .b = gy + vector * lanes<T>,
                       .b_step = at.out,
                       .c_step = at.out,
                       .last_lanes = std::min(lanes<T>, at.out - (vector + v - 1) * lanes<T>),
                       .adds = adds};
     for (std::int64_t row = 0; row < at.in;) {
       const std::int64_t rows = even_part(at.in, max_rows(static_cast<int>(v)), row);
-      tile.a = at.x + point * at.x_plane + row;
+      tile.a = x + row;
       tile.c = sums + row * at.out + vector * lanes<T>;
       run_outer_tile(rows, v, tile);
       row += rows;
@@ -88,16 +91,19 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* g
   for (std::int64_t first = 0; first < tiles.count; first += block) {
     const std::int64_t count = std::min(block, tiles.count - first);
     parallel_for(count, grain_for(10 * (s.cin + s.cout)), [&](std::int64_t begin, std::int64_t end) {
-      to_points<6>(
+      to_points<2>(
           from, tiles, first + begin, end - begin, s.pad_h, s.pad_w, zeros,
           [](const auto& line) { return input_points(line); }, x_points + begin * s.cin, x_plane);
-      to_points<4>(
+      to_points<0>(
           of, tiles, first + begin, end - begin, 0, 0, zeros, [](const auto& line) { return output_points(line); },
           gy_points + begin * s.cout, gy_plane);
     });
-    const Points<T> at{x_points, x_plane, s.cin, gy_points, gy_plane, s.cout, count};
+    const Points<T> at{x_points, x_plane, s.cin, gy_points, gy_plane, s.cout, first};
     parallel_for(points, grain_for(count * s.cin * s.cout / lanes<T>), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t p = begin; p < end; ++p) add_products(at, p, first > 0, sums + p * sum_plane);
+      for (std::int64_t p = begin; p < end; ++p) {
+        const Tiles::Run run = tiles.with_point(p, first, count);
+        add_products(at, p, run, run.first > tiles.with_point(p, 0, tiles.count).first, sums + p * sum_plane);
+      }
     });
   }
   parallel_for(s.cin, grain_for(40 * s.cout), [&](std::int64_t begin, std::int64_t end) {
