@@ -1,6 +1,7 @@
 #include <weft/engine/memory.hpp>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -22,19 +23,27 @@ namespace {
 
 constexpr std::size_t huge_page = 2 * 1024 * 1024;
 constexpr std::size_t slab_bytes = huge_page;
+constexpr std::size_t segment_bytes = 16 * huge_page;
 constexpr std::int64_t always_allowed = 64 << 20;
+constexpr std::size_t header = 64;  // a tensor's, which often has a power of two behind it
 
-// Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two: at most 12.5% unused, and few
-// enough classes that a block freed by one op fits the next.
-constexpr std::size_t rounded(std::size_t bytes) {
-  if (bytes <= tiny_limit) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
+constexpr std::size_t to_eighth(std::size_t bytes) {
   const std::size_t step = std::bit_floor(bytes - 1) / 8;  // a power of two: no division
   return (bytes + step - 1) & ~(step - 1);
+}
+
+// Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two, of large blocks without the header:
+// at most 12.5% unused, and few enough classes that a block freed by one op fits the next.
+constexpr std::size_t rounded(std::size_t bytes) {
+  if (bytes <= tiny_limit) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
+  if (bytes <= small_limit) return to_eighth(bytes);
+  return to_eighth(std::max(bytes - header, small_limit + 1)) + header;
 }
 
 // Consecutive numbers for consecutive sizes that rounded() returns.
 constexpr std::size_t class_of(std::size_t size) {
   if (size <= tiny_limit) return size / 64;
+  if (size > small_limit) size -= header;
   const int power = std::countr_zero(std::bit_floor(size - 1));
   return 17 + static_cast<std::size_t>(power - 10) * 8 + ((size - (std::size_t{1} << power)) >> (power - 3)) - 1;
 }
@@ -62,6 +71,8 @@ struct SharedPool {
   FreeBlock* small[small_classes] = {};              // lists that threads could not use
   Rest* rests = nullptr;                             // of slabs of threads that ended, with room for any small block
   FreeBlock* large[all_classes] = {};                // one list a class, newest first
+  FreeBlock* emptied[all_classes] = {};              // of blocks whose pages went back to the system
+  std::byte *segment = nullptr, *segment_end = nullptr;  // what is left of the newest
   std::int64_t cached = 0;                           // bytes in `large`
   std::int64_t ended_nodes = 0, ended_storages = 0;  // counts of threads that ended
   Counter bytes{0}, peak{0};
@@ -152,10 +163,15 @@ void* heap_block(std::size_t size, std::size_t alignment) {
 
 #ifndef WEFT_NO_POOL
 
-// Blocks of a huge page or more are mapped one by one: in the heap, those that come and go with different sizes would
-// leave holes that fit none of the next.
-void* mapped_block(std::size_t size) {
-  // A huge page more than needed, so that there is an aligned place; what is before it and behind goes back.
+std::size_t to_pages(std::size_t bytes) {
+  static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+// Memory that begins where a huge page does.
+void* mapped_block(std::size_t bytes) {
+  const std::size_t size = to_pages(bytes);
+  // A huge page more than needed, so that there is such a place; what is before it and behind goes back.
   void* mapped = mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   auto* begin = static_cast<std::byte*>(check_block(mapped == MAP_FAILED ? nullptr : mapped, size));
   const std::size_t before = (huge_page - reinterpret_cast<std::uintptr_t>(begin) % huge_page) % huge_page;
@@ -165,13 +181,33 @@ void* mapped_block(std::size_t size) {
   return begin + before;
 }
 
-void* new_large_block(std::size_t size) { return size < huge_page ? heap_block(size, 64) : mapped_block(size); }
+// Blocks of a huge page or more are mapped one by one: in the heap, those that come and go with different sizes would
+// leave holes that fit none of the next. Smaller ones lie side by side in huge pages, so that a net of thousands of them
+// does not need hundreds of thousands of small pages. The caller holds the lock.
+void* cut_block(SharedPool& shared, std::size_t size) {
+  if (FreeBlock*& list = shared.emptied[class_of(size)]) return std::exchange(list, list->next);
+  if (static_cast<std::size_t>(shared.segment_end - shared.segment) < size) {
+    shared.segment = static_cast<std::byte*>(mapped_block(segment_bytes));
+    shared.segment_end = shared.segment + segment_bytes;
+  }
+  return std::exchange(shared.segment, shared.segment + size);
+}
 
-void delete_large_block(FreeBlock* block) {
-  if (block->size < huge_page)
-    std::free(block);
-  else
-    munmap(block, block->size);
+// Gives a block's pages back to the system. Of one that was cut the place stays, and the pages that it shares or that
+// hold the list.
+void empty_block(SharedPool& shared, FreeBlock* block) {
+  auto* const begin = reinterpret_cast<std::byte*>(block);
+  if (block->size >= huge_page) {
+    munmap(begin, to_pages(block->size));
+    return;
+  }
+  const auto place = reinterpret_cast<std::uintptr_t>(begin);
+  const std::size_t first = to_pages(place + sizeof(FreeBlock)) - place;
+  const std::size_t last = to_pages(place + block->size + 1) - to_pages(1) - place;
+  madvise(begin + first, last - first, MADV_DONTNEED);
+  const std::lock_guard lock(shared.mutex);
+  FreeBlock*& list = shared.emptied[class_of(block->size)];
+  block->next = std::exchange(list, block);
 }
 
 void* small_block(std::size_t size) {
@@ -245,8 +281,10 @@ void* large_block(std::size_t& size, bool may_grow) {
         block->next = std::exchange(released, block);
       }
   }
-  while (released != nullptr) delete_large_block(std::exchange(released, released->next));
-  return new_large_block(size);
+  while (released != nullptr) empty_block(shared, std::exchange(released, released->next));
+  if (size >= huge_page) return mapped_block(size);
+  const std::lock_guard lock(shared.mutex);
+  return cut_block(shared, size);
 }
 
 #endif
