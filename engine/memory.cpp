@@ -32,8 +32,8 @@ constexpr std::size_t to_eighth(std::size_t bytes) {
   return (bytes + step - 1) & ~(step - 1);
 }
 
-// Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two, of large blocks without the header:
-// at most 12.5% unused, and few enough classes that a block freed by one op fits the next.
+// Sizes are rounded up to multiples of 64, above 1 KiB to eighths of a power of two, of large blocks without the
+// header: at most 12.5% unused, and few enough classes that a block freed by one op fits the next.
 constexpr std::size_t rounded(std::size_t bytes) {
   if (bytes <= tiny_limit) return std::max<std::size_t>((bytes + 63) & ~std::size_t{63}, 64);
   if (bytes <= small_limit) return to_eighth(bytes);
@@ -67,14 +67,14 @@ static_assert(batches[1] == tiny_batch && batches[tiny_limit / 64] == tiny_batch
 
 struct SharedPool {
   std::mutex mutex;
-  LocalPool* locals = nullptr;                       // of the threads that run
-  FreeBlock* small[small_classes] = {};              // lists that threads could not use
-  Rest* rests = nullptr;                             // of slabs of threads that ended, with room for any small block
-  FreeBlock* large[all_classes] = {};                // one list a class, newest first
-  FreeBlock* emptied[all_classes] = {};              // of blocks whose pages went back to the system
+  LocalPool* locals = nullptr;           // of the threads that run
+  FreeBlock* small[small_classes] = {};  // lists that threads could not use
+  Rest* rests = nullptr;                 // of slabs of threads that ended, with room for any small block
+  FreeBlock* large[all_classes] = {};    // one list a class, newest first
+  FreeBlock* emptied[all_classes] = {};  // of blocks whose pages went back to the system
   std::byte *segment = nullptr, *segment_end = nullptr;  // what is left of the newest
-  std::int64_t cached = 0;                           // bytes in `large`
-  std::int64_t ended_nodes = 0, ended_storages = 0;  // counts of threads that ended
+  std::int64_t cached = 0;                               // bytes in `large`
+  std::int64_t ended_nodes = 0, ended_storages = 0;      // counts of threads that ended
   Counter bytes{0}, peak{0};
 };
 
@@ -182,8 +182,8 @@ void* mapped_block(std::size_t bytes) {
 }
 
 // Blocks of a huge page or more are mapped one by one: in the heap, those that come and go with different sizes would
-// leave holes that fit none of the next. Smaller ones lie side by side in huge pages, so that a net of thousands of them
-// does not need hundreds of thousands of small pages. The caller holds the lock.
+// leave holes that fit none of the next. Smaller ones lie side by side in huge pages, so that a net of thousands of
+// them does not need hundreds of thousands of small pages. The caller holds the lock.
 void* cut_block(SharedPool& shared, std::size_t size) {
   if (FreeBlock*& list = shared.emptied[class_of(size)]) return std::exchange(list, list->next);
   if (static_cast<std::size_t>(shared.segment_end - shared.segment) < size) {

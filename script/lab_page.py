@@ -1,16 +1,21 @@
 """Puts the studies' results on one self-contained page, in the order of their questions.
 usage: lab_page.py RESULTS PAGE.html [--docs DOCS]     RESULTS/STUDY/result.json and its pictures, as script/lab leaves them
---docs writes DOCS/lab.md with the pictures in DOCS/lab/."""
+--docs writes DOCS/lab.md with the pictures in DOCS/lab/, and of one study the picture and the verdict into DOCS/../README.md,
+between its marks."""
 import base64
 import html
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 
 STUDIES = ("skip_or_not when prune imitate optimisers degradation responses gradients singularities shortcuts thousand "
            "lesion landscape charlm").split()
+FRONT = "degradation", "depth"  # the study and the picture that README shows
+MARKS = "<!-- lab -->\n", "<!-- /lab -->\n"
 MOST_OF_A_PICTURE = 100_000  # bytes, of those that are committed
 
 STYLE = """
@@ -108,27 +113,63 @@ def markdown_table(columns, rows):
     return "\n".join([line(columns), "|" + "---|" * len(columns)] + [line([cell(c) for c in row]) for row in rows])
 
 
+def anchor(heading):
+    """What a heading is called in a link to it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def with_short_dots(svg):
+    """gnuplot's circles, an element of a hundred bytes each, as dots of one path where they follow one another."""
+    dot = re.compile(r"\t?<use xlink:href='#gpPt6' transform='translate\((\S+?),(\S+?)\) scale\((\S+?)\)' color='(.*?)'/>\n")
+
+    def path(run):
+        dots = dot.findall(run[0])
+        _, _, radius, color = dots[0]
+        at = "".join(f"M{x},{y}h0" for x, y, _, _ in dots)
+        return (f"<path d='{at}' fill='none' stroke='{color}' stroke-width='{2 * float(radius):g}' "
+                "stroke-linecap='round'/>\n")
+
+    alike = rf"{dot.pattern}(?:\t?<use xlink:href='#gpPt6' transform='translate\(\S+?\) scale\(\3\)' color='\4'/>\n)+"
+    return re.sub(alike, path, svg)
+
+
 def write_docs(found, results, docs):
     pictures = docs / "lab"
     shutil.rmtree(pictures, ignore_errors=True)
     pictures.mkdir(parents=True)
+    effects = effects_of(found)
+    seen = sum(e[-1] == "yes" for e in effects)
     text = ["# The lab: what do skip connections do, and when?", "",
             "Written by `script/lab --docs`: every study of examples/, with its answer in the words that the run made of "
-            "its own figures. A value ± is the mean and standard deviation over the seeds.", ""]
+            "its own figures. A value ± is the mean and standard deviation over the seeds. "
+            f"Of {len(effects)} published effects {seen} appeared at this scale ([table](#published-effects)).", ""]
+    text += [f"- [{r['question']}](#{anchor(r['question'])})" for r in found.values()] + [""]
     for study, result in found.items():
         text += [f"## {result['question']}", "", result["verdict"], ""]
         for picture in result["pictures"]:
             source = results / study / (picture["name"] + ".svg")
-            if source.stat().st_size > MOST_OF_A_PICTURE:
-                sys.exit(f"lab_page: {source} has {source.stat().st_size} bytes, needs at most {MOST_OF_A_PICTURE}")
+            svg = with_short_dots(source.read_text())
+            if len(svg.encode()) > MOST_OF_A_PICTURE:
+                sys.exit(f"lab_page: {source} takes {len(svg.encode())} bytes, needs at most {MOST_OF_A_PICTURE}")
             name = f"{study}-{picture['name']}.svg"
-            shutil.copy(source, pictures / name)
+            (pictures / name).write_text(svg)
             text += [f"![{picture['title']}](lab/{name})", ""]
         for table in result["tables"]:
             text += [table["title"], "", markdown_table(table["columns"], table["rows"]), ""]
         text += [f"`{study}`: {run_line(result)}", ""]
-    text += ["## Published effects", "", markdown_table(EFFECT_COLUMNS, effects_of(found)), ""]
+    text += ["## Published effects", "", markdown_table(EFFECT_COLUMNS, effects), ""]
     (docs / "lab.md").write_text("\n".join(text))
+    show_in_front(found, docs)
+
+
+def show_in_front(found, docs):
+    readme, (study, picture) = docs.parent / "README.md", FRONT
+    if study not in found or not readme.exists() or MARKS[0] not in readme.read_text():
+        return
+    before, _, rest = readme.read_text().partition(MARKS[0])
+    verdict = textwrap.fill(found[study]["verdict"], 120)
+    readme.write_text(f"{before}{MARKS[0]}![{found[study]['question']}](docs/lab/{study}-{picture}.svg)\n\n{verdict}\n"
+                      f"{MARKS[1]}{rest.partition(MARKS[1])[2]}")
 
 
 def main():

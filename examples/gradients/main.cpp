@@ -2,6 +2,7 @@
 // with depth (Balduzzi et al., arXiv 1702.08591), and its norm layer by layer.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <weft/weft.hpp>
 
@@ -134,18 +135,6 @@ double decay_rate(const std::vector<Cell>& of, const std::vector<int>& depths, i
   return x.size() < 2 ? std::nan("") : -common::fit_line(x, y).slope;
 }
 
-common::Series with_spread(const std::string& label, std::vector<double> x,
-                           const std::vector<std::vector<double>>& values) {
-  common::Series series{.label = label, .x = std::move(x), .y = {}};
-  for (const auto& v : values) {
-    const double m = common::mean(v), s = common::standard_deviation(v);
-    series.y.push_back(m);
-    series.low.push_back(m - s);
-    series.high.push_back(m + s);
-  }
-  return series;
-}
-
 void draw_correlations(common::Study& study, const Cells& cells, const std::vector<int>& depths) {
   common::Figure figure;
   for (std::size_t k = 0; k < 2; ++k) {
@@ -169,14 +158,17 @@ void draw_decay(common::Study& study, const Cells& cells, const std::vector<int>
   common::Figure figure{.name = "decay",
                         .title = fmt::format("Autocorrelation of dy/dx at a lag of {} by depth", lag_of_decay),
                         .x = {.label = "depth (layers)"},
-                        .y = {.label = "autocorrelation", .logarithmic = true, .from = 0.01, .to = 20},
-                        .series = {}};
+                        .y = {.label = "autocorrelation", .logarithmic = true, .from = 0.01, .to = 1},
+                        .series = {},
+                        .key = "outside right"};
   for (std::size_t k = 0; k < kinds.size(); ++k) {
     common::Series series{.label = kinds[k], .x = {}, .y = {}};
     for (std::size_t d = 0; d < depths.size(); ++d) {
       series.x.push_back(depths[d]);
-      const double r = common::mean(cells[k][d].at_lag);
-      series.y.push_back(r > 0 ? r : std::nan(""));  // noise about 0 has no place on this axis
+      const common::Spread r(cells[k][d].at_lag);
+      series.y.push_back(r.mean > 0 ? r.mean : std::nan(""));  // noise about 0 has no place on this axis
+      series.low.push_back(std::max(r.mean - r.deviation, figure.y.from / 2));
+      series.high.push_back(std::max(r.mean + r.deviation, figure.y.from / 2));
     }
     figure.series.push_back(series);
   }
@@ -184,22 +176,25 @@ void draw_decay(common::Study& study, const Cells& cells, const std::vector<int>
 }
 
 void draw_norms(common::Study& study, const Cells& cells, const std::vector<int>& depths, std::size_t d) {
-  common::Figure figure{.name = "norms",
-                        .title = fmt::format("Gradient norm by layer of new nets of {} layers", depths[d]),
-                        .x = {.label = "layer (0: of the input)"},
-                        .y = {.label = "norm of dy/d(layer's output)", .logarithmic = true},
-                        .series = {}};
+  common::Figure figure{
+      .name = "norms",
+      .title = fmt::format("Gradient norm by layer of new nets of {} layers, and the seeds' least and "
+                           "largest",
+                           depths[d]),
+      .x = {.label = "layer (0: of the input)"},
+      .y = {.label = "norm of dy/d(layer's output)", .logarithmic = true},
+      .series = {}};
   for (std::size_t k = 0; k < kinds.size(); ++k) {
-    std::vector<std::vector<double>> values(cells[k][d].by_layer[0].size());
-    std::vector<double> x;
-    for (std::size_t l = 0; l < values.size(); ++l) {
-      x.push_back(static_cast<double>(l));
-      for (const auto& of : cells[k][d].by_layer) values[l].push_back(of[l]);
+    common::Series series{.label = kinds[k], .x = {}, .y = {}, .look = common::Series::Look::line};
+    for (std::size_t l = 0; l < cells[k][d].by_layer[0].size(); ++l) {
+      std::vector<double> values;
+      for (const auto& of : cells[k][d].by_layer) values.push_back(of[l]);
+      series.x.push_back(static_cast<double>(l));
+      series.y.push_back(common::mean(values));
+      series.low.push_back(*std::min_element(values.begin(), values.end()));
+      series.high.push_back(*std::max_element(values.begin(), values.end()));
     }
-    figure.series.push_back(with_spread(kinds[k], x, values));
-    figure.series.back().low.clear();
-    figure.series.back().high.clear();
-    figure.series.back().look = common::Series::Look::line;
+    figure.series.push_back(series);
   }
   study.add(figure);
 }

@@ -216,8 +216,12 @@ void draw_densities(common::Study& study, const std::vector<Runs>& all) {
 
 void draw_moments(common::Study& study, const std::vector<Runs>& all, const Plan& plan) {
   const auto diagram = [&](const char* title, const char* label, double (*of)(const Moment&)) {
-    common::Figure figure{
-        .name = "moments", .title = title, .x = {.label = "epochs of training"}, .y = {.label = label}, .series = {}};
+    common::Figure figure{.name = "moments",
+                          .title = title,
+                          .x = {.label = "epochs of training"},
+                          .y = {.label = label},
+                          .series = {},
+                          .key = "bottom right"};
     for (const Runs& runs : all) {
       common::Series series{.label = runs.name(), .x = {}, .y = {}};
       for (std::size_t m = 0; m < plan.moments.size(); ++m) {
