@@ -13,6 +13,7 @@
 
 #include <weft/engine/detail/blocks.hpp>
 #include <weft/engine/error.hpp>
+#include <weft/engine/storage.hpp>
 
 namespace weft {
 namespace detail {
@@ -24,8 +25,8 @@ namespace {
 constexpr std::size_t huge_page = 2 * 1024 * 1024;
 constexpr std::size_t slab_bytes = huge_page;
 constexpr std::size_t segment_bytes = 16 * huge_page;
-constexpr std::int64_t always_allowed = 64 << 20;
-constexpr std::size_t header = 64;  // a tensor's, which often has a power of two behind it
+constexpr std::int64_t always_allowed = 64 << 20;  // bytes that a process may hold, however few its tensors need
+constexpr std::size_t header = sizeof(Storage);    // a power of two often stands behind it
 
 constexpr std::size_t to_eighth(std::size_t bytes) {
   const std::size_t step = std::bit_floor(bytes - 1) / 8;  // a power of two: no division

@@ -62,7 +62,7 @@ void Check::by_differences(const Inputs& inputs) {
   const Tensors tensors = drawn(inputs, f64);
   if (std::none_of(tensors.begin(), tensors.end(), is_wanted)) return;
   // Element by element takes long on larger cases: random directions there, and where something is empty.
-  const bool fast = size_of(inputs) > 60 || has_empty(inputs);
+  const bool fast = !options_.repeat || size_of(inputs) > 60 || has_empty(inputs);
   const GradcheckResult found = gradcheck(row_.function, tensors, {.order = options_.order, .fast = fast});
   if (!found.ok) fail(found.message);
 }

@@ -202,7 +202,7 @@ int main(int argc, char** argv) {
         images.or_else(paper         ? common::ImageOptions{.train = 50000, .test = 10000, .shrink = 1}
                        : study.quick ? common::ImageOptions{.train = 1000, .test = 1000, .shrink = 2}
                                      : common::ImageOptions{.train = 2000, .test = 2000, .shrink = 2}));
-    common::Recipe recipe = paper ? common::paper_recipe(data) : common::Recipe{.epochs = study.quick ? 8 : 18};
+    common::Recipe recipe = paper ? common::paper_recipe(data) : common::Recipe{.epochs = study.quick ? 8 : 12};
     if (epochs > 0) recipe.epochs = epochs;
     if (paper) estimate(depths, study.all_seeds().size(), recipe.epochs);
     std::vector<Runs> all;

@@ -132,7 +132,7 @@ common::Contours picture_of(const std::vector<Landscape>& nets, const std::vecto
     contours.surfaces.push_back({net.name + ": training loss, nats", net.heights});
   }
   for (int power = -3; power <= 6; ++power)
-    for (const double step : {1.0, 2.0, 5.0})
+    for (const double step : {1.0, 3.0})
       if (const double level = step * std::pow(10.0, power); level > low && level < high)
         contours.levels.push_back(level);
   return contours;

@@ -1,11 +1,13 @@
 """Makes the lab's page of the results that the studies' tests have left, opens it in headless Chromium, and looks for
-every section, picture and table, and for errors on the console. usage: lab_page.py SCRIPT RESULTS CHROMIUM"""
+every section, picture and table, and for errors on the console. Of the tour: every picture is there, whole and small.
+usage: lab_page.py SCRIPT RESULTS CHROMIUM"""
 import json
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 script, results, chromium = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 studies = {p.parent.name: json.loads(p.read_text()) for p in results.glob("*/result.json")}
@@ -18,7 +20,17 @@ PROBE = """<script>addEventListener('load', () => {
     verdicts: [...document.querySelectorAll('.verdict')].map(v => v.textContent)}); });</script>"""
 with tempfile.TemporaryDirectory() as directory:
     page = pathlib.Path(directory) / "index.html"
-    subprocess.run([sys.executable, script, str(results), str(page)], check=True)
+    docs = pathlib.Path(directory) / "docs"
+    (pathlib.Path(directory) / "README.md").write_text("before\n<!-- lab -->\nold\n<!-- /lab -->\nafter\n")
+    subprocess.run([sys.executable, script, str(results), str(page), "--docs", str(docs)], check=True)
+    tour = (docs / "lab.md").read_text()
+    linked = re.findall(r"\]\((lab/\S+\.svg)\)", tour)
+    assert len(linked) == sum(len(s["pictures"]) for s in studies.values()), linked
+    for picture in linked:
+        xml.etree.ElementTree.parse(docs / picture)
+        assert (docs / picture).stat().st_size <= 100_000, picture
+    assert all(s["verdict"] in tour and f"## {s['question']}\n" in tour for s in studies.values())
+    assert (pathlib.Path(directory) / "README.md").read_text().endswith("<!-- /lab -->\nafter\n")
     text = page.read_text()
     assert not re.search(r"(src|href)='https?:", text), "the page reaches for the network"
     probed = pathlib.Path(directory) / "probed.html"

@@ -21,9 +21,9 @@ struct Images {
   }
 };
 
-/// The tiles of all images. Where they do not cut an axis evenly its last ones are less high or wide, which have fewer
-/// points. Their order is that of kinds: wide edges, whole tiles, high edges, corners, so that the tiles with a point
-/// follow one another.
+/// The tiles of all images. Where they do not cut an axis evenly the last ones are smaller along it and have fewer
+/// points. They are sorted by kind: at the right edge, whole, at the lower edge, in the corner. So those that have a
+/// point follow one another.
 class Tiles {
  public:
   Tiles(std::int64_t n, std::int64_t oh, std::int64_t ow) {
@@ -52,7 +52,7 @@ class Tiles {
             columns - column};
   }
 
-  /// Those of tiles [first, first + count) that have a point of the 36.
+  /// Those of tiles [first, first + tiles) that have a point of the 36.
   struct Run {
     std::int64_t first, count;
   };
