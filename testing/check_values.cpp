@@ -166,13 +166,14 @@ void Check::mixed_dtypes() {
 
 void Check::large_values() {
   for (const Inputs& inputs : row_.large) {
-    const Tensors tensors = drawn(inputs, f64);
-    const Arrays expected = row_.reference(arrays_of(tensors));
     const bool fixed = std::none_of(inputs.begin(), inputs.end(), is_free);
-    compare(tensors, expected, fixed ? 0 : row_.tolerance, &result_.max_error);
-    if (fixed) continue;
-    compare(converted(tensors, f32), expected, row_.f32_tolerance, &result_.f32_error);
-    if (!row_.integers) continue;
+    if (options_.repeat || !row_.differentiable || fixed) {  // else what the gradients are of is enough
+      const Tensors tensors = drawn(inputs, f64);
+      const Arrays expected = row_.reference(arrays_of(tensors));
+      compare(tensors, expected, fixed ? 0 : row_.tolerance, &result_.max_error);
+      if (!fixed) compare(converted(tensors, f32), expected, row_.f32_tolerance, &result_.f32_error);
+    }
+    if (fixed || !row_.integers) continue;
     const Tensors small = make_inputs(whole(inputs, 3), f64, options_.seed);
     const Arrays counted = row_.reference(arrays_of(small));
     for (const DType dtype : {i64, u8}) compare(converted(small, dtype), counted, 0, nullptr);
