@@ -238,8 +238,10 @@ def peers(weft, libtorch, page, threads="1"):
     text = ["# Performance", "",
             "Written by `script/bench --peers`: the same work in weft and in libtorch, each case in a process of its own,",
             f"the two in turn, {ROUNDS} rounds, medians. Times drift from machine to machine; the ratio is what to quote",
-            "(below 1: weft is faster). Peak memory is the process's, libraries included. Both run with malloc told to keep its",
-            f"memory (GLIBC_TUNABLES={MALLOC}): by default libtorch gets its", "tensors from the system anew, step after step, and is slower by what a page fault costs on the machine.", "",
+            "(below 1: weft is faster). Peak memory is the process's, libraries included. Both run with malloc told to keep",
+            f"its memory (GLIBC_TUNABLES={MALLOC}):",
+            "by default libtorch gets its tensors from the system anew, step after step, and is slower by what a page",
+            "fault costs on the machine.", "",
             f"- Processor: {processor()}, {os.cpu_count()} cores", f"- Compiler: {version(['c++', '--version'])}",
             f"- libtorch: {version(['dpkg-query', '-W', '-f=${Version}', 'libtorch-dev'])} (Debian); "
             f"OpenBLAS: {version(['dpkg-query', '-W', '-f=${Version}', 'libopenblas-openmp-dev'])}, no variables set"]

@@ -156,9 +156,7 @@ def with_fewer_points(svg, apart):
 
 
 def write_docs(found, results, docs):
-    pictures = docs / "lab"
-    shutil.rmtree(pictures, ignore_errors=True)
-    pictures.mkdir(parents=True)
+    pictures = {}
     effects = effects_of(found)
     seen = sum(e[-1] == "yes" for e in effects)
     text = ["# The lab: what do skip connections do, and when?", "",
@@ -175,14 +173,25 @@ def write_docs(found, results, docs):
             if svg is None:
                 sys.exit(f"lab_page: {source} takes more than {MOST_OF_A_PICTURE} bytes")
             name = f"{study}-{picture['name']}.svg"
-            (pictures / name).write_text(svg)
+            pictures[name] = svg
             text += [f"![{picture['title']}](lab/{name})", ""]
         for table in result["tables"]:
             text += [table["title"], "", markdown_table(table["columns"], table["rows"]), ""]
         text += [f"`{study}`: {run_line(result)}", ""]
     text += ["## Published effects", "", markdown_table(EFFECT_COLUMNS, effects), ""]
-    (docs / "lab.md").write_text("\n".join(text))
+    # All is known to fit before anything of the last tour goes.
+    shutil.rmtree(docs / "lab", ignore_errors=True)
+    (docs / "lab").mkdir(parents=True)
+    for name, svg in pictures.items():
+        (docs / "lab" / name).write_text(svg)
+    replace(docs / "lab.md", "\n".join(text))
     show_in_front(found, docs)
+
+
+def replace(path, text):
+    aside = path.with_suffix(".tmp")
+    aside.write_text(text)
+    aside.rename(path)
 
 
 def show_in_front(found, docs):
@@ -191,8 +200,8 @@ def show_in_front(found, docs):
         return
     before, _, rest = readme.read_text().partition(MARKS[0])
     verdict = textwrap.fill(found[study]["verdict"], 120)
-    readme.write_text(f"{before}{MARKS[0]}![{found[study]['question']}](docs/lab/{study}-{picture}.svg)\n\n{verdict}\n"
-                      f"{MARKS[1]}{rest.partition(MARKS[1])[2]}")
+    replace(readme, f"{before}{MARKS[0]}![{found[study]['question']}](docs/lab/{study}-{picture}.svg)\n\n{verdict}\n"
+            f"{MARKS[1]}{rest.partition(MARKS[1])[2]}")
 
 
 def main():
@@ -206,9 +215,7 @@ def main():
         sys.exit(__doc__)
     results, out = map(pathlib.Path, arguments)
     found = read(results)
-    aside = out.with_suffix(".tmp")
-    aside.write_text(page(found, results))
-    aside.rename(out)
+    replace(out, page(found, results))
     print(f"Page: {out}")
     if docs:
         write_docs(found, results, docs)
