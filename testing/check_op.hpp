@@ -5,11 +5,11 @@
 namespace weft::testing {
 
 struct CheckOptions {
-  int order = 3;           ///< of the gradients
-  bool large = true;       ///< the row's large inputs too
-  int draws = 20;          ///< of random sizes for each case
-  bool repeat = true;      ///< false, for sanitizers: large inputs on two threads only, with a gradient if there is one,
-                           ///< not beside differences; other gradients beside those along random directions only
+  int order = 3;       ///< of the gradients
+  bool large = true;   ///< the row's large inputs too
+  int draws = 20;      ///< of random sizes for each case
+  bool repeat = true;  ///< false, for sanitizers: large inputs on two threads only, with a gradient if there is one,
+                       ///< not beside differences; other gradients beside those along random directions only
   std::uint64_t seed = 1;  ///< of these and of all values
 };
 

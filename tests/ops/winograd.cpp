@@ -66,6 +66,7 @@ TEST_CASE("fast convolutions are what exact ones are, but for some rounding") {
     cases.push_back({2, 17, 14, channels, 72 - channels / 2, 1});
   for (const Pair padding : {Pair(0), Pair(2), Pair(0, 1), Pair(2, 0)}) cases.push_back({3, 16, 18, 24, 20, padding});
   cases.push_back({40, 8, 8, 64, 64, 1});    // several blocks of tiles, and of tiles in a sum
+  cases.push_back({9, 29, 31, 24, 40, 1});   // several parts of the weights' sum
   cases.push_back({1, 32, 32, 16, 200, 1});  // many columns of vectors
   cases.push_back({3, 20, 20, 200, 8, 1});
   cases.push_back({13, 20, 18, 96, 90, 1});  // more weights than a cache holds, in several blocks of tiles
