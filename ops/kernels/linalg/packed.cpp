@@ -7,6 +7,7 @@
 #include <weft/ops/kernels/linalg/outer_tile.hpp>
 #include <weft/ops/kernels/linalg/row_tile.hpp>
 #include <weft/ops/kernels/simd/register_tiles.hpp>
+#include <weft/ops/kernels/simd/rows.hpp>
 
 namespace weft::detail {
 
@@ -27,15 +28,24 @@ PackedMatrix<T>::PackedMatrix(bool transposed, std::int64_t k, std::int64_t n, c
     : k_(k), n_(n), parts_((k + most_depth - 1) / most_depth), packed_(k * vectors_for<T>(n) * lanes<T>) {
   for (std::int64_t vector = 0; vector < vectors_for<T>(n); vector += columns_.back().vectors)
     columns_.push_back({vector * lanes<T>, tile_vectors(vectors_for<T>(n) - vector)});
+  if (!transposed) {  // along the rows of b, which lie apart: down a column of tiles each line of them is a miss
+    parallel_for(k, grain_for(2 * n), [&](std::int64_t row, std::int64_t end) {
+      for (; row < end; ++row)
+        for (const Columns& at : columns_) {
+          const std::int64_t wide = at.vectors * lanes<T>;
+          T* const to = packed_.data() + k * at.first + row * wide;
+          for_vectors<T>(std::min(wide, n - at.first), [&](auto v) { v.store(to, v.load(b + row * ldb + at.first)); });
+        }
+    });
+    return;
+  }
   const auto count = static_cast<std::int64_t>(columns_.size());
   parallel_for(count, grain_for(2 * k * lanes<T>), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Columns& at = columns_[static_cast<std::size_t>(i)];
-      const std::int64_t wide = at.vectors * lanes<T>, width = std::min(wide, n - at.first);
-      T* const to = packed_.data() + k * at.first;
-      const std::int64_t shape[] = {k, width}, from[] = {transposed ? 1 : ldb, transposed ? ldb : 1},
-                         into[] = {wide, 1};
-      copy_strided(b + at.first * from[1], from, to, into, shape, 2, sizeof(T));
+      const std::int64_t wide = at.vectors * lanes<T>;
+      const std::int64_t shape[] = {k, std::min(wide, n - at.first)}, from[] = {1, ldb}, into[] = {wide, 1};
+      copy_strided(b + at.first * ldb, from, packed_.data() + k * at.first, into, shape, 2, sizeof(T));
     }
   });
 }
