@@ -136,11 +136,11 @@ class Run {
     const Scratch<T> sums(std::max<std::int64_t>(1, kept_sums_ * chunks * width));
     const std::int64_t per_chunk = memory_of_chunk();
     const std::int64_t most = std::min<std::int64_t>(chunks, num_threads());
-    const Scratch<T> memory(std::max<std::int64_t>(1, per_chunk * most));
+    const ScratchOfParts<T> memory(most, std::max<std::int64_t>(1, per_chunk));
     // Threads are told apart by where their part begins.
     parallel_for(most, 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t part = first; part < last; ++part) {
-        Worker worker(*this, memory.data() + part * per_chunk);
+        Worker worker(*this, memory[part]);
         for (std::int64_t c = chunks * part / most; c < chunks * (part + 1) / most; ++c)
           worker.run_chunk(c, sums.data(), width);
       }

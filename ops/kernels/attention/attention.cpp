@@ -93,11 +93,10 @@ void for_items(const Attention<T>& a, std::int64_t each, double flops, F&& f) {
   const std::int64_t items = a.count * each;
   const auto worth = static_cast<std::int64_t>(std::min(flops / 4e6, 1e6));
   const std::int64_t parts = std::max<std::int64_t>(1, std::min<std::int64_t>({num_threads(), items, worth}));
-  const std::int64_t size = Work<T>::size(a);
-  const Scratch<T> memory(parts * size);
+  const ScratchOfParts<T> memory(parts, Work<T>::size(a));
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
     for (; part < last; ++part) {
-      const Work<T> work(a, memory.data() + part * size);
+      const Work<T> work(a, memory[part]);
       for (std::int64_t item = part; item < items; item += parts) {
         const std::int64_t batch = item / each;
         a.batches.for_each(batch, batch + 1,

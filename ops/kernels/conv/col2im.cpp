@@ -39,9 +39,9 @@ void col2im_backward_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
   const std::int64_t fitting = 512 * 1024 / (length * static_cast<std::int64_t>(sizeof(T)) + 1);
   const std::int64_t tile = std::max<std::int64_t>(std::min(fitting, pixels), 16);
   const std::int64_t parts = conv_parts(s.n, conv_flops(s));
-  const Scratch<T> scratch(parts * tile * length);
+  const ScratchOfParts<T> scratch(parts, tile * length);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
-    T* rows = scratch.data() + part * tile * length;
+    T* rows = scratch[part];
     for (std::int64_t i = s.n * part / parts; i < s.n * last / parts; ++i) {
       T* image = gx + i * s.h * s.w * s.cin;
       std::fill_n(image, s.h * s.w * s.cin, T(0));

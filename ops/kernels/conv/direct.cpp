@@ -177,7 +177,7 @@ void run_window(const Window<T>& s) {
       2.0 * static_cast<double>(s.n * s.oh * s.ow) * static_cast<double>(taps) * static_cast<double>(s.outs);
   const std::int64_t parts = conv_parts(s.n * s.oh, flops);
   const std::int64_t patch = DirectRows<T>::patch_size(s);
-  const Scratch<T> patches(parts * patch);
+  const ScratchOfParts<T> patches(parts, patch);
   // All tiles are equally wide but for a triple, so the columns of tiles are found by halves as well as by pairs.
   parallel_for((vectors + 1) / 2, parts > 1 ? 1 : vectors, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t vector = 0, index = 0; vector < vectors; ++index) {
@@ -191,7 +191,7 @@ void run_window(const Window<T>& s) {
   });
   const std::int64_t rows = s.n * s.oh;
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
-    const DirectRows<T> direct(s, packed.data(), patches.data() + part * patch);
+    const DirectRows<T> direct(s, packed.data(), patches[part]);
     direct.run(rows * part / parts, rows * last / parts);
   });
 }

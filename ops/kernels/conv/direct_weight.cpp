@@ -212,7 +212,7 @@ void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) 
   const std::int64_t in_scratch = swapped ? parts : parts - 1;
   const Scratch<T> partials(in_scratch * count);
   const std::int64_t patch = DirectWeight<T>::joins_taps(s) ? DirectWeight<T>::patch_size(s, blocks[0]) : 0;
-  const Scratch<T> patches(parts * patch);
+  const ScratchOfParts<T> patches(parts, patch);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
     for (; part < last; ++part) {
       T* sum = in_scratch == parts ? partials.data() + part * count
@@ -222,7 +222,7 @@ void direct_backward_weight(const ConvShape& s, const T* x, const T* gy, T* gw) 
       const std::int64_t end = blocks.count() * (part + 1) / parts;
       for (std::int64_t g = 0; g < s.groups; ++g) {
         const std::int64_t out = g * (s.cout / s.groups);
-        const DirectWeight<T> direct(s, x + g * (s.cin / s.groups), gy + out, swapped, patches.data() + part * patch);
+        const DirectWeight<T> direct(s, x + g * (s.cin / s.groups), gy + out, swapped, patches[part]);
         for (std::int64_t i = begin; i < end; ++i) direct.add(blocks[i], i == begin, sum + out);
       }
     }

@@ -194,9 +194,9 @@ void by_blocks(const Pass<T>& pass) {
   const std::int64_t blocks = (tiles.count + block - 1) / block;
   const std::int64_t in_plane = plane_size<T>(block, in), out_plane = plane_size<T>(block, max_vectors * lanes<T>);
   const std::int64_t parts = conv_parts(blocks, pass.flops()), each = points * (in_plane + out_plane);
-  const Scratch<T> memory(parts * each);
+  const ScratchOfParts<T> memory(parts, each);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last_part) {
-    T *const x = memory.data() + part * each, *const y = x + points * in_plane;
+    T *const x = memory[part], *const y = x + points * in_plane;
     for (std::int64_t b = blocks * part / parts; b < blocks * last_part / parts; ++b) {
       const std::int64_t first = b * block, count = std::min(block, tiles.count - first);
       pass.inputs(first, count, x, in_plane);

@@ -104,8 +104,9 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* g
   const std::int64_t sum_plane = plane_size<T>(s.cin, s.cout);
   const std::int64_t row = std::max(s.w * s.cin, s.ow * s.cout);
   const std::int64_t threads = std::min<std::int64_t>(num_threads(), parts), each = points * (x_plane + gy_plane);
-  const Scratch<T> memory(threads * each + parts * points * sum_plane + row);
-  T *const all_sums = memory.data() + threads * each, *const zeros = all_sums + parts * points * sum_plane;
+  const ScratchOfParts<T> memory(threads, each);
+  const Scratch<T> shared(parts * points * sum_plane + row);
+  T *const all_sums = shared.data(), *const zeros = all_sums + parts * points * sum_plane;
   std::fill_n(zeros, row, T{0});
   // Tiles [first, end), to the sums of a part.
   const auto add_tiles = [&](std::int64_t begin, std::int64_t end, T* x_points, T* sums) {
@@ -131,7 +132,7 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* g
   };
   parallel_for(threads, 1, [&](std::int64_t thread, std::int64_t last) {
     for (std::int64_t part = parts * thread / threads; part < parts * last / threads; ++part)
-      add_tiles(tiles.count * part / parts, tiles.count * (part + 1) / parts, memory.data() + thread * each,
+      add_tiles(tiles.count * part / parts, tiles.count * (part + 1) / parts, memory[thread],
                 all_sums + part * points * sum_plane);
   });
   parallel_for(s.cin, grain_for(40 * s.cout), [&](std::int64_t begin, std::int64_t end) {

@@ -131,15 +131,20 @@ void take_along(const void* x, Collapsed shape, const std::int64_t* index, std::
 
 template <class T>
 void scatter_add_along(const T* source, const std::int64_t* index, std::int64_t count, T* y, Collapsed s) {
-  parallel_for(s.outer, grain_for(count * s.inner), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t o = begin; o < end; ++o) {
-      T* to = y + o * s.axis * s.inner;
+  // Threads share out the columns, each of which has one owner, who keeps the order.
+  parallel_for(s.outer * s.inner, grain_for(count), [=](std::int64_t begin, std::int64_t end) {
+    std::int64_t o = begin / s.inner;
+    for (std::int64_t column = begin; column < end; ++o) {
+      const std::int64_t first = column - o * s.inner, columns = std::min(end - column, s.inner - first);
+      column += columns;
+      T* const to = y + o * s.axis * s.inner + first;
+      const std::int64_t from = o * count * s.inner + first;
       if (s.inner == 1) {
-        add_at(source + o * count, index + o * count, count, 1, to);
+        add_at(source + from, index + from, count, 1, to);
         continue;
       }
-      for (std::int64_t k = o * count * s.inner; k < (o + 1) * count * s.inner; k += s.inner)
-        add_at(source + k, index + k, s.inner, s.inner, to);
+      for (std::int64_t k = from; k < from + count * s.inner; k += s.inner)
+        add_at(source + k, index + k, columns, s.inner, to);
     }
   });
 }

@@ -1,4 +1,5 @@
 #include <weft/engine/error.hpp>
+#include <weft/ops/kernels/copy/copy.hpp>
 #include <weft/ops/kernels/linalg/blas_core.hpp>
 #include <weft/ops/kernels/linalg/blas_threads.hpp>
 #include <weft/ops/kernels/linalg/gemm.hpp>
@@ -37,19 +38,33 @@ bool is_tiled(std::int64_t m, std::int64_t n, std::int64_t k) {
          m >= least_rows;
 }
 
+// Whether rows of a lie so that a tile's fall into one set of the first-level cache, which does not hold them; of fewer
+// columns a copy takes longer than what it saves.
+template <class T>
+bool needs_copy(std::int64_t lda, std::int64_t n) {
+  return lda * static_cast<std::int64_t>(sizeof(T)) % 4096 == 0 && n >= 256;
+}
+
 // By tiles of our own, along k in parts, each of which is packed, used and forgotten while it is in the cache.
 template <class T>
 void tiled_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
                 std::int64_t lda, const T* b, std::int64_t ldb, bool adds, T* c, std::int64_t ldc,
                 const T* start = nullptr) {
   const std::int64_t parts = (k + PackedMatrix<T>::most_depth - 1) / PackedMatrix<T>::most_depth;
+  const bool copies = !trans_a && needs_copy<T>(lda, n);
+  const Scratch<T> rows(copies ? m * ((k + parts - 1) / parts) : 0);
   for (std::int64_t part = 0; part < parts; ++part, adds = true) {
     const std::int64_t begin = k * part / parts, depth = k * (part + 1) / parts - begin;
     const PackedMatrix<T> right(trans_b, depth, n, trans_b ? b + begin : b + begin * ldb, ldb);
-    if (trans_a)
+    if (trans_a) {
       right.multiply_transposed(m, a + begin * lda, lda, adds, c, ldc);
-    else
+    } else if (copies) {
+      const std::int64_t shape[] = {m, depth}, from[] = {lda, 1}, into[] = {depth, 1};
+      copy_strided(a + begin, from, rows.data(), into, shape, 2, sizeof(T));
+      right.multiply(m, rows.data(), depth, adds, c, ldc, start);
+    } else {
       right.multiply(m, a + begin, lda, adds, c, ldc, start);
+    }
   }
 }
 

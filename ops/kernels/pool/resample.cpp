@@ -113,10 +113,10 @@ void resample(const T* x, T* y, std::int64_t batch, std::int64_t channels, const
   const std::int64_t cost = rows.count() / out_h * in_width + columns.count() * channels + out_width;
   const std::int64_t lines = batch * out_h, worth = std::max<std::int64_t>(1, lines / grain_for(cost));
   const std::int64_t parts = std::min<std::int64_t>({num_threads(), lines, worth});
-  const Scratch<T> summed(parts * in_width);
+  const ScratchOfParts<T> summed(parts, in_width);
   parallel_for(parts, 1, [&](std::int64_t part, std::int64_t last) {
     for (; part < last; ++part) {
-      T* const sum = summed.data() + part * in_width;
+      T* const sum = summed[part];
       for (std::int64_t line = lines * part / parts; line < lines * (part + 1) / parts; ++line) {
         const std::int64_t h = line % out_h;
         const Sized<T>* const vertical = down.data() + (rows.begin(h) - rows.begin(0));

@@ -77,10 +77,10 @@ void by_columns(const T* x, std::int64_t* out, Collapsed s, bool descending, std
       s.axis * width * static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(s.axis)));
   const std::int64_t parts = std::clamp<std::int64_t>(items / grain_for(cost), 1, num_threads());
   const std::int64_t room = (width + 1) * s.axis;
-  const Scratch<Pair> scratch(parts * room);
+  const ScratchOfParts<Pair> scratch(parts, room);
   const KeyOf<T> turned = descending ? ~KeyOf<T>{0} : KeyOf<T>{0};
-  parallel_for(parts, 1, [=, pairs = scratch.data()](std::int64_t part, std::int64_t last) {
-    Pair* const mine = pairs + part * room;
+  parallel_for(parts, 1, [=, &scratch](std::int64_t part, std::int64_t last) {
+    Pair* const mine = scratch[part];
     for (std::int64_t k = items * part / parts; k < items * last / parts; ++k) {
       const std::int64_t o = k / strips, first = k % strips * width, columns = std::min(width, s.inner - first);
       const T* from = x + o * s.axis * s.inner + first;
