@@ -4,7 +4,7 @@ namespace weft::detail {
 
 namespace {
 
-struct Block {
+struct KeptBlock {
   void* data = nullptr;
   std::size_t bytes = 0;
 };
@@ -16,23 +16,23 @@ thread_local constinit bool ended = false;  // this thread, or so far that nothi
 
 // What the parts of this thread's last loops had.
 struct KeptBlocks {
-  std::vector<Block> of_part;
+  std::vector<KeptBlock> of_part;
 
   ~KeptBlocks() {
     ended = true;
-    for (const Block& block : of_part)
+    for (const KeptBlock& block : of_part)
       if (block.data != nullptr) free_block(block.data, block.bytes);
   }
 };
 thread_local KeptBlocks kept_blocks;
 
 // Where a part's block is kept, or null where none is.
-Block* place_of(std::size_t part, std::size_t bytes) {
+KeptBlock* place_of(std::size_t part, std::size_t bytes) {
 #ifdef WEFT_NO_POOL
   return nullptr;  // the sanitizers are to see each end
 #endif
   if (ended || bytes > most_kept) return nullptr;
-  std::vector<Block>& blocks = kept_blocks.of_part;
+  std::vector<KeptBlock>& blocks = kept_blocks.of_part;
   if (blocks.size() <= part) blocks.resize(part + 1);
   return &blocks[part];
 }
@@ -40,7 +40,7 @@ Block* place_of(std::size_t part, std::size_t bytes) {
 }  // namespace
 
 PartMemory::PartMemory(std::size_t part, std::size_t bytes) : part_(part), bytes_(bytes) {
-  if (Block* const kept = place_of(part, bytes); kept != nullptr && kept->data != nullptr && kept->bytes >= bytes) {
+  if (KeptBlock* const kept = place_of(part, bytes); kept != nullptr && kept->data != nullptr && kept->bytes >= bytes) {
     bytes_ = kept->bytes;
     data_ = std::exchange(kept->data, nullptr);
   } else {
@@ -50,9 +50,10 @@ PartMemory::PartMemory(std::size_t part, std::size_t bytes) : part_(part), bytes
 
 PartMemory::~PartMemory() {
   if (data_ == nullptr) return;
-  Block block{data_, bytes_};
+  KeptBlock block{data_, bytes_};
   // Of two the larger one stays, as when a loop ran within another's.
-  if (Block* const kept = place_of(part_, bytes_); kept != nullptr && (kept->data == nullptr || kept->bytes < bytes_))
+  if (KeptBlock* const kept = place_of(part_, bytes_);
+      kept != nullptr && (kept->data == nullptr || kept->bytes < bytes_))
     std::swap(*kept, block);
   if (block.data != nullptr) free_block(block.data, block.bytes);
 }
