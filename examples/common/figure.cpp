@@ -152,7 +152,7 @@ bool draw(const HeatMap& map, const std::string& directory) {
                       ? fmt::format("set palette defined (-1 '#0072B2', 0 'white', 1 '#D55E00')\nset cbrange [{}:{}]\n",
                                     number(-most), number(most))
                       : std::string("set palette defined (0 'white', 1 '#0072B2')\n");
-  script.plots += "plot " + script.block(cells) + " using 1:2:3 with image\n";
+  script.plots += "plot " + script.block(cells) + " using 1:2:3 with image pixels\n";
   const int width =
       std::max({560, 260 + 80 * static_cast<int>(map.x_names.size()), 150 + 8 * static_cast<int>(map.title.size())});
   return draw_both(script.data, script.plots, 1, width, 200 + 46 * static_cast<int>(map.y_names.size()), directory,
