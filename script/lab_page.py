@@ -152,7 +152,9 @@ def with_fewer_points(svg, apart):
         return f"{path[1]}{path[2]}'{' '.join(kept)}'"
 
     svg = re.sub(r"\b(d|points)( ?= ?)'([^']*)'", thinned, svg)
-    return re.sub(r"\n\s+", "\n", re.sub(r"(\.\d)\d\b", r"\1", svg))
+    # Coordinates, not what is written beside the axes.
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d)\d\b", r"\1", tag[0]), svg)
+    return re.sub(r"\n\s+", "\n", svg)
 
 
 def write_docs(found, results, docs):
