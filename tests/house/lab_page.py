@@ -1,5 +1,6 @@
 """Makes the lab's page of the results that the studies' tests have left, opens it in headless Chromium, and looks for
-every section, picture and table, and for errors on the console. Of the tour: every picture is there, whole and small.
+every section, picture and table, and for errors on the console. Of the tour: every picture is there, small, and says
+what the run's does.
 usage: lab_page.py SCRIPT RESULTS CHROMIUM"""
 import json
 import pathlib
@@ -13,6 +14,13 @@ script, results, chromium = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 studies = {p.parent.name: json.loads(p.read_text()) for p in results.glob("*/result.json")}
 if not studies:
     sys.exit(f"{results} has no result.json")
+
+
+def words_of(picture):
+    text = xml.etree.ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}text")
+    return [" ".join("".join(element.itertext()).split()) for element in text]
+
+
 # At the end, when all has loaded: pictures that did not come have no width.
 PROBE = """<script>addEventListener('load', () => {
   document.title = JSON.stringify({sections: [...document.querySelectorAll('section')].map(s => s.id),
@@ -29,6 +37,10 @@ with tempfile.TemporaryDirectory() as directory:
     for picture in linked:
         xml.etree.ElementTree.parse(docs / picture)
         assert (docs / picture).stat().st_size <= 100_000, picture
+    for study, s in studies.items():
+        for picture in s["pictures"]:
+            small, whole = docs / "lab" / f"{study}-{picture['name']}.svg", results / study / f"{picture['name']}.svg"
+            assert words_of(small) == words_of(whole) != [], small
     assert all(s["verdict"] in tour and f"## {s['question']}\n" in tour for s in studies.values())
     assert (pathlib.Path(directory) / "README.md").read_text().endswith("<!-- /lab -->\nafter\n")
     text = page.read_text()
