@@ -25,11 +25,13 @@ std::int64_t tiles_in_block(std::int64_t in, std::int64_t out) {
   return std::clamp<std::int64_t>((4 << 20) / bytes, 128, 512);
 }
 
-// Into how many parts the tiles are cut, each with sums of its own. Their number alone decides, not that of the
-// threads, so that the bits do not hang on that; of fewer tiles the sums would take longer than what is summed.
+// Into how many parts the tiles are cut, each with sums of its own: of fewer tiles these would take longer than what is
+// summed.
 template <class T>
-std::int64_t parts_of_sum(std::int64_t tiles, std::int64_t in, std::int64_t out) {
-  return few_sums<T>(in, out) ? std::clamp<std::int64_t>(tiles / 128, 1, 8) : 1;
+std::int64_t parts_of_tiles(std::int64_t tiles, std::int64_t in, std::int64_t out) {
+  if (!few_sums<T>(in, out)) return 1;
+  const std::int64_t sums = points * in * out;
+  return sum_parts(tiles / 128, 2.0 * static_cast<double>(tiles) * static_cast<double>(sums), sums);
 }
 
 // The points of a block of tiles: of both operands.
@@ -98,7 +100,7 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* g
   using T = float;
   const Images<const T> from{x, s.h, s.w, s.cin}, of{gy, s.oh, s.ow, s.cout};
   const Tiles tiles(s.n, s.oh, s.ow);
-  const std::int64_t parts = parts_of_sum<T>(tiles.count, s.cin, s.cout);
+  const std::int64_t parts = parts_of_tiles<T>(tiles.count, s.cin, s.cout);
   const std::int64_t block = std::min(tiles_in_block<T>(s.cin, s.cout), (tiles.count + parts - 1) / parts);
   const std::int64_t x_plane = plane_size<T>(block, s.cin), gy_plane = plane_size<T>(block, s.cout);
   const std::int64_t sum_plane = plane_size<T>(s.cin, s.cout);

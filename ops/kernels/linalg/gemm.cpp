@@ -58,13 +58,13 @@ void tiled_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std:
     const PackedMatrix<T> right(trans_b, depth, n, trans_b ? b + begin : b + begin * ldb, ldb);
     if (trans_a) {
       right.multiply_transposed(m, a + begin * lda, lda, adds, c, ldc);
-    } else if (copies) {
+      continue;
+    }
+    if (copies) {
       const std::int64_t shape[] = {m, depth}, from[] = {lda, 1}, into[] = {depth, 1};
       copy_strided(a + begin, from, rows.data(), into, shape, 2, sizeof(T));
-      right.multiply(m, rows.data(), depth, adds, c, ldc, start);
-    } else {
-      right.multiply(m, a + begin, lda, adds, c, ldc, start);
     }
+    right.multiply(m, copies ? rows.data() : a + begin, copies ? depth : lda, adds, c, ldc, start);
   }
 }
 
