@@ -20,6 +20,15 @@ def is_internal(name):
     return re.search("/(kernels|detail)/", name) is not None
 
 
+def is_addon(name):
+    return name.startswith("nn/addons/")
+
+
+def addon_of(name):
+    """nn/addons/NAME/"""
+    return "/".join(name.split("/")[:3]) + "/"
+
+
 def room_of(name):
     """The folder; what is in detail/ furnishes the room above it."""
     return re.sub("/detail(/.*)?$", "", name.rpartition("/")[0])
@@ -85,6 +94,12 @@ def check_includes(name, lines, files):
         here, there = (LEVEL.get(n.split("/")[0], 9) for n in (name, target))
         if there > here:
             yield f"{place}: <weft/{target}> is above it; includes go nn -> ops -> engine"
+        if is_addon(name):
+            if is_internal(target) and not target.startswith(addon_of(name)):
+                yield f"{place}: addons use what users may use"
+            continue
+        if is_addon(target):
+            yield f"{place}: only an addon knows an addon"
         if name.startswith("nn/") and target.startswith(("ops/kernels/", "ops/detail/", "engine/op.hpp")):
             yield f"{place}: nn defines no ops and calls no kernels"
         if "/kernels/" in name and "/kernels/" not in target and target not in FOR_KERNELS:
@@ -102,7 +117,8 @@ def check_file(name, lines, files):
             yield f"{name}:{number}: using namespace in a header"
         if header and not is_internal(name) and re.match(r"\s*#\s*define", line):
             yield f"{name}:{number}: a macro in a public header"
-        if name.startswith("nn/") and re.search(r":\s*(public\s+)?(\w+::)*(Op|Elementwise)<", line):
+        if (name.startswith("nn/") and not is_addon(name)
+                and re.search(r":\s*(public\s+)?(\w+::)*(Op|Elementwise)<", line)):
             yield f"{name}:{number}: an op in nn"
     yield from check_includes(name, lines, files)
 
@@ -116,7 +132,8 @@ def check_umbrella(name, files):
             reached.add(here)
             todo += [t.removeprefix("weft/") for _, _, t in includes_of(files.get(here, [])) if t.startswith("weft/")]
     for header in sorted(files):
-        if (header.endswith(".hpp") and not is_internal(header) and not OPT_IN.match(header) and header not in reached
+        if (header.endswith(".hpp") and not is_internal(header) and not OPT_IN.match(header)
+                and not is_addon(header) and header not in reached
                 and header.split("/")[0] in UMBRELLAS[name]):
             yield f"{name}: does not include <weft/{header}>"
 
