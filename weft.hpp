@@ -4,6 +4,7 @@
 #include <weft/engine/backward.hpp>
 #include <weft/engine/checkpoint.hpp>
 #include <weft/engine/create.hpp>
+#include <weft/engine/files.hpp>
 #include <weft/engine/functional.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/engine/gradcheck.hpp>

@@ -7,6 +7,7 @@
 
 #include <weft/engine/detail/extras.hpp>
 #include <weft/engine/detail/frontier.hpp>
+#include <weft/engine/detail/plan.hpp>
 #include <weft/engine/detail/thread_state.hpp>
 #include <weft/engine/observer.hpp>
 #include <weft/engine/ops_needed.hpp>
@@ -38,96 +39,6 @@ void accumulate(Tensor& sum, Tensor&& gradient, bool recording) {
   } else {
     sum = add(sum, gradient);
   }
-}
-
-// What a gradient belongs to, named as edges name it: an output of a node, or a leaf.
-struct Place {
-  std::uintptr_t target;
-  std::uint32_t output;
-
-  Place(const Node* node, std::uint32_t number) : target(reinterpret_cast<std::uintptr_t>(node)), output(number) {}
-  explicit Place(const TensorImpl* leaf) : target(reinterpret_cast<std::uintptr_t>(leaf) + 1), output(0) {}
-  explicit Place(const Edge& edge) : target(edge.target), output(edge.output) {}
-  static Place of(const Tensor& t) {
-    const TensorImpl* impl = t.impl();
-    return impl->node != nullptr ? Place(impl->node, impl->output_index) : Place(impl);
-  }
-  bool operator==(const Place&) const = default;
-};
-
-// The places whose gradients are asked for, numbered; each once.
-class Targets {
- public:
-  static constexpr auto none = static_cast<std::size_t>(-1);
-
-  std::size_t add(const Place& place) { return numbers_.try_emplace(place, numbers_.size()).first->second; }
-  std::size_t find(const Place& place) const {
-    const auto found = numbers_.find(place);
-    return found != numbers_.end() ? found->second : none;
-  }
-  std::size_t size() const { return numbers_.size(); }
-
- private:
-  struct Hash {
-    std::size_t operator()(const Place& place) const {
-      return static_cast<std::size_t>(place.target + place.output * 0x9E3779B97F4A7C15U);
-    }
-  };
-  std::unordered_map<Place, std::size_t, Hash> numbers_;
-};
-
-// Which edges of the nodes, in the order the sweep meets them, lead to a wanted input.
-struct Plan {
-  Targets targets;
-  std::vector<bool> reached;  // of the targets
-  std::vector<const Node*> nodes;
-  std::vector<std::size_t> first;  // of each node's edges in `wanted`
-  std::unique_ptr<bool[]> wanted;
-};
-
-Plan make_plan(const Tensors& outputs, Targets targets, std::uint64_t floor) {
-  Plan plan{.targets = std::move(targets), .reached = {}, .nodes = {}, .first = {}, .wanted = nullptr};
-  plan.reached.resize(plan.targets.size());
-  Frontier<std::size_t> frontier;  // the value: a number in the order of discovery
-  std::size_t discovered = 0;
-  const auto discover = [&](Node* node) {
-    auto [number, fresh] = frontier.find_or_add(node);
-    if (fresh) *number = discovered++;
-    return *number;
-  };
-  for (const Tensor& output : outputs) {
-    if (const std::size_t target = plan.targets.find(Place::of(output)); target != Targets::none)
-      plan.reached[target] = true;
-    if (Node* node = output.impl()->node; node != nullptr && node->stamp() >= floor) discover(node);
-  }
-
-  constexpr auto no_node = static_cast<std::size_t>(-1);
-  std::vector<std::size_t> numbers, reached;  // of each node; of each edge's node
-  std::size_t edges = 0;
-  while (!frontier.empty()) {
-    auto [node, number] = frontier.pop();
-    plan.nodes.push_back(node);
-    plan.first.push_back(edges);
-    numbers.push_back(number);
-    for (int i = 0; i < node->input_count(); ++i, ++edges) {
-      const Edge& edge = node->edge(i);
-      const bool ends = edge.target == 0 || edge.is_leaf() || edge.node()->stamp() < floor;
-      reached.push_back(ends ? no_node : discover(edge.node()));
-    }
-  }
-  // From the inputs up: an edge is wanted if it is a target or its node has a wanted edge.
-  plan.wanted = std::make_unique<bool[]>(std::max<std::size_t>(edges, 1));
-  const auto leads_on = std::make_unique<bool[]>(std::max<std::size_t>(discovered, 1));
-  for (std::size_t k = plan.nodes.size(); k-- > 0;) {
-    for (int i = 0; i < plan.nodes[k]->input_count(); ++i) {
-      const std::size_t e = plan.first[k] + static_cast<std::size_t>(i);
-      const std::size_t target = plan.targets.find(Place(plan.nodes[k]->edge(i)));
-      if (target != Targets::none) plan.reached[target] = true;
-      plan.wanted[e] = target != Targets::none || (reached[e] != no_node && leads_on[reached[e]]);
-      if (plan.wanted[e]) leads_on[numbers[k]] = true;
-    }
-  }
-  return plan;
 }
 
 // Gradients of a node's outputs while consumers of them are still to come. One output needs no list.
@@ -188,11 +99,20 @@ class Sweep {
       rethrow_with_path();
     }
   }
+  /// The same, telling of leaves.
+  void run(BackwardObserver& observer) {
+    observer_ = &observer;
+    for (const Node* node : nodes_behind(roots_))
+      for (int i = 0; i < node->input_count(); ++i)
+        if (const Edge& edge = node->edge(i); edge.is_leaf()) ++uses_[edge.leaf()];
+    run();
+    // Those that a node would have added to which no gradient has come to, and results that are leaves themselves.
+    for (const LeafGradient& one : leaves_)
+      if (const auto found = uses_.find(one.leaf.impl()); found == uses_.end() || found->second > 0)
+        observer.ready(one.leaf, one.gradient);
+    observer.finish(leaves_);
+  }
 
-  struct LeafGradient {
-    Ref<TensorImpl> leaf;
-    Tensor gradient;
-  };
   std::vector<LeafGradient>& leaves() { return leaves_; }
 
   struct KeptGradient {
@@ -224,6 +144,16 @@ class Sweep {
       if (Tensor given = std::move(inputs_[static_cast<std::size_t>(i)]); given.defined() && context.needs(i))
         deliver(node, i, std::move(given));
     if (!retain_) node->release_saved();
+    if (observer_ != nullptr) tell_of_leaves(node);
+  }
+
+  void tell_of_leaves(const Node* node) {
+    for (int i = 0; i < node->input_count(); ++i) {
+      const Edge& edge = node->edge(i);
+      if (!edge.is_leaf() || --uses_[edge.leaf()] > 0) continue;
+      if (const auto found = leaf_numbers_.find(edge.leaf()); found != leaf_numbers_.end())
+        observer_->ready(leaves_[found->second].leaf, leaves_[found->second].gradient);
+    }
   }
 
   // The wanted edges of a node, null for all without a plan; with one, null if none is. Nodes come in the plan's order.
@@ -306,7 +236,7 @@ class Sweep {
 
   void add_leaf(TensorImpl* leaf, Tensor&& gradient) {
     const auto [at, fresh] = leaf_numbers_.try_emplace(leaf, leaves_.size());
-    if (fresh) leaves_.push_back({Ref<TensorImpl>::share(leaf), Tensor()});
+    if (fresh) leaves_.push_back({Tensor(Ref<TensorImpl>::share(leaf)), Tensor()});
     accumulate(leaves_[at->second].gradient, std::move(gradient), record_);
   }
 
@@ -320,6 +250,8 @@ class Sweep {
   std::vector<KeptGradient> kept_;
   std::unordered_map<const TensorImpl*, std::size_t> leaf_numbers_;
   std::vector<LeafGradient> leaves_;
+  BackwardObserver* observer_ = nullptr;
+  std::unordered_map<const TensorImpl*, std::int64_t> uses_;  // by nodes still to come, where there is an observer
 };
 
 Tensor checked_seed(const char* op, const Tensor& output, const Tensor& seed) {
@@ -345,10 +277,13 @@ void Tensor::backward(const Tensor& seed, BackwardOptions options) const {
   const bool record = options.create_graph;
   Sweep sweep(options.retain_graph || record, record, nullptr);
   sweep.seed(*this, checked_seed("backward", *this, seed));
-  sweep.run();
+  if (this_thread.backward_observer != nullptr)
+    sweep.run(*this_thread.backward_observer);
+  else
+    sweep.run();
   // Only now, after everything that can fail but the hooks: a failure leaves the gradients as they were.
   const GradMode mode(record);
-  for (auto& [leaf, gradient] : sweep.leaves()) gradient = run_leaf_hooks(leaf.get(), std::move(gradient));
+  for (auto& [leaf, gradient] : sweep.leaves()) gradient = run_leaf_hooks(leaf.impl(), std::move(gradient));
   const std::lock_guard lock(extras_mutex);
   const auto leave = [&](Extras& extras, Tensor&& gradient) {
     // A gradient that is left is memory of its own: whoever changes it in place changes nothing else.
@@ -356,7 +291,7 @@ void Tensor::backward(const Tensor& seed, BackwardOptions options) const {
     accumulate(extras.grad, std::move(gradient), record);
   };
   for (auto& [of, gradient] : sweep.kept()) leave(*of, std::move(gradient));
-  for (auto& [leaf, gradient] : sweep.leaves()) leave(extras_of(leaf.get()), std::move(gradient));
+  for (auto& [leaf, gradient] : sweep.leaves()) leave(extras_of(leaf.impl()), std::move(gradient));
 }
 
 namespace {
@@ -384,9 +319,9 @@ Tensors gradients(const Tensors& outputs, const Tensors& inputs, const GradOptio
   sweep.run();
   const GradMode mode(options.create_graph);
   for (auto& [leaf, gradient] : sweep.leaves()) {
-    const std::size_t target = plan.targets.find(Place(leaf.get()));
+    const std::size_t target = plan.targets.find(Place(leaf.impl()));
     if (target == Targets::none) continue;
-    sweep.captured(target) = floor == 0 ? run_leaf_hooks(leaf.get(), std::move(gradient)) : std::move(gradient);
+    sweep.captured(target) = floor == 0 ? run_leaf_hooks(leaf.impl(), std::move(gradient)) : std::move(gradient);
   }
   Tensors result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -430,5 +365,9 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& o
 Tensors grad(const Tensor& output, const Tensors& inputs, const GradOptions& options) {
   return grad(Tensors{output}, inputs, options);
 }
+
+ObserveBackward::ObserveBackward(BackwardObserver& observer)
+    : before_(std::exchange(detail::this_thread.backward_observer, &observer)) {}
+ObserveBackward::~ObserveBackward() { detail::this_thread.backward_observer = before_; }
 
 }  // namespace weft

@@ -16,4 +16,32 @@ struct GradOptions {
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options = {});
 Tensors grad(const Tensor& output, const Tensors& inputs, const GradOptions& options = {});
 
+/// A leaf, and the gradient that a backward() has for it.
+struct LeafGradient {
+  Tensor leaf, gradient;
+};
+
+/// Base of what every backward() of a thread tells of the gradients of leaves as each becomes final, while the rest is
+/// still being computed: sums over several processes can be under way by then. (grad() tells nothing.)
+class BackwardObserver {
+ public:
+  virtual ~BackwardObserver() = default;
+  /// Nothing that is still to be differentiated adds to the gradient of this leaf. It is not to be changed here.
+  virtual void ready(const Tensor& leaf, const Tensor& gradient) = 0;
+  /// All are: what this makes of the list is what the leaves' hooks are given and what is added to .grad().
+  virtual void finish(std::vector<LeafGradient>& gradients) = 0;
+};
+
+/// While it lives, each backward() of this thread tells this observer, and not the one before.
+class ObserveBackward {
+ public:
+  [[nodiscard]] explicit ObserveBackward(BackwardObserver& observer);
+  ~ObserveBackward();
+  ObserveBackward(const ObserveBackward&) = delete;
+  ObserveBackward& operator=(const ObserveBackward&) = delete;
+
+ private:
+  BackwardObserver* before_;
+};
+
 }  // namespace weft

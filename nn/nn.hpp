@@ -16,6 +16,7 @@
 #include <weft/nn/files/npy.hpp>
 #include <weft/nn/files/pytorch.hpp>
 #include <weft/nn/files/safetensors.hpp>
+#include <weft/nn/fingerprint.hpp>
 #include <weft/nn/functional_call.hpp>
 #include <weft/nn/init.hpp>
 #include <weft/nn/layers/activation.hpp>

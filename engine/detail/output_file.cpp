@@ -2,16 +2,29 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include <weft/engine/error.hpp>
+#include <weft/engine/files.hpp>
+
+namespace weft {
+namespace {
+std::atomic<bool> writing{true};
+}
+
+bool writes_files() { return writing; }
+void set_writes_files(bool on) { writing = on; }
+
+}  // namespace weft
 
 namespace weft::detail {
 
-OutputFile::OutputFile(const char* op, std::string path) : op_(op), path_(std::move(path)) {
+OutputFile::OutputFile(const char* op, std::string path) : op_(op), path_(std::move(path)), written_(writes_files()) {
+  if (!written_) return;
   for (int attempt = 0; descriptor_ < 0 && attempt < 100; ++attempt) {
     temporary_ = path_ + ".tmp" + std::to_string(getpid()) + "-" + std::to_string(attempt);
     descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -26,6 +39,7 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::write(const void* from, std::size_t bytes) {
+  if (!written_) return;
   const char* at = static_cast<const char*>(from);
   while (bytes > 0) {
     const ssize_t written = ::write(descriptor_, at, bytes);
@@ -37,6 +51,7 @@ void OutputFile::write(const void* from, std::size_t bytes) {
 }
 
 void OutputFile::rewrite(std::size_t at, const void* from, std::size_t bytes) {
+  if (!written_) return;
   const char* next = static_cast<const char*>(from);
   while (bytes > 0) {
     const ssize_t written = pwrite(descriptor_, next, bytes, static_cast<off_t>(at));
@@ -49,6 +64,7 @@ void OutputFile::rewrite(std::size_t at, const void* from, std::size_t bytes) {
 }
 
 void OutputFile::commit() {
+  if (!written_) return;
   if (fsync(descriptor_) != 0) failed("cannot sync");
   const int descriptor = std::exchange(descriptor_, -1);
   if (close(descriptor) != 0) failed("cannot close");

@@ -6,7 +6,7 @@
 namespace weft::detail {
 
 /// A new file under a temporary name beside its own. commit() syncs and renames it; without that it is removed again.
-/// Everything throws Error naming the operation and the file.
+/// Everything throws Error naming the operation and the file. Does nothing in a process that writes no files.
 class OutputFile {
  public:
   OutputFile(const char* op, std::string path);
@@ -23,6 +23,7 @@ class OutputFile {
   [[noreturn]] void failed(const char* what) const;
   const char* op_;
   std::string path_, temporary_;
+  bool written_;
   int descriptor_ = -1;
 };
 

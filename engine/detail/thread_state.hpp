@@ -3,8 +3,9 @@
 #include <cstdint>
 
 namespace weft {
+class BackwardObserver;
 class Observe;
-}
+}  // namespace weft
 
 namespace weft::detail {
 
@@ -14,6 +15,7 @@ struct ThreadState {
   bool uses_recipes = false;           // see engine/recompute.hpp
   std::uint32_t scope = 0;             // where in the net: see engine/scope.hpp
   const Observe* observers = nullptr;  // told of every op, unless null
+  BackwardObserver* backward_observer = nullptr;
 };
 
 extern thread_local constinit ThreadState this_thread;

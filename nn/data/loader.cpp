@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -15,6 +16,7 @@
 #include <weft/nn/data/detail/choices.hpp>
 #include <weft/nn/data/loader.hpp>
 #include <weft/nn/detail/matched.hpp>
+#include <weft/nn/fingerprint.hpp>
 
 namespace weft::nn {
 namespace {
@@ -47,9 +49,36 @@ struct DataLoader::Source {
   detail::Examples examples;
   LoaderOptions options;
 
+  /// What all parts together are given at a time.
+  std::int64_t step() const {
+    std::int64_t step = 0;
+    const bool beyond = __builtin_mul_overflow(options.batch_size, options.parts, &step);
+    return beyond ? std::numeric_limits<std::int64_t>::max() : step;
+  }
+  /// Where a batch of this part begins and ends in the epoch's order.
+  std::pair<std::int64_t, std::int64_t> range(std::int64_t batch) const {
+    const std::int64_t first = batch * step(), left = examples.size - first;
+    if (left >= step()) {
+      const std::int64_t begin = first + options.part * options.batch_size;
+      return {begin, begin + options.batch_size};
+    }
+    // left < step <= parts * batch_size: the shares are batches that are not full
+    const auto share = [&](std::int64_t part) {
+      return first + left / options.parts * part + left % options.parts * part / options.parts;
+    };
+    return {share(options.part), share(options.part + 1)};
+  }
   std::int64_t batches() const {
-    // Without the sum that overflows for the largest batch sizes.
-    return options.drop_last ? examples.size / options.batch_size : (examples.size - 1) / options.batch_size + 1;
+    const std::int64_t full = examples.size / step();
+    if (options.drop_last || examples.size % step() == 0) return full;
+    const auto [begin, end] = range(full);
+    return begin < end ? full + 1 : full;
+  }
+  /// The batch to go on with where so many parts have had so many each: the first with an example that none has had.
+  std::int64_t batch_after(std::int64_t done, int parts) const {
+    if (parts == options.parts) return done;
+    // Exact, as less than 2^53 examples are done.
+    return std::min(batches(), static_cast<std::int64_t>(static_cast<double>(done) * parts / options.parts));
   }
   std::vector<std::int64_t> order(std::int64_t epoch) const {
     const Choices draws(options.seed, static_cast<std::uint64_t>(epoch), detail::order_stream);
@@ -127,8 +156,9 @@ class DataLoader::Run {
 
   Job make_job() {
     Job job;
-    job.first = asked_++ * source_->options.batch_size;
-    job.count = std::min(source_->options.batch_size, source_->examples.size - job.first);
+    const auto [begin, end] = source_->range(asked_++);
+    job.first = begin;
+    job.count = end - begin;
     for (const Tensor& rows : source_->rows) {
       Shape shape = rows.shape();
       shape[0] = job.count;
@@ -232,11 +262,20 @@ class DataLoader::Run {
   bool stopped_ = false;
 };
 
+namespace {
+
+void check_part(const char* op, int part, int parts) {
+  if (part < 0 || part >= parts) fail(op, ": got part ", part, " of ", parts, ", needs 0 to parts - 1");
+}
+
+}  // namespace
+
 DataLoader::DataLoader(Source source) {
   const LoaderOptions& options = source.options;
   if (options.batch_size < 1) fail("DataLoader: got batch_size ", options.batch_size, ", needs 1 or more");
   if (options.prefetch < 0) fail("DataLoader: got prefetch ", options.prefetch, ", needs 0 or more");
   if (options.threads < 1) fail("DataLoader: got threads ", options.threads, ", needs 1 or more");
+  check_part("DataLoader", options.part, options.parts);
   if (source.examples.size < 1) fail("DataLoader: got ", source.examples.size, " examples, needs at least one");
   detail::check_augment(options.augment);
   if (!source.rows.empty() && detail::changes_anything(options.augment))
@@ -252,6 +291,31 @@ DataLoader::DataLoader(detail::Examples examples, LoaderOptions options)
 
 std::int64_t DataLoader::batches() const { return source_->batches(); }
 const LoaderOptions& DataLoader::options() const { return source_->options; }
+
+void DataLoader::share(int part, int parts) {
+  check_part("DataLoader::share", part, parts);
+  Source shared = *source_;
+  shared.options.part = part;
+  shared.options.parts = parts;
+  const std::int64_t at = shared.batch_after(first_batch_, source_->options.parts);
+  source_ = std::make_shared<const Source>(std::move(shared));
+  seek(epoch_, at);
+}
+
+std::uint64_t DataLoader::fingerprint() const {
+  const LoaderOptions& o = source_->options;
+  Fingerprint print;
+  for (const std::int64_t number : {source_->examples.size, o.batch_size, static_cast<std::int64_t>(o.seed),
+                                    std::int64_t{o.parts}, std::int64_t{o.shuffle}, std::int64_t{o.drop_last},
+                                    std::int64_t{o.augment.crop_padding}, std::int64_t{o.augment.flip}})
+    print.add(number);
+  for (const auto& numbers : {o.augment.mean, o.augment.stddev}) {
+    print.add(static_cast<std::int64_t>(numbers.size()));
+    for (const double number : numbers) print.add(number);
+  }
+  for (const Tensor& rows : source_->rows) print.add(rows);
+  return print.value();
+}
 
 void DataLoader::check_place(const char* op, std::int64_t epoch, std::int64_t batch) const {
   if (epoch < 0 || epoch > std::int64_t{1} << 53 || batch < 0 || batch > batches())
@@ -270,22 +334,32 @@ NamedTensors DataLoader::state() const {
   const bool under_way = run != nullptr && !run->ended();
   const LoaderOptions& options = source_->options;
   const auto number = [](std::int64_t n) { return from_buffer(std::span<const std::int64_t>(&n, 1), {}); };
-  return {
+  NamedTensors state = {
       {"epoch", number(under_way ? run->epoch() : epoch_)}, {"batch", number(under_way ? run->given() : first_batch_)},
       {"examples", number(source_->examples.size)},         {"batch_size", number(options.batch_size)},
       {"shuffle", number(options.shuffle ? 1 : 0)},         {"seed", number(static_cast<std::int64_t>(options.seed))}};
+  if (options.parts > 1) state.emplace_back("parts", number(options.parts));
+  return state;
 }
 
 std::function<void()> DataLoader::prepare_load(const NamedTensors& saved) {
-  const NamedTensors mine = state();
-  const Tensors found = detail::matched("DataLoader: the saved state", saved, mine);
+  constexpr const char* who = "DataLoader: the saved state";
   const auto number = [](const Tensor& t) { return t.data<std::int64_t>()[0]; };
-  for (std::size_t i = 2; i < found.size(); ++i)
+  const bool in_parts =
+      std::any_of(saved.begin(), saved.end(), [](const auto& named) { return named.first == "parts"; });
+  NamedTensors mine = state();
+  if (source_->options.parts > 1) mine.pop_back();
+  if (in_parts) mine.emplace_back("parts", zeros({}, i64));
+  const Tensors found = detail::matched(who, saved, mine);
+  for (std::size_t i = 2; i < 6; ++i)
     if (number(found[i]) != number(mine[i].second))
-      fail("DataLoader: the saved state has ", mine[i].first, " ", number(found[i]), ", needs ",
-           number(mine[i].second));
-  const std::int64_t epoch = number(found[0]), batch = number(found[1]);
-  check_place("DataLoader: the saved state", epoch, batch);
+      fail(who, " has ", mine[i].first, " ", number(found[i]), ", needs ", number(mine[i].second));
+  const std::int64_t epoch = number(found[0]), parts = in_parts ? number(found[6]) : 1;
+  if (parts < 1 || parts > std::numeric_limits<int>::max()) fail(who, " has ", parts, " parts, needs 1 or more");
+  std::int64_t batch = number(found[1]);
+  check_place(who, epoch, std::clamp<std::int64_t>(batch, 0, batches()));
+  batch = source_->batch_after(batch, static_cast<int>(parts));
+  check_place(who, epoch, batch);
   return [this, epoch, batch] { seek(epoch, batch); };
 }
 

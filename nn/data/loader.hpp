@@ -74,6 +74,9 @@ struct LoaderOptions {
   Augment augment = {};    ///< needs x {n, height, width, channels}, f32 or f64
   int prefetch = 2;        ///< batches prepared ahead, on threads of their own; 0: none
   int threads = 1;         ///< that prepare them, each a batch at a time, so as many at least are prepared ahead
+  int part =
+      0;  ///< of each parts * batch_size examples in the epoch's order, the batch_size that this loader hands out
+  int parts = 1;  ///< loaders, in processes of their own, that go over the data together; alike but for `part`
 };
 
 /// Some examples, in the data set's dtypes: all their first tensors stacked in x, all their second ones in y. `for
@@ -112,9 +115,16 @@ class DataLoader : public Stateful {
   explicit DataLoader(Data data, LoaderOptions options = {})
       : DataLoader(detail::examples_of(std::move(data)), std::move(options)) {}
 
-  /// Batches of a whole epoch.
+  /// Batches of a whole epoch. Of several parts, what does not fill a batch of each at the end is shared out as evenly
+  /// as can be; where that is less than one example a part, some parts have one batch less.
   std::int64_t batches() const;
   const LoaderOptions& options() const;
+  /// Sets part and parts for the loops that are begun from now on; the next one's first batch is that of the same
+  /// examples, as when a state is loaded. Throws Error unless 0 <= part < parts.
+  void share(int part, int parts);
+  /// A number for what decides which examples each part is given: the options but `part`, and the data, as far as the
+  /// loader holds them itself (of a data set of one's own, their number). Reads all data.
+  std::uint64_t fingerprint() const;
   /// Number of the epoch that the next loop goes over, counted from 0.
   std::int64_t epoch() const { return epoch_; }
   /// Makes the next loop go over this epoch, from this batch on.
@@ -123,7 +133,8 @@ class DataLoader : public Stateful {
   /// was begun, if there are several) that is after the batch that it was given last, of which later ones may be
   /// prepared already; else where the next loop begins, wherever the last one was left.
   NamedTensors state() const override;
-  /// Takes the state of a loader over as many examples, with the same batch_size, shuffle and seed.
+  /// Takes the state of a loader over as many examples, with the same batch_size, shuffle and seed. The number of parts
+  /// may be another: it goes on with the first batch that holds an example which that loader had not handed out.
   std::function<void()> prepare_load(const NamedTensors& state) override;
 
   class Run;

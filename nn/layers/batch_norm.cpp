@@ -1,11 +1,15 @@
 #include <weft/nn/layers/batch_norm.hpp>
 
+#include <weft/engine/checkpoint.hpp>
 #include <weft/engine/create.hpp>
 #include <weft/engine/grad_mode.hpp>
 #include <weft/nn/detail/inputs.hpp>
 #include <weft/nn/detail/module_access.hpp>
 #include <weft/ops/activation.hpp>
 #include <weft/ops/arithmetic.hpp>
+#include <weft/ops/reduce.hpp>
+#include <weft/ops/reshape.hpp>
+#include <weft/ops/unary.hpp>
 
 namespace weft::nn {
 
@@ -26,11 +30,31 @@ BatchNormStatistics BatchNorm::statistics() const {
 
 Tensor BatchNorm::forward(const Tensor& x) {
   detail::check_input("BatchNorm", x, 0, weight.size());
+  if (over_processes && is_training()) return forward_over_processes(x);
   return batch_norm(x, weight, bias, statistics());
 }
 
+Tensor BatchNorm::forward_over_processes(const Tensor& x) {
+  const std::int64_t channels = weight.size();
+  Axes rows;
+  for (int axis = 0; axis + 1 < x.rank(); ++axis) rows.append(axis);
+  const Tensor count = full({1}, static_cast<double>(x.size() / channels), x.dtype());
+  const Tensor sums = over_processes(concat({sum(x, rows), count}));
+  const double n = sums.detach().at({channels});
+  if (n < 2) fail("BatchNorm: got ", n, " values a channel in training over all processes, needs 2");
+  const Tensor mean = slice(sums, 0, 0, channels) / n;
+  const Tensor from_mean = x - mean;
+  const Tensor variance = over_processes(sum(square(from_mean), rows)) / n;
+  if (!recomputing()) {
+    const NoGrad off;
+    running_mean.copy_(lerp(running_mean, mean, options.momentum));
+    running_var.copy_(lerp(running_var, variance * (n / (n - 1)), options.momentum));
+  }
+  return from_mean * rsqrt(variance + options.eps) * weight + bias;
+}
+
 Tensor BatchNorm::relu(const Tensor& x, const Tensor& shortcut) {
-  if (is_hooked()) {
+  if (is_hooked() || (over_processes && is_training())) {
     const Tensor y = (*this)(x);
     return weft::relu(shortcut.defined() ? y + shortcut : y);
   }

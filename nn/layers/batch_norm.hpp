@@ -3,6 +3,8 @@
 #include <weft/nn/module.hpp>
 #include <weft/ops/normalization.hpp>
 
+#include <functional>
+
 namespace weft::nn {
 
 struct BatchNormOptions {
@@ -24,9 +26,13 @@ class BatchNorm : public Module {
   Param weight, bias;
   Buffer running_mean, running_var;
   BatchNormOptions options;
+  /// Where it is set, a batch in training is what several processes have of it together: it is given sums over the rows
+  /// that this one has and returns the sums over all, differentiable. (mpi::DataParallel sets it.)
+  std::function<Tensor(const Tensor& sums)> over_processes;
 
  private:
   BatchNormStatistics statistics() const;
+  Tensor forward_over_processes(const Tensor& x);
 };
 
 }  // namespace weft::nn

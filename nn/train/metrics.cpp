@@ -9,6 +9,7 @@
 
 #include <weft/engine/detail/output_file.hpp>
 #include <weft/engine/error.hpp>
+#include <weft/engine/files.hpp>
 #include <weft/nn/detail/text.hpp>
 #include <weft/nn/files/detail/input_file.hpp>
 
@@ -95,7 +96,7 @@ Metrics::Metrics(std::string path, std::vector<std::string> columns, std::size_t
     if (name.empty() || name.find_first_of(",\"\\\n\r") != std::string::npos)
       fail("Metrics: got column name ", detail::in_quotes(name), ", needs one without commas, quotes and line ends");
   std::string text = json_ ? std::string() : header_line(columns_);
-  if (keep > 0 && detail::file_exists(path_)) {
+  if (keep > 0 && writes_files() && detail::file_exists(path_)) {
     // What follows may be half a row: the run may have been ended while it wrote.
     const MetricsTable before = read_metrics(path_, keep);
     if (before.columns != columns_ && !(json_ && before.rows.empty()))
@@ -109,6 +110,7 @@ Metrics::Metrics(std::string path, std::vector<std::string> columns, std::size_t
 
 void Metrics::add(const std::vector<double>& values) {
   if (values.size() != columns_.size()) fail("Metrics: got ", values.size(), " values, needs ", columns_.size());
+  if (!writes_files()) return;
   std::ofstream file(path_, std::ios::app);
   file << line(values) << std::flush;
   if (!file) fail("Metrics: cannot write ", path_);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include <weft/engine/files.hpp>
 #include <weft/nn/detail/text.hpp>
 
 namespace weft {
@@ -55,7 +56,11 @@ std::string detail::progress_line(const std::string& label, std::int64_t total, 
 namespace nn {
 
 Progress::Progress(std::string label, std::int64_t total, std::int64_t done)
-    : label_(std::move(label)), total_(total), before_(done), started_(now()), shown_(isatty(STDERR_FILENO) == 1) {}
+    : label_(std::move(label)),
+      total_(total),
+      before_(done),
+      started_(now()),
+      shown_(writes_files() && isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (dirty_) std::fputs("\r\033[K", stderr);
