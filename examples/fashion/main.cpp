@@ -6,6 +6,7 @@
 #include <weft/weft.hpp>
 
 #include "options.hpp"
+#include "ranks.hpp"
 #include "report.hpp"
 #include "train.hpp"
 
@@ -35,7 +36,9 @@ int run(int argc, char** argv) {
   const auto options = read_options(argc, argv);
   if (!options) return 0;
   for (const std::string& dir : options->compare) check_run(dir);  // before the work
-  if (train(*options))
+  const bool ended = train(*options);
+  if (!ranks::is_first()) return 0;
+  if (ended)
     report(*options);
   else
     fmt::print("Stopped. To go on: {}\n", resume_command(argv[0], *options));
@@ -47,7 +50,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    return ranks::run([&] { return run(argc, argv); });
   } catch (const std::exception& e) {
     fmt::print(stderr, "fashion: {}\n", e.what());
     return 1;

@@ -51,7 +51,9 @@ void declare(CLI::App& app, Options& o) {
       ->group("Data");
 
   app.add_option("--epochs", o.epochs, "times to go over the data")->check(CLI::Range(1, 100000))->group("Training");
-  app.add_option("--batch", o.batch, "images a step")->check(CLI::Range(1, 1000000))->group("Training");
+  app.add_option("--batch", o.batch, "images a step, of all ranks together")
+      ->check(CLI::Range(1, 1000000))
+      ->group("Training");
   const CLI::Validator positive(
       [](std::string& text) {
         double value = 0;

@@ -12,6 +12,7 @@
 
 #include <weft/weft.hpp>
 
+#include "ranks.hpp"
 #include "report.hpp"
 
 namespace nn = weft::nn;
@@ -22,6 +23,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 volatile std::sig_atomic_t interrupted = 0;  // the signal
+
+// Whether this rank, or another, has been interrupted: the answer is the same on all.
+bool to_be_stopped() {
+  if (!ranks::any(interrupted != 0)) return false;
+  if (interrupted == 0) interrupted = SIGTERM;
+  return true;
+}
 
 // The first interrupt asks for an end after the step under way, a second one ends at once.
 void watch_interrupts() {
@@ -48,6 +56,8 @@ Data read_data(const Options& o) {
   if (o.limit > data.train.size()) weft::fail("--limit: got ", o.limit, ", needs at most ", data.train.size());
   if (o.limit > 0) data.train = nn::head(data.train, o.limit);
   if (data.train.size() < o.batch) weft::fail("--batch: got ", o.batch, ", needs at most ", data.train.size());
+  if (o.batch % ranks::size() != 0)
+    weft::fail("--batch: got ", o.batch, ", needs a multiple of the ", ranks::size(), " ranks that share it");
   return data;
 }
 
@@ -72,11 +82,21 @@ struct Totals {
     correct += weft::sum(weft::equal(weft::argmax(logits, 1), y).to(weft::f32)).item();
     examples += n;
   }
+  void add(const Totals& more) {
+    loss += more.loss;
+    correct += more.correct;
+    examples += more.examples;
+  }
+  /// Those of all ranks together.
+  Totals of_all_ranks() const {
+    const auto sums = ranks::sum({loss, correct, examples});
+    return {sums[0], sums[1], sums[2]};
+  }
   double mean_loss() const { return loss / examples; }
   double accuracy() const { return correct / examples; }
 };
 
-// Loss and accuracy on the test images; nothing if interrupted.
+// Loss and accuracy on the test images, of which each rank has a share; nothing if interrupted.
 std::optional<Totals> evaluate(nn::Module& net, nn::DataLoader& loader, std::int64_t images) {
   const weft::NoGrad off;
   net.eval();
@@ -85,18 +105,21 @@ std::optional<Totals> evaluate(nn::Module& net, nn::DataLoader& loader, std::int
   for (const auto& batch : loader) {
     const Tensor logits = net(batch.x);
     totals.add(nn::cross_entropy(logits, batch.y), logits, batch.y);
-    bar.update(static_cast<std::int64_t>(totals.examples));
-    if (interrupted != 0) return std::nullopt;
+    bar.update(static_cast<std::int64_t>(totals.examples) * ranks::size());
+    if (interrupted != 0) break;
   }
   net.train();
-  return totals;
+  if (to_be_stopped()) return std::nullopt;
+  return totals.of_all_ranks();
 }
 
 // A run that goes on in another directory takes its rows along.
 void bring_metrics(const std::filesystem::path& from, const std::filesystem::path& to) {
   namespace fs = std::filesystem;
   std::error_code none;
-  if (!fs::exists(from / "metrics.csv", none) || fs::equivalent(from.empty() ? "." : from, to, none)) return;
+  if (!ranks::is_first() || !fs::exists(from / "metrics.csv", none) ||
+      fs::equivalent(from.empty() ? "." : from, to, none))
+    return;
   fs::copy_file(from / "metrics.csv", to / "metrics.csv", fs::copy_options::overwrite_existing);
 }
 
@@ -147,19 +170,25 @@ bool train(const Options& o) {
   make_directory(o.out);
   const Data data = read_data(o);
   const nn::ChannelStats stats = nn::channel_stats(data.train.x);
-  nn::DataLoader loader(
-      data.train, {.batch_size = o.batch,
-                   .shuffle = true,
-                   .seed = o.seed,
-                   .drop_last = true,
-                   .augment = {.crop_padding = o.crop, .flip = true, .mean = stats.mean, .stddev = stats.stddev}});
-  nn::DataLoader test_loader(data.test, {.batch_size = 500, .augment = {.mean = stats.mean, .stddev = stats.stddev}});
+  nn::DataLoader loader(data.train,
+                        {.batch_size = o.batch / ranks::size(),
+                         .shuffle = true,
+                         .seed = o.seed,
+                         .drop_last = true,
+                         .augment = {.crop_padding = o.crop, .flip = true, .mean = stats.mean, .stddev = stats.stddev},
+                         .part = ranks::rank(),
+                         .parts = ranks::size()});
+  nn::DataLoader test_loader(data.test, {.batch_size = 500,
+                                         .augment = {.mean = stats.mean, .stddev = stats.stddev},
+                                         .part = ranks::rank(),
+                                         .parts = ranks::size()});
 
   const nn::ModulePtr net = make_net(o, static_cast<int>(data.train.x.size(3)));
   std::int64_t parameter_count = 0;
   for (const Tensor& p : net->parameters()) parameter_count += p.size();
-  fmt::print("{} on {}: {} parameters, {} images, {} epochs of {} steps, {} threads\n", o.label(), o.data,
-             parameter_count, data.train.size(), o.epochs, loader.batches(), weft::num_threads());
+  const std::string workers = ranks::size() == 1 ? "" : fmt::format("{} ranks of ", ranks::size());
+  fmt::print("{} on {}: {} parameters, {} images, {} epochs of {} steps, {}{} threads\n", o.label(), o.data,
+             parameter_count, data.train.size(), o.epochs, loader.batches(), workers, weft::num_threads());
 
   nn::Sgd optimizer(net->parameters(), {.lr = o.lr, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
   nn::OneCycleLr schedule(optimizer, {.max_lr = o.lr, .total_steps = o.epochs * loader.batches()});
@@ -170,11 +199,15 @@ bool train(const Options& o) {
   at.images = data.train.size();
   at.steps = loader.batches();
   if (!o.resume.empty()) at.read(nn::load(o.resume, *net, parts).notes);
+  ranks::Parallel parallel(*net, optimizer, loader);
   if (at.epoch > o.epochs) weft::fail("--resume: the checkpoint is at epoch ", at.epoch, " of ", o.epochs);
   watch_interrupts();
   if (!o.resume.empty()) bring_metrics(std::filesystem::path(o.resume).parent_path(), o.out);
   nn::Metrics metrics(o.out + "/metrics.csv", metrics_columns, static_cast<std::size_t>(at.epoch));
+  Totals here;  // of this rank, since the last checkpoint
   const auto checkpoint = [&] {
+    at.totals.add(here.of_all_ranks());
+    here = {};
     nn::Notes notes = o.settings();
     notes.emplace_back("dir", std::filesystem::absolute(o.dir).string());
     for (auto& note : at.notes()) notes.push_back(std::move(note));
@@ -194,8 +227,8 @@ bool train(const Options& o) {
         optimizer.zero_grad();
         const Tensor logits = (*net)(batch.x);
         const Tensor loss = nn::cross_entropy(logits, batch.y);
-        at.totals.add(loss, logits, batch.y);
-        if (!std::isfinite(at.totals.loss))
+        here.add(loss, logits, batch.y);
+        if (!std::isfinite(here.loss))
           weft::fail("the loss is no longer finite at step ", at.batch + 1, " of epoch ", at.epoch + 1,
                      ": try a lower --lr");
         loss.backward();
@@ -203,10 +236,13 @@ bool train(const Options& o) {
         schedule.step();
         ++at.batch;
         at.seconds = before + std::chrono::duration<double>(Clock::now() - started).count();
-        bar.update(at.batch * o.batch, {{"loss", at.totals.mean_loss()}, {"accuracy", at.totals.accuracy()}});
-        if (interrupted != 0) break;
+        Totals shown = at.totals;
+        shown.add(here);
+        bar.update(at.batch * o.batch, {{"loss", shown.mean_loss()}, {"accuracy", shown.accuracy()}});
+        if (to_be_stopped()) break;
       }
     }
+    parallel.broadcast_buffers();
     checkpoint();
     if (interrupted != 0) return false;
     const auto result = evaluate(*net, test_loader, data.test.size());
@@ -225,13 +261,13 @@ bool train(const Options& o) {
     at.batch = 0;
     at.totals = {};
     checkpoint();
-    if (interrupted != 0 && at.epoch < o.epochs) return false;
+    if (to_be_stopped() && at.epoch < o.epochs) return false;
   }
   return true;
 }
 
 void end_if_interrupted() {
-  if (interrupted == 0) return;
+  if (interrupted == 0 || ranks::size() > 1) return;  // mpirun ends its ranks by itself
   std::fflush(nullptr);
   std::signal(interrupted, SIG_DFL);
   std::raise(interrupted);

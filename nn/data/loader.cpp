@@ -50,10 +50,10 @@ struct DataLoader::Source {
   LoaderOptions options;
 
   /// What all parts together are given at a time.
-  std::int64_t step() const {
+  std::int64_t step() const { return step_of(options.batch_size, options.parts); }
+  static std::int64_t step_of(std::int64_t batch_size, std::int64_t parts) {
     std::int64_t step = 0;
-    const bool beyond = __builtin_mul_overflow(options.batch_size, options.parts, &step);
-    return beyond ? std::numeric_limits<std::int64_t>::max() : step;
+    return __builtin_mul_overflow(batch_size, parts, &step) ? std::numeric_limits<std::int64_t>::max() : step;
   }
   /// Where a batch of this part begins and ends in the epoch's order.
   std::pair<std::int64_t, std::int64_t> range(std::int64_t batch) const {
@@ -74,11 +74,12 @@ struct DataLoader::Source {
     const auto [begin, end] = range(full);
     return begin < end ? full + 1 : full;
   }
-  /// The batch to go on with where so many parts have had so many each: the first with an example that none has had.
-  std::int64_t batch_after(std::int64_t done, int parts) const {
-    if (parts == options.parts) return done;
+  /// The batch to go on with after so many that took so many examples each: the first with one that was not among them.
+  std::int64_t batch_after(std::int64_t done, std::int64_t their_step) const {
+    if (their_step == step()) return done;
     // Exact, as less than 2^53 examples are done.
-    return std::min(batches(), static_cast<std::int64_t>(static_cast<double>(done) * parts / options.parts));
+    const double examples_done = static_cast<double>(done) * static_cast<double>(their_step);
+    return std::min(batches(), static_cast<std::int64_t>(examples_done / static_cast<double>(step())));
   }
   std::vector<std::int64_t> order(std::int64_t epoch) const {
     const Choices draws(options.seed, static_cast<std::uint64_t>(epoch), detail::order_stream);
@@ -297,7 +298,7 @@ void DataLoader::share(int part, int parts) {
   Source shared = *source_;
   shared.options.part = part;
   shared.options.parts = parts;
-  const std::int64_t at = shared.batch_after(first_batch_, source_->options.parts);
+  const std::int64_t at = shared.batch_after(first_batch_, source_->step());
   source_ = std::make_shared<const Source>(std::move(shared));
   seek(epoch_, at);
 }
@@ -351,14 +352,15 @@ std::function<void()> DataLoader::prepare_load(const NamedTensors& saved) {
   if (source_->options.parts > 1) mine.pop_back();
   if (in_parts) mine.emplace_back("parts", zeros({}, i64));
   const Tensors found = detail::matched(who, saved, mine);
-  for (std::size_t i = 2; i < 6; ++i)
-    if (number(found[i]) != number(mine[i].second))
-      fail(who, " has ", mine[i].first, " ", number(found[i]), ", needs ", number(mine[i].second));
-  const std::int64_t epoch = number(found[0]), parts = in_parts ? number(found[6]) : 1;
+  const std::int64_t parts = in_parts ? number(found[6]) : 1;
   if (parts < 1 || parts > std::numeric_limits<int>::max()) fail(who, " has ", parts, " parts, needs 1 or more");
-  std::int64_t batch = number(found[1]);
-  check_place(who, epoch, std::clamp<std::int64_t>(batch, 0, batches()));
-  batch = source_->batch_after(batch, static_cast<int>(parts));
+  const std::int64_t their_step = Source::step_of(number(found[3]), parts);
+  for (std::size_t i = 2; i < 6; ++i)
+    if (number(found[i]) != number(mine[i].second) && !(i == 3 && their_step == source_->step()))
+      fail(who, " has ", mine[i].first, " ", number(found[i]), ", needs ", number(mine[i].second));
+  const std::int64_t epoch = number(found[0]);
+  check_place(who, epoch, std::clamp<std::int64_t>(number(found[1]), 0, batches()));
+  const std::int64_t batch = source_->batch_after(number(found[1]), their_step);
   check_place(who, epoch, batch);
   return [this, epoch, batch] { seek(epoch, batch); };
 }

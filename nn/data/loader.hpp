@@ -133,8 +133,9 @@ class DataLoader : public Stateful {
   /// was begun, if there are several) that is after the batch that it was given last, of which later ones may be
   /// prepared already; else where the next loop begins, wherever the last one was left.
   NamedTensors state() const override;
-  /// Takes the state of a loader over as many examples, with the same batch_size, shuffle and seed. The number of parts
-  /// may be another: it goes on with the first batch that holds an example which that loader had not handed out.
+  /// Takes the state of a loader over as many examples, with the same shuffle, seed and batch_size, or parts *
+  /// batch_size. Where that is another, it goes on with the first batch that has an example which none of those parts
+  /// had been given.
   std::function<void()> prepare_load(const NamedTensors& state) override;
 
   class Run;

@@ -62,8 +62,8 @@ class DataParallel::Averaging : public BackwardObserver {
     put(found->second, gradient);
     if (!ordered_by_backward_) seen_.push_back(static_cast<int>(found->second));
     send_full_ones();
-    while (arrived_ < sent_ && buckets_[arrived_].arrived()) ++arrived_;
     for (std::size_t i = arrived_; i < sent_ && buckets_[i].advance();) ++i;
+    note_arrivals();
   }
 
   void finish(std::vector<LeafGradient>& gradients) override {
@@ -74,10 +74,19 @@ class DataParallel::Averaging : public BackwardObserver {
         if (!buckets_[places_[p].bucket].has(places_[p].number)) put(p, Tensor());
       send_full_ones();
     }
+    const double end = MPI_Wtime();
     {
       const Clock clock(communication.seconds_waited);
-      for (std::size_t i = arrived_; i < buckets_.size(); ++i) buckets_[i].wait();
+      while (arrived_ < buckets_.size()) {
+        buckets_[arrived_].wait();
+        note_arrivals();
+      }
     }
+    for (BucketTimes& times : times_) {
+      times.sent -= end;
+      times.arrived -= end;
+    }
+    communication.last = times_;
     const Clock clock(communication.seconds_packing);
     std::unordered_map<const weft::detail::TensorImpl*, std::size_t> listed;
     for (std::size_t i = 0; i < gradients.size(); ++i) listed.emplace(gradients[i].leaf.impl(), i);
@@ -122,12 +131,15 @@ class DataParallel::Averaging : public BackwardObserver {
 
   void make_buckets(const std::vector<int>& order) {
     buckets_.clear();
+    times_.clear();
     places_.assign(parameters_.size(), {});
     std::vector<std::int64_t> sizes;
     DType dtype = f32;
     std::int64_t bytes = 0;
     const auto close = [&] {
-      if (!sizes.empty()) buckets_.emplace_back(channels_, dtype, sizes, options_.ordered);
+      if (sizes.empty()) return;
+      buckets_.emplace_back(channels_, dtype, sizes, options_.ordered);
+      times_.push_back({.bytes = bytes});
       sizes.clear();
       bytes = 0;
     };
@@ -165,10 +177,15 @@ class DataParallel::Averaging : public BackwardObserver {
   // Buckets are sent in their order, which is the same on all ranks.
   void send_full_ones() {
     for (; sent_ < buckets_.size() && buckets_[sent_].full(); ++sent_) {
+      times_[sent_].sent = MPI_Wtime();
       buckets_[sent_].send();
       ++communication.buckets;
       communication.bytes_sent += buckets_[sent_].bytes_sent();
     }
+  }
+
+  void note_arrivals() {
+    for (; arrived_ < sent_ && buckets_[arrived_].arrived(); ++arrived_) times_[arrived_].arrived = MPI_Wtime();
   }
 
   nn::Module& module_;
@@ -179,8 +196,9 @@ class DataParallel::Averaging : public BackwardObserver {
   std::unordered_map<const weft::detail::TensorImpl*, std::string> frozen_;
   std::vector<nn::BatchNorm*> norms_;
   std::vector<Bucket> buckets_;
-  std::vector<Place> places_;  // of each parameter
-  std::vector<int> seen_;      // in the first backward
+  std::vector<BucketTimes> times_;  // of each
+  std::vector<Place> places_;       // of each parameter
+  std::vector<int> seen_;           // in the first backward
   std::size_t sent_ = 0, arrived_ = 0;
   bool ordered_by_backward_ = false, in_backward_ = false;
   std::optional<ObserveBackward> observe_;

@@ -6,6 +6,7 @@
 #include <weft/nn/stateful.hpp>
 
 #include <memory>
+#include <vector>
 
 namespace weft::mpi {
 
@@ -21,13 +22,21 @@ struct DataParallelOptions {
   bool sync_batch_norm = false;
 };
 
+/// When a bucket of a backward was sent and when its sum was there, in seconds after this rank had all its gradients:
+/// what is negative was hidden behind backward.
+struct BucketTimes {
+  std::int64_t bytes = 0;  ///< of gradients
+  double sent = 0, arrived = 0;
+};
+
 /// What came of the gradients' travels on this rank.
 struct Communication {
-  std::int64_t backwards = 0;   ///< that averaged
-  std::int64_t buckets = 0;     ///< that were sent
-  std::int64_t bytes_sent = 0;  ///< by this rank to others
-  double seconds_waited = 0;    ///< in backward, when all gradients were there and sums were not
-  double seconds_packing = 0;   ///< copying, adding, and asking MPI how far it is
+  std::int64_t backwards = 0;     ///< that averaged
+  std::int64_t buckets = 0;       ///< that were sent
+  std::int64_t bytes_sent = 0;    ///< by this rank to others
+  double seconds_waited = 0;      ///< in backward, when all gradients were there and sums were not
+  double seconds_packing = 0;     ///< copying, adding, and asking MPI how far it is
+  std::vector<BucketTimes> last;  ///< of the last backward
 };
 
 /// While it lives, training is distributed over all ranks (Li et al., PyTorch Distributed, arXiv 2006.15704). One line

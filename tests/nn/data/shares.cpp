@@ -109,6 +109,12 @@ TEST_CASE("a position is taken over by another number of parts, no example left 
   CHECK(position(three) == 8);
   three.load_state(state_after(3, 7));
   CHECK(position(three) == 7);
+  nn::DataLoader sixes(numbers(96), {.batch_size = 6, .shuffle = true, .seed = 1});
+  sixes.share(0, 2);
+  sixes.load_state(state_after(3, 7));  // as many examples at a time, on fewer parts
+  CHECK(position(sixes) == 7);
+  CHECK(message_of([&] { sixes.load_state(state_after(2, 7)); }) ==
+        "DataLoader: the saved state has batch_size 4, needs 6");
   nn::NamedTensors bad = state_after(2, 1);
   bad.back().second = zeros({}, i64);
   CHECK(message_of([&] { three.load_state(bad); }) == "DataLoader: the saved state has 0 parts, needs 1 or more");
