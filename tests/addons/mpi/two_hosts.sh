@@ -16,8 +16,8 @@ for host in $a $b; do ip -n $host link set lo up; done
 ip -n $a link set weft-$$a up
 ip -n $b link set weft-$$b up
 if [ -n "${RATE-}" ]; then
-  tc -n $a qdisc add dev weft-$$a root netem rate "$RATE"
-  tc -n $b qdisc add dev weft-$$b root netem rate "$RATE"
+  tc -n $a qdisc add dev weft-$$a root tbf rate "$RATE" burst 1mb latency 10ms
+  tc -n $b qdisc add dev weft-$$b root tbf rate "$RATE" burst 1mb latency 10ms
 fi
 
 # What mpirun takes for ssh: agent HOST COMMAND...

@@ -97,3 +97,32 @@ TEST_CASE("Bilinear is a form of both inputs for each output") {
   CHECK(net.form(ones({5, 3}), ones({5, 4})).shape() == Shape{5, 2});
   CHECK(message_of([&] { (void)layer.forward(b, a); }).find("Bilinear: got {5, 2, 4}") == 0);
 }
+
+TEST_CASE("batch norm over processes is that of the batch which they have together") {
+  manual_seed(8);
+  const Tensor x = randn({6, 3}, f64), other = randn({4, 3}, f64), shortcut = randn({6, 3}, f64);
+  nn::BatchNorm part(3), whole(3);
+  part.to(f64);
+  whole.to(f64);
+  // Another process with the other rows adds its sums: of ones and values first, then of squared deviations.
+  const Tensor both = concat({x, other}, 0), deviations = square(other - mean(both, 0));
+  int call = 0;
+  part.over_processes = [&](const Tensor& sums) {
+    return ++call % 2 == 1 ? sums + concat({sum(other, 0), full({1}, 4.0, f64)}) : sums + sum(deviations, 0);
+  };
+  CHECK(allclose(part(x), slice(whole(both), 0, 0, 6), 1e-12, 1e-12));
+  CHECK(allclose(part.running_mean, whole.running_mean, 1e-12, 1e-12));
+  CHECK(allclose(part.running_var, whole.running_var, 1e-12, 1e-12));
+  CHECK(allclose(part.relu(x, shortcut), relu(slice(whole(both), 0, 0, 6) + shortcut), 1e-12, 1e-12));
+  const auto result = gradcheck(
+      [&](const Tensor& a) {
+        call = 0;
+        return part(a);
+      },
+      x);
+  CHECK_MESSAGE(result.ok, result.message);
+  part.eval();
+  call = 0;
+  part(x);
+  CHECK(call == 0);
+}
