@@ -20,15 +20,19 @@ namespace weft::mpi {
 class DataParallel::Averaging : public BackwardObserver {
  public:
   Averaging(nn::Module& module, DataParallelOptions options) : module_(module), options_(options) {
-    if (options.bucket_bytes < 1) fail("DataParallel: got bucket_bytes ", options.bucket_bytes, ", needs 1 or more");
+    if (options.bucket_bytes < 0) fail("DataParallel: got bucket_bytes ", options.bucket_bytes, ", needs 0 or more");
+    std::int64_t bytes = 0;
     for (auto& [name, parameter] : module.named_parameters()) {
       if (parameter.requires_grad()) {
         numbers_.emplace(parameter.impl(), parameters_.size());
         parameters_.push_back(parameter);
+        bytes += bytes_of(parameter);
       } else {
         frozen_.emplace(parameter.impl(), name);
       }
     }
+    if (options.bucket_bytes == 0)
+      options_.bucket_bytes = std::clamp<std::int64_t>(bytes / 8, std::int64_t{64} << 10, std::int64_t{4} << 20);
     if (world().size() == 1) return;
     if (options.sync_batch_norm)
       for (auto& [path, part] : module.named_modules())
@@ -125,6 +129,7 @@ class DataParallel::Averaging : public BackwardObserver {
     double& sum_;
     double from_;
   };
+  static std::int64_t bytes_of(const Tensor& t) { return t.size() * static_cast<std::int64_t>(size_of(t.dtype())); }
   struct Place {
     std::size_t bucket = 0, number = 0;
   };
@@ -150,7 +155,7 @@ class DataParallel::Averaging : public BackwardObserver {
       dtype = parameter.dtype();
       places_[p] = {buckets_.size(), sizes.size()};
       sizes.push_back(parameter.size());
-      bytes += parameter.size() * static_cast<std::int64_t>(size_of(dtype));
+      bytes += bytes_of(parameter);
     }
     close();
   }

@@ -82,8 +82,8 @@ TEST_CASE("what cannot be averaged is refused") {
     CHECK(message_of([&] { sum(square(net.w)).backward({.create_graph = true}); }) ==
           "DataParallel: got create_graph, needs a backward that is not recorded");
   }
-  CHECK(message_of([&] { mpi::DataParallel(net, optimizer, {.bucket_bytes = 0}); }) ==
-        "DataParallel: got bucket_bytes 0, needs 1 or more");
+  CHECK(message_of([&] { mpi::DataParallel(net, optimizer, {.bucket_bytes = -1}); }) ==
+        "DataParallel: got bucket_bytes -1, needs 0 or more");
 }
 
 TEST_CASE("batch norm over all ranks is that of one process with the whole batch, gradients and all") {
