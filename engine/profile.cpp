@@ -23,16 +23,8 @@ std::int64_t size_in_bytes(const Tensor& t) {
 
 std::string shape_text(const Tensor& t) { return t.defined() ? detail::to_text(t.shape()) : "-"; }
 
-// One run of an op.
-struct Event {
-  std::string op, module, fields;
-  Pass pass;
-  std::string shapes = {};
-  std::int64_t bytes = 0;
-  std::size_t depth = 0;  // inside so many others
-  Clock::time_point begin = {}, end = {};
-
-  double seconds() const { return std::chrono::duration<double>(end - begin).count(); }
+struct Event : ProfileRun {
+  Clock::time_point from = {}, to = {};  // `to` is not set before it has ended
 };
 
 }  // namespace
@@ -40,7 +32,9 @@ struct Event {
 class Profile::Recorder : public Observer {
  public:
   void before(const OpCall& call) override {
-    Event event{.op = call.op(), .module = call.module(), .fields = to_text(call.fields()), .pass = call.pass()};
+    Event event;
+    event.op = call.op(), event.module = call.module(), event.fields = to_text(call.fields());
+    event.pass = call.pass();
     for (const Tensor* t : call.inputs()) {
       event.bytes += size_in_bytes(*t);
       event.shapes += (event.shapes.empty() ? "" : ", ") + shape_text(*t);
@@ -48,7 +42,7 @@ class Profile::Recorder : public Observer {
     event.depth = open_.size();
     open_.push_back(events.size());
     events.push_back(std::move(event));
-    events.back().begin = Clock::now();
+    events.back().from = Clock::now();
   }
 
   void after(const OpCall& call) override {
@@ -56,7 +50,8 @@ class Profile::Recorder : public Observer {
     if (open_.empty()) return;  // it began before the profile
     Event& event = events[open_.back()];
     open_.pop_back();
-    event.end = now;
+    event.to = now;
+    event.seconds = std::chrono::duration<double>(event.to - event.from).count();
     event.shapes += " -> ";
     for (std::size_t k = 0; k < call.outputs().size(); ++k) {
       event.bytes += size_in_bytes(call.outputs()[k]);
@@ -68,7 +63,7 @@ class Profile::Recorder : public Observer {
   template <class F>
   void each(F f) const {
     for (const Event& event : events)
-      if (event.end != Clock::time_point()) f(event);
+      if (event.to != Clock::time_point()) f(event);
   }
 
   std::vector<Event> events;
@@ -91,7 +86,7 @@ std::vector<ProfileRow> Profile::rows(bool by_module) const {
     ProfileRow& row = found[{event.op, module, event.pass}];
     row.op = event.op, row.pass = event.pass, row.module = module;
     row.calls += 1;
-    row.seconds += event.seconds();
+    row.seconds += event.seconds;
     row.bytes += event.bytes;
   });
   std::vector<ProfileRow> rows;
@@ -122,26 +117,33 @@ std::string Profile::table(bool by_module) const {
   return text + fmt::format("{:.3f} ms in all\n", seconds * 1e3);
 }
 
-void Profile::write_chrome_trace(const std::string& path) const {
-  nlohmann::json events = nlohmann::json::array();
+std::vector<ProfileRun> Profile::runs() const {
+  std::vector<ProfileRun> runs;
   Clock::time_point start;
   recorder_->each([&](const Event& event) {
-    if (events.empty()) start = event.begin;
-    const auto microseconds = [](Clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); };
-    events.push_back({{"name", event.op},
-                      {"cat", name_of(event.pass)},
+    if (runs.empty()) start = event.from;
+    runs.push_back(event);
+    runs.back().begin = std::chrono::duration<double>(event.from - start).count();
+  });
+  return runs;
+}
+
+void Profile::write_chrome_trace(const std::string& path) const {
+  nlohmann::json events = nlohmann::json::array();
+  for (const ProfileRun& run : runs())
+    events.push_back({{"name", run.op},
+                      {"cat", name_of(run.pass)},
                       {"ph", "X"},
-                      {"ts", microseconds(event.begin - start)},
-                      {"dur", microseconds(event.end - event.begin)},
+                      {"ts", run.begin * 1e6},
+                      {"dur", run.seconds * 1e6},
                       {"pid", 1},
                       {"tid", 1},
                       {"args",
-                       {{"pass", name_of(event.pass)},
-                        {"module", event.module},
-                        {"fields", event.fields},
-                        {"shapes", event.shapes},
-                        {"bytes", event.bytes}}}});
-  });
+                       {{"pass", name_of(run.pass)},
+                        {"module", run.module},
+                        {"fields", run.fields},
+                        {"shapes", run.shapes},
+                        {"bytes", run.bytes}}}});
   // Names are the user's: what is no UTF-8 is replaced.
   const std::string text =
       nlohmann::json{{"traceEvents", std::move(events)}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -14,6 +14,19 @@ struct ProfileRow {
   std::int64_t bytes = 0;  ///< of all tensors that it was given and gave
 };
 
+/// One run of an op.
+struct ProfileRun {
+  std::string op;
+  std::string module;  ///< the dotted path of the module that called it
+  std::string fields;  ///< "axis = 1"
+  std::string shapes;  ///< "{2, 3}, {3} -> {2}"
+  Pass pass = Pass::forward;
+  std::size_t depth = 0;   ///< it ran inside so many others
+  double begin = 0;        ///< seconds after the first run began
+  double seconds = 0;      ///< how long it took
+  std::int64_t bytes = 0;  ///< of all tensors that it was given and gave
+};
+
 /// While it lives, until stop(), every op that this thread runs is timed:
 ///   Profile profile;
 ///   loss(net(x)).backward();
@@ -32,8 +45,9 @@ class Profile {
   std::vector<ProfileRow> rows(bool by_module = false) const;
   /// The rows as text, with the share of the time of all and the rate of the bytes.
   std::string table(bool by_module = false) const;
-  /// Every single run, inner ones too, as a trace for chrome://tracing or ui.perfetto.dev: with module, fields, shapes
-  /// and bytes. Throws Error if the file cannot be written.
+  /// Every single run that has ended, inner ones too, in the order in which they began.
+  std::vector<ProfileRun> runs() const;
+  /// The same as a trace for chrome://tracing or ui.perfetto.dev. Throws Error if the file cannot be written.
   void write_chrome_trace(const std::string& path) const;
 
  private:

@@ -52,6 +52,7 @@
 #include <weft/nn/train/adam.hpp>
 #include <weft/nn/train/average.hpp>
 #include <weft/nn/train/clip.hpp>
+#include <weft/nn/train/event_file.hpp>
 #include <weft/nn/train/lbfgs.hpp>
 #include <weft/nn/train/metrics.hpp>
 #include <weft/nn/train/optimizer.hpp>

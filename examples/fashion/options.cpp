@@ -17,7 +17,10 @@ const char* const about =
     "and\n"
     "weight decay 5e-4, one-cycle learning rate, images mirrored at random. Writes OUT/metrics.csv, "
     "OUT/checkpoint.safetensors\n"
-    "after each epoch and OUT/curves.png. Ctrl-C finishes the step, saves and ends; --resume goes on from there.";
+    "and TensorBoard's OUT/events.out.tfevents.* after each epoch, and OUT/curves.png. Ctrl-C finishes the step, saves "
+    "and "
+    "ends;\n"
+    "--resume goes on from there.";
 
 // A whole number from 0, checked as text: what converts it takes "-1" for the largest there is.
 const CLI::Validator whole(

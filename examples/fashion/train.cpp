@@ -113,14 +113,18 @@ std::optional<Totals> evaluate(nn::Module& net, nn::DataLoader& loader, std::int
   return totals.of_all_ranks();
 }
 
-// A run that goes on in another directory takes its rows along.
+// A run that goes on in another directory takes its rows and its curves along.
 void bring_metrics(const std::filesystem::path& from, const std::filesystem::path& to) {
   namespace fs = std::filesystem;
   std::error_code none;
   if (!ranks::is_first() || !fs::exists(from / "metrics.csv", none) ||
       fs::equivalent(from.empty() ? "." : from, to, none))
     return;
-  fs::copy_file(from / "metrics.csv", to / "metrics.csv", fs::copy_options::overwrite_existing);
+  for (const auto& entry : fs::directory_iterator(from.empty() ? "." : from)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "metrics.csv" || name.starts_with("events.out.tfevents."))
+      fs::copy_file(entry.path(), to / name, fs::copy_options::overwrite_existing);
+  }
 }
 
 // Where a run is, beyond what the parts of its checkpoint hold.
@@ -203,7 +207,8 @@ bool train(const Options& o) {
   if (at.epoch > o.epochs) weft::fail("--resume: the checkpoint is at epoch ", at.epoch, " of ", o.epochs);
   watch_interrupts();
   if (!o.resume.empty()) bring_metrics(std::filesystem::path(o.resume).parent_path(), o.out);
-  nn::Metrics metrics(o.out + "/metrics.csv", metrics_columns, static_cast<std::size_t>(at.epoch));
+  nn::Metrics metrics(o.out + "/metrics.csv", metrics_columns,
+                      {.keep = static_cast<std::size_t>(at.epoch), .events = o.out});
   Totals here;  // of this rank, since the last checkpoint
   const auto checkpoint = [&] {
     at.totals.add(here.of_all_ranks());

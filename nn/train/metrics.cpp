@@ -90,30 +90,51 @@ MetricsTable read_metrics(const std::string& path, std::size_t rows) {
 }
 
 Metrics::Metrics(std::string path, std::vector<std::string> columns, std::size_t keep)
+    : Metrics(std::move(path), std::move(columns), MetricsOptions{.keep = keep}) {}
+
+Metrics::Metrics(std::string path, std::vector<std::string> columns, MetricsOptions options)
     : path_(std::move(path)), columns_(std::move(columns)), json_(is_json(path_)) {
   if (columns_.empty()) fail("Metrics: got no columns, needs at least one");
   for (const std::string& name : columns_)
     if (name.empty() || name.find_first_of(",\"\\\n\r") != std::string::npos)
       fail("Metrics: got column name ", detail::in_quotes(name), ", needs one without commas, quotes and line ends");
   std::string text = json_ ? std::string() : header_line(columns_);
-  if (keep > 0 && writes_files() && detail::file_exists(path_)) {
+  std::int64_t first_step = 0;
+  if (options.keep > 0 && writes_files() && detail::file_exists(path_)) {
     // What follows may be half a row: the run may have been ended while it wrote.
-    const MetricsTable before = read_metrics(path_, keep);
+    const MetricsTable before = read_metrics(path_, options.keep);
     if (before.columns != columns_ && !(json_ && before.rows.empty()))
       fail("Metrics: ", path_, " has other columns, needs ", fmt::format("{}", fmt::join(columns_, ",")));
     for (const auto& row : before.rows) text += line(row);
+    if (!options.events.empty() && !before.rows.empty()) first_step = step(before.rows.back()) + 1;
   }
   detail::OutputFile file("Metrics", path_);
   file.write(text.data(), text.size());
+  if (!options.events.empty()) events_ = std::make_shared<EventFile>(options.events, first_step);
   file.commit();
 }
 
 void Metrics::add(const std::vector<double>& values) {
   if (values.size() != columns_.size()) fail("Metrics: got ", values.size(), " values, needs ", columns_.size());
+  const std::int64_t at = events_ ? step(values) : 0;
   if (!writes_files()) return;
   std::ofstream file(path_, std::ios::app);
   file << line(values) << std::flush;
   if (!file) fail("Metrics: cannot write ", path_);
+  if (events_)
+    for (std::size_t i = 1; i < values.size(); ++i) events_->scalar(columns_[i], at, values[i]);
+}
+
+EventFile& Metrics::events() const {
+  if (!events_) fail("Metrics: has no event file, needs the option .events");
+  return *events_;
+}
+
+std::int64_t Metrics::step(const std::vector<double>& values) const {
+  const double first = values.front();
+  if (!(first >= 0 && first < 0x1p53 && first == std::floor(first)))
+    fail("Metrics: got ", first, " in the first column, needs a whole number from 0, the step of the event file");
+  return static_cast<std::int64_t>(first);
 }
 
 std::string Metrics::line(const std::vector<double>& values) const {

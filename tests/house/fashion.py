@@ -86,6 +86,7 @@ def main(home):
         file.write("2,0.5")  # a row that a killed run left half written
     subprocess.run([PROGRAM, *go_on], stdout=subprocess.DEVNULL, check=True)
     assert result(parts) == result(whole), f"{result(parts)[0]} is not {result(whole)[0]}"
+    assert (len(list(whole.glob("events.*"))), len(list(parts.glob("events.*")))) == (1, 4)  # one each time
 
     refused(["--resume", str(checkpoint), "--dir", str(home / "other")], "320 images")
     refused(["--resume", str(checkpoint), "--seed", "2"], "--seed")

@@ -52,7 +52,8 @@ std::size_t InputFile::read_some(void* to, std::size_t bytes) {
 void InputFile::expect(std::size_t bytes) const {
   constexpr std::size_t most = 1032;  // deflate's best: 258 bytes from two bits
   const auto position = static_cast<std::size_t>(gztell(file_));
-  const bool fits = gzdirect(file_) != 0 ? position + bytes <= file_bytes_ : (position + bytes) / most <= file_bytes_;
+  const std::size_t in_all = position + bytes;
+  const bool fits = in_all >= bytes && (gzdirect(file_) != 0 ? in_all : in_all / most) <= file_bytes_;
   if (!fits) fail(op_, ": ", path_, " is cut short: its header announces ", bytes, " bytes, more than it can hold");
 }
 
