@@ -45,6 +45,7 @@
 #include <weft/nn/models/resnet.hpp>
 #include <weft/nn/module.hpp>
 #include <weft/nn/named_tensors.hpp>
+#include <weft/nn/page.hpp>
 #include <weft/nn/shortcuts.hpp>
 #include <weft/nn/state.hpp>
 #include <weft/nn/summary.hpp>

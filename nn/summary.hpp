@@ -11,19 +11,43 @@ struct SummaryOptions {
 }  // namespace nn
 
 namespace detail {
-std::string summary_of(nn::Module& module, const Tensors& inputs, const std::function<Tensor()>& run,
-                       nn::SummaryOptions options);
 
-// What f gives, if it is a tensor.
-template <class F>
-Tensor tensor_from(F& f) {
-  if constexpr (std::convertible_to<std::invoke_result_t<F&>, Tensor>) {
-    return f();
-  } else {
-    f();
-    return {};
-  }
+// A module and what runs it. The inputs are known as such.
+struct SummaryCall {
+  nn::Module& module;
+  Tensors inputs;
+  std::function<Tensor()> run;
+};
+
+SummaryCall summary_call(nn::Module& module, const Shape& shape);
+
+// Whatever f gives; if it is a tensor, that is the output.
+template <std::derived_from<nn::Module> M, std::invocable F>
+SummaryCall summary_call(M& module, Tensors inputs, F f) {
+  return {module, std::move(inputs), [f = std::move(f)]() mutable -> Tensor {
+            if constexpr (std::convertible_to<std::invoke_result_t<F&>, Tensor>) {
+              return f();
+            } else {
+              f();
+              return {};
+            }
+          }};
 }
+
+// Refers to what it was given.
+template <std::derived_from<nn::Module> M, std::convertible_to<const Tensor&>... More>
+SummaryCall summary_call(M& module, const Tensor& input, const More&... more) {
+  const auto run = [&module, &input, &more...]() -> decltype(auto) {
+    if constexpr (requires { module(input, more...); })
+      return module(input, more...);
+    else
+      return module.forward(input, more...);
+  };
+  return summary_call(module, {input, more...}, run);
+}
+
+std::string summary_of(const SummaryCall& call, nn::SummaryOptions options);
+
 }  // namespace detail
 
 namespace nn {
@@ -42,21 +66,15 @@ std::string summary(Module& module, const Shape& shape, SummaryOptions options =
 /// The same of a call with these inputs, of any dtypes: `summary(net, zeros({8, 20}, i64), ones({8, 20}))`.
 template <std::derived_from<Module> M, std::convertible_to<const Tensor&>... More>
 std::string summary(M& module, const Tensor& input, const More&... more) {
-  auto run = [&]() -> decltype(auto) {
-    if constexpr (requires { module(input, more...); })
-      return module(input, more...);
-    else
-      return module.forward(input, more...);
-  };
-  return weft::detail::summary_of(module, {input, more...}, [&] { return weft::detail::tensor_from(run); }, {});
+  return weft::detail::summary_of(weft::detail::summary_call(module, input, more...), {});
 }
 
 /// The same of what `run` does with the module, for all that is called in another way: `summary(net, [&] {
 /// net.decode(ids, state); })`.
 template <std::derived_from<Module> M, std::invocable F>
 std::string summary(M& module, F run, SummaryOptions options = {}) {
-  return weft::detail::summary_of(
-      module, {}, [&] { return weft::detail::tensor_from(run); }, options);
+  return weft::detail::summary_of(weft::detail::summary_call(module, {}, [&run]() -> decltype(auto) { return run(); }),
+                                  options);
 }
 
 }  // namespace nn

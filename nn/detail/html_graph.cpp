@@ -1,0 +1,95 @@
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include <weft/engine/error.hpp>
+#include <weft/nn/detail/html.hpp>
+
+namespace weft::detail {
+namespace {
+
+using TemporaryFile = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+// Without a name: gone with the last who has it open.
+TemporaryFile temporary_file(const char* op) {
+  TemporaryFile file(std::tmpfile(), &std::fclose);
+  if (!file) fail(op, ": cannot make a temporary file: ", std::strerror(errno));
+  return file;
+}
+
+struct SpawnActions {
+  posix_spawn_file_actions_t actions{};
+  SpawnActions() { posix_spawn_file_actions_init(&actions); }
+  ~SpawnActions() { posix_spawn_file_actions_destroy(&actions); }
+  SpawnActions(const SpawnActions&) = delete;
+  SpawnActions& operator=(const SpawnActions&) = delete;
+};
+
+// Takes out what stands between two marks, with them.
+void remove_between(std::string& text, std::string_view begin, std::string_view end) {
+  std::string kept;
+  std::size_t at = 0;
+  for (std::size_t from = 0; (from = text.find(begin, at)) != std::string::npos;) {
+    const std::size_t to = text.find(end, from + begin.size());
+    if (to == std::string::npos) break;
+    kept.append(text, at, from - at);
+    at = to + end.size();
+  }
+  text = kept.append(text, at);
+}
+
+}  // namespace
+
+std::string svg_of(const char* op, const std::string& dot) {
+  // The program reads and writes files, not pipes: so neither waits for the other.
+  const TemporaryFile in = temporary_file(op), out = temporary_file(op);
+  if (std::fwrite(dot.data(), 1, dot.size(), in.get()) != dot.size() || std::fflush(in.get()) != 0)
+    fail(op, ": cannot write a temporary file: ", std::strerror(errno));
+  std::rewind(in.get());
+  SpawnActions files;
+  posix_spawn_file_actions_t* const actions = &files.actions;
+  posix_spawn_file_actions_adddup2(actions, fileno(in.get()), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(actions, fileno(out.get()), STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  char program[] = "dot", format[] = "-Tsvg", background[] = "-Gbgcolor=transparent";
+  char* const arguments[] = {program, format, background, nullptr};
+  pid_t child = 0;
+  if (const int error = posix_spawnp(&child, program, actions, nullptr, arguments, environ); error != 0)
+    fail(op, ": cannot run the program dot: ", std::strerror(error), "; needs the package graphviz");
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  std::string svg;
+  std::rewind(out.get());
+  char buffer[1 << 14];
+  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, out.get())) svg.append(buffer, got);
+  if (status != 0 || svg.find("</svg>") == std::string::npos) fail(op, ": the program dot failed on the graph");
+  return svg;
+}
+
+std::string html_of_graph(const std::string& dot) {
+  std::string svg = svg_of("Page: graph", dot);
+  // Its names of nodes and comments say nothing that is not there, and their ids are those of every graph.
+  remove_between(svg, "<title>", "</title>\n");
+  remove_between(svg, "<!--", "-->\n");
+  remove_between(svg, " id=\"", "\"");
+  const std::size_t head = svg.find("<svg"), begin = svg.find('>', head) + 1, end = svg.rfind("</svg>");
+  const std::size_t box = svg.find("viewBox=\"", head);
+  if (head == std::string::npos || box == std::string::npos || box > begin || end < begin)
+    fail("Page: graph: the program dot gave no SVG");
+  const std::string view = svg.substr(box + 9, svg.find('"', box + 9) - box - 9);
+  return fmt::format(
+      "<div class=\"view\"><div class=\"tools\"><button type=\"button\" data-zoom=\"0.8\">+</button>"
+      "<button type=\"button\" data-zoom=\"1.25\">&minus;</button><button type=\"button\" data-zoom=\"0\">whole"
+      "</button><span>drag to move, Ctrl and wheel to zoom; shortcuts are red</span></div>\n"
+      "<svg class=\"net\" role=\"img\" aria-label=\"graph by module\" viewBox=\"{}\">{}</svg></div>\n",
+      html_escaped(view), svg.substr(begin, end - begin));
+}
+
+}  // namespace weft::detail
