@@ -25,7 +25,7 @@ MetricsTable read_metrics(const std::string& path, std::size_t rows = std::numer
 
 struct MetricsOptions {
   std::size_t keep = 0;     ///< rows of the file that stay: of a run that is taken up again
-  std::string events = {};  ///< a directory for an EventFile of the same numbers; empty: none
+  std::string events = {};  ///< directory for an EventFile of the same numbers, made if need be; empty: none
 };
 
 /// Writes rows of numbers, each at once: CSV with a header line, or JSON lines if the path ends in .jsonl.

@@ -183,6 +183,42 @@ TEST_CASE("a profile: calls and bytes by op, passes apart, by module too") {
   }
 }
 
+TEST_CASE("a profile's runs stand in the order in which they began, inner ones inside") {
+  const Tensor x = parameter(ones({2, 3})), w = parameter(ones({3, 4}));
+  Profile profile;
+  {
+    const Scope part("encoder");
+    sum(matmul(x, w), 0).backward(ones({4}));
+  }
+  profile.stop();
+  const std::vector<ProfileRun> runs = profile.runs();
+  REQUIRE(runs.size() > 4);
+  CHECK(runs[0].op == "matmul");
+  CHECK(runs[0].module == "encoder");
+  CHECK(runs[0].shapes == "{2, 3}, {3, 4} -> {2, 4}");
+  CHECK(runs[0].begin == 0);
+  CHECK(runs[0].bytes == (6 + 12 + 8) * 4);
+  CHECK(runs[1].fields.find("axes = {0}") != std::string::npos);
+  bool inner = false, backward = false;
+  for (std::size_t i = 1; i < runs.size(); ++i) {
+    CHECK(runs[i].begin >= runs[i - 1].begin);
+    CHECK(runs[i].seconds >= 0);
+    backward = backward || (runs[i].op == "matmul" && runs[i].pass == Pass::backward && runs[i].depth == 0);
+    if (runs[i].depth == 0) continue;
+    inner = true;
+    std::size_t outer = i;
+    while (runs[outer].depth >= runs[i].depth) --outer;
+    CHECK(runs[outer].begin <= runs[i].begin);
+    CHECK(runs[i].begin + runs[i].seconds <= runs[outer].begin + runs[outer].seconds + 1e-9);
+  }
+  CHECK(inner);
+  CHECK(backward);
+  double seconds = 0, outermost = 0;
+  for (const ProfileRow& row : profile.rows()) seconds += row.seconds;
+  for (const ProfileRun& run : runs) outermost += run.depth == 0 ? run.seconds : 0;
+  CHECK(seconds == doctest::Approx(outermost));
+}
+
 TEST_CASE("a profile's table is its rows") {
   const Tensor x = parameter(ones({100}, f64));
   Profile profile;

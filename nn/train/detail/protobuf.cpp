@@ -33,7 +33,7 @@ std::uint64_t take_varint(const std::string& where, std::string_view& bytes) {
   fail(where, ": a number has more than 64 bits");
 }
 
-std::string_view take(const std::string& where, std::string_view& bytes, std::uint64_t count) {
+std::string_view take_bytes(const std::string& where, std::string_view& bytes, std::uint64_t count) {
   if (count > bytes.size()) fail(where, ": a field of ", count, " bytes, where ", bytes.size(), " are left");
   const std::string_view taken = bytes.substr(0, count);
   bytes.remove_prefix(count);
@@ -92,9 +92,9 @@ std::vector<ProtoField> proto_fields(const std::string& where, std::string_view 
     ProtoField field{.number = static_cast<std::uint32_t>(key >> 3U), .wire = static_cast<Wire>(key & 7U)};
     switch (field.wire) {
       case Wire::varint: field.whole = take_varint(where, bytes); break;
-      case Wire::fixed64: field.whole = little_endian<std::uint64_t>(take(where, bytes, 8)); break;
-      case Wire::fixed32: field.whole = little_endian<std::uint32_t>(take(where, bytes, 4)); break;
-      case Wire::bytes: field.bytes = take(where, bytes, take_varint(where, bytes)); break;
+      case Wire::fixed64: field.whole = little_endian<std::uint64_t>(take_bytes(where, bytes, 8)); break;
+      case Wire::fixed32: field.whole = little_endian<std::uint32_t>(take_bytes(where, bytes, 4)); break;
+      case Wire::bytes: field.bytes = take_bytes(where, bytes, take_varint(where, bytes)); break;
       default: fail(where, ": got wire type ", key & 7U, " of field ", key >> 3U);
     }
     fields.push_back(field);

@@ -478,6 +478,12 @@ TEST_CASE("Metrics writes its rows as points, and begins again at the row that i
 
   CHECK_THROWS_WITH_AS(nn::Metrics(csv, {"epoch", "loss", "accuracy"}, 1).events(), doctest::Contains("no event file"),
                        Error);
+  {
+    nn::Metrics inside(dir / "new/run/m.csv", {"epoch"}, {.events = dir / "new/run"});
+    inside.add(1);
+  }
+  CHECK_THROWS_AS(nn::Metrics(dir / "no/m.csv", {"epoch"}, {.events = dir / "other"}), Error);
+  CHECK(std::filesystem::is_empty(dir / "other"));  // no file that would take points back
   CHECK_THROWS_AS(nn::Metrics(dir / "n.csv", {"epoch"}, {.events = csv}), Error);
   CHECK_FALSE(std::filesystem::exists(dir / "n.csv"));
 }
