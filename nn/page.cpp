@@ -19,6 +19,8 @@ void Page::add_summary(const weft::detail::SummaryCall& call, SummaryOptions opt
 }
 
 void Page::graph(const Tensor& result, const NamedTensors& names, PageGraphOptions options) {
+  if (!result.defined() || tape_stats(result).nodes == 0)
+    fail("Page: graph got a tensor behind which nothing was recorded, needs a recorded result");
   add("graph", "Graph by module",
       weft::detail::html_of_graph(to_dot(result, names, {.by_module = true, .depth = options.depth})));
 }

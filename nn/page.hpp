@@ -35,7 +35,8 @@ class Page {
   }
 
   /// The tape behind `result` by module, shortcuts in red, as to_dot() says of `by_module`: to be zoomed and moved.
-  /// Runs Graphviz's program `dot` (the package graphviz); throws Error if that is missing or fails.
+  /// Runs Graphviz's program `dot` (the package graphviz); throws Error if that is missing or fails,
+  /// or nothing was recorded.
   void graph(const Tensor& result, const NamedTensors& names = {}, PageGraphOptions options = {});
 
   /// Where the time went: tables by op and by module, to be sorted by a click on a column's head, and all runs along

@@ -41,7 +41,7 @@ th button, td button { font: inherit; color: inherit; background: none; border: 
   font-size: .8rem; color: var(--soft); }
 .tools button { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--line);
   border-radius: 6px; min-width: 1.9rem; padding: .1rem .5rem; cursor: pointer; } .tools span { margin-left: .6rem; }
-.net { display: block; width: 100%; max-height: min(85vh, 60rem); cursor: grab; touch-action: pan-y; }
+.net { display: block; width: 100%; min-height: 24rem; max-height: min(85vh, 60rem); cursor: grab; touch-action: pan-y; }
 .net text { fill: var(--ink); } .net [stroke=black] { stroke: var(--ink); } .net [fill=black] { fill: var(--ink); }
 .net [fill=white] { fill: var(--card); } .net [fill=lightblue] { fill: var(--leaf); }
 .net [fill=lightyellow] { fill: var(--constant); } .net [stroke=red] { stroke: var(--red); }

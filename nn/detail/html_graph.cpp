@@ -2,10 +2,13 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -45,6 +48,26 @@ void remove_between(std::string& text, std::string_view begin, std::string_view 
   text = kept.append(text, at);
 }
 
+struct ViewBox {
+  double x = 0, y = 0, width = 0, height = 0;
+};
+
+// Nothing if there is none.
+std::optional<ViewBox> view_box(std::string_view svg_tag) {
+  constexpr std::string_view attribute = "viewBox=\"";
+  const std::size_t at = svg_tag.find(attribute);
+  if (at == std::string_view::npos) return std::nullopt;
+  ViewBox box;
+  const char* next = svg_tag.data() + at + attribute.size();
+  for (double* const number : {&box.x, &box.y, &box.width, &box.height}) {
+    const char* const limit = svg_tag.data() + svg_tag.size();
+    const auto [end, error] = std::from_chars(next, limit, *number);
+    if (error != std::errc() || end == limit) return std::nullopt;
+    next = end + 1;  // a space, or the quote
+  }
+  return box;
+}
+
 }  // namespace
 
 std::string svg_of(const char* op, const std::string& dot) {
@@ -80,16 +103,16 @@ std::string html_of_graph(const std::string& dot) {
   remove_between(svg, "<!--", "-->\n");
   remove_between(svg, " id=\"", "\"");
   const std::size_t head = svg.find("<svg"), begin = svg.find('>', head) + 1, end = svg.rfind("</svg>");
-  const std::size_t box = svg.find("viewBox=\"", head);
-  if (head == std::string::npos || box == std::string::npos || box > begin || end < begin)
-    fail("Page: graph: the program dot gave no SVG");
-  const std::string view = svg.substr(box + 9, svg.find('"', box + 9) - box - 9);
+  const std::optional<ViewBox> box = view_box(std::string_view(svg).substr(0, begin));
+  if (!box) fail("Page: graph: the program dot gave no SVG");
+  const double margin = std::max(0.0, (700 - box->width) / 2);  // what is small is not blown up
   return fmt::format(
       "<div class=\"view\"><div class=\"tools\"><button type=\"button\" data-zoom=\"0.8\">+</button>"
       "<button type=\"button\" data-zoom=\"1.25\">&minus;</button><button type=\"button\" data-zoom=\"0\">whole"
       "</button><span>drag to move, Ctrl and wheel to zoom; shortcuts are red</span></div>\n"
-      "<svg class=\"net\" role=\"img\" aria-label=\"graph by module\" viewBox=\"{}\">{}</svg></div>\n",
-      html_escaped(view), svg.substr(begin, end - begin));
+      "<svg class=\"net\" role=\"img\" aria-label=\"graph by module\" viewBox=\"{:.2f} {:.2f} {:.2f} "
+      "{:.2f}\">{}</svg></div>\n",
+      box->x - margin, box->y, box->width + 2 * margin, box->height, svg.substr(begin, end - begin));
 }
 
 }  // namespace weft::detail

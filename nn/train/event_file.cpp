@@ -50,17 +50,15 @@ std::string record_of(const std::string& data) {
 // "EventFile: scalar "loss"", once the arguments that all have are right.
 std::string operation(const char* what, std::string_view tag, std::int64_t step) {
   if (tag.empty()) fail("EventFile: ", what, " got an empty tag, needs a name");
-  const std::string op = fmt::format("EventFile: {} {}", what, weft::detail::in_quotes(tag));
+  std::string op = fmt::format("EventFile: {} {}", what, weft::detail::in_quotes(tag));
   if (step < 0) fail(op, " got step ", step, ", needs at least 0");
   return op;
 }
 
-// An event of one value: `field` of it is the message (or for TensorBoard's own plugins the tensor with its metadata).
+// An event of one value, whose fields stand behind its tag.
 std::string summary_event(std::string_view tag, std::int64_t step, const ProtoMessage& value) {
-  ProtoMessage tagged;
-  tagged.text(1, tag);
-  const std::string all = tagged.bytes() + value.bytes();
-  return event_message(step).message(5, ProtoMessage().text(1, all)).bytes();
+  const std::string tagged = ProtoMessage().text(1, tag).bytes() + value.bytes();
+  return event_message(step).message(5, ProtoMessage().text(1, tagged)).bytes();
 }
 
 template <class T>

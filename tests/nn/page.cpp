@@ -160,6 +160,8 @@ TEST_CASE("pages that cannot be are refused") {
   CHECK_THROWS_AS(page.summary(layer, {1, 3}), Error);
   const Tensor y = layer(ones({1, 2}));
   CHECK_THROWS_AS(page.graph(y, {}, {.depth = -1}), Error);
+  CHECK_THROWS_WITH_AS(page.graph(ones({2})), doctest::Contains("nothing was recorded"), Error);
+  CHECK_THROWS_AS(page.graph(Tensor()), Error);
 
   const std::string path = std::getenv("PATH");
   setenv("PATH", dir.path().c_str(), 1);
