@@ -28,4 +28,12 @@ std::string html_bar_cell(const std::string& number, double part, double whole) 
   return fmt::format("<td class=\"bar\" style=\"--share:{:.4f}\">{}</td>", share, number);
 }
 
+std::string html_view(double in, double out, const std::string& hint, const std::string& content) {
+  const auto button = [](double factor, const char* text) {
+    return fmt::format("<button type=\"button\" data-zoom=\"{}\">{}</button>", factor, text);
+  };
+  return "<div class=\"view\"><div class=\"tools\">" + button(in, "+") + button(out, "&minus;") + button(0, "whole") +
+         "<span>drag to move, Ctrl and wheel to zoom; " + html_escaped(hint) + "</span></div>\n" + content + "</div>\n";
+}
+
 }  // namespace weft::detail

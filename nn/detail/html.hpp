@@ -14,6 +14,9 @@ std::string html_fact(const std::string& term, const std::string& value);
 /// A cell with a number, and below it a bar for its share of `whole`.
 std::string html_bar_cell(const std::string& number, double part, double whole);
 
+/// What can be zoomed and moved: a bar of buttons, which change what is seen by these factors, a hint and the content.
+std::string html_view(double in, double out, const std::string& hint, const std::string& content);
+
 std::string html_of(const SummaryTable& table);
 /// Of what to_dot gave. Throws Error if `dot` is missing or fails.
 std::string html_of_graph(const std::string& dot);
@@ -23,8 +26,5 @@ std::string html_of(const Profile& profile);
 /// All pages' style and script.
 extern const char* const page_style;
 extern const char* const page_script;
-
-/// The SVG that Graphviz makes of a graph. Throws Error naming `op` if its program is missing or fails.
-std::string svg_of(const char* op, const std::string& dot);
 
 }  // namespace weft::detail

@@ -68,9 +68,8 @@ std::optional<ViewBox> view_box(std::string_view svg_tag) {
   return box;
 }
 
-}  // namespace
-
-std::string svg_of(const char* op, const std::string& dot) {
+std::string svg_of(const std::string& dot) {
+  constexpr const char* op = "Page: graph";
   // The program reads and writes files, not pipes: so neither waits for the other.
   const TemporaryFile in = temporary_file(op), out = temporary_file(op);
   if (std::fwrite(dot.data(), 1, dot.size(), in.get()) != dot.size() || std::fflush(in.get()) != 0)
@@ -96,8 +95,10 @@ std::string svg_of(const char* op, const std::string& dot) {
   return svg;
 }
 
+}  // namespace
+
 std::string html_of_graph(const std::string& dot) {
-  std::string svg = svg_of("Page: graph", dot);
+  std::string svg = svg_of(dot);
   // Its names of nodes and comments say nothing that is not there, and their ids are those of every graph.
   remove_between(svg, "<title>", "</title>\n");
   remove_between(svg, "<!--", "-->\n");
@@ -106,13 +107,11 @@ std::string html_of_graph(const std::string& dot) {
   const std::optional<ViewBox> box = view_box(std::string_view(svg).substr(0, begin));
   if (!box) fail("Page: graph: the program dot gave no SVG");
   const double margin = std::max(0.0, (700 - box->width) / 2);  // what is small is not blown up
-  return fmt::format(
-      "<div class=\"view\"><div class=\"tools\"><button type=\"button\" data-zoom=\"0.8\">+</button>"
-      "<button type=\"button\" data-zoom=\"1.25\">&minus;</button><button type=\"button\" data-zoom=\"0\">whole"
-      "</button><span>drag to move, Ctrl and wheel to zoom; shortcuts are red</span></div>\n"
-      "<svg class=\"net\" role=\"img\" aria-label=\"graph by module\" viewBox=\"{:.2f} {:.2f} {:.2f} "
-      "{:.2f}\">{}</svg></div>\n",
-      box->x - margin, box->y, box->width + 2 * margin, box->height, svg.substr(begin, end - begin));
+  return html_view(0.8, 1.25, "shortcuts are red",
+                   fmt::format("<svg class=\"net\" role=\"img\" aria-label=\"graph by module\" "
+                               "viewBox=\"{:.2f} {:.2f} {:.2f} {:.2f}\">{}</svg>",
+                               box->x - margin, box->y, box->width + 2 * margin, box->height,
+                               std::string_view(svg).substr(begin, end - begin)));
 }
 
 }  // namespace weft::detail

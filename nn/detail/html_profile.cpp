@@ -12,7 +12,7 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::size_t most_runs = 100'000;  // about 5 MB of the file; a browser draws them in some milliseconds
+constexpr std::size_t most_runs = 100'000;  // some 3 MB of the file; a browser draws them in milliseconds
 
 // 1234.5 as 1,234.50; nothing of what a clock that stood still gives.
 std::string decimal(double value, int digits) {
@@ -86,21 +86,19 @@ std::string html_of(const Profile& profile) {
   double forward = 0, backward = 0;
   for (const ProfileRun& run : runs)
     if (run.depth == 0) (run.pass == Pass::forward ? forward : backward) += run.seconds;
+  const auto count = [](std::size_t n) { return grouped(static_cast<std::int64_t>(n)); };
   const std::size_t shown = std::min(runs.size(), most_runs);
   const auto milliseconds = [](double seconds) { return fmt::format("{:.3f} ms", seconds * 1e3); };
   std::string text = "<dl>" + html_fact("in all", milliseconds(forward + backward)) +
                      html_fact("forward", milliseconds(forward)) + html_fact("backward", milliseconds(backward)) +
-                     html_fact("runs of ops", grouped(static_cast<std::int64_t>(runs.size()))) + "</dl>\n";
-  text += fmt::format(
-      "<h3>Timeline</h3>\n<div class=\"view\"><div class=\"tools\"><button type=\"button\" data-zoom=\"0.5\">+"
-      "</button><button type=\"button\" data-zoom=\"2\">&minus;</button><button type=\"button\" data-zoom=\"0\">whole"
-      "</button><span>drag to move, Ctrl and wheel to zoom; light is forward, dark is backward{}</span></div>\n"
-      "<canvas class=\"timeline\"></canvas><script type=\"application/json\">{}</script>"
-      "<noscript><p>The timeline is drawn by a script.</p></noscript></div>\n",
-      shown < runs.size() ? fmt::format("; the first {} of {} runs", grouped(static_cast<std::int64_t>(shown)),
-                                        grouped(static_cast<std::int64_t>(runs.size())))
-                          : "",
-      timeline_json(runs, shown));
+                     html_fact("runs of ops", count(runs.size())) + "</dl>\n";
+  const std::string part =
+      shown < runs.size() ? fmt::format("; the first {} of {} runs", count(shown), count(runs.size())) : "";
+  text +=
+      "<h3>Timeline</h3>\n" +
+      html_view(0.5, 2, "light is forward, dark is backward" + part,
+                "<canvas class=\"timeline\"></canvas><script type=\"application/json\">" + timeline_json(runs, shown) +
+                    "</script><noscript><p>The timeline is drawn by a script.</p></noscript>");
   text += "<h3>By op</h3>\n" + profile_table(profile.rows(), false);
   return text + "<h3>By module</h3>\n" + profile_table(profile.rows(true), true);
 }

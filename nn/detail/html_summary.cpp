@@ -33,9 +33,11 @@ void add_to(SummaryRow& sum, const SummaryRow& row) {
   sum.output = row.output;
 }
 
-// "stage1.1 .. stage1.4" below "stage1." is "1 .. 4".
-void remove_all(std::string& text, const std::string& part) {
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos;) text.erase(at, part.size());
+// "stage1.1 .. stage1.4" below "stage1" is "1 .. 4".
+std::string name_below(const std::string& module, const std::string& path) {
+  std::string name = path.substr(module.size() + 1);
+  if (const std::size_t range = name.find(" .. "); range != std::string::npos) name.erase(range + 4, module.size() + 1);
+  return name;
 }
 
 // Consecutive rows that are below one module stand below a line for that.
@@ -45,10 +47,8 @@ std::vector<TreeLine> tree_of(const std::vector<SummaryRow>& rows) {
   for (const SummaryRow& row : rows) {
     const std::string_view path = std::string_view(row.path).substr(0, row.path.find(" .. "));
     std::vector<std::string_view> names = names_of(path);
-    const auto is_open = [&] {
-      return !open.empty() && open.size() == names.size() && lines[open.back()].row.path == path;
-    };
-    const bool itself = is_open();  // a module with ops of its own, after its children
+    // A module with ops of its own stands after its children.
+    const bool itself = !open.empty() && lines[open.back()].row.path == path;
     if (!itself && !names.empty()) names.pop_back();
     std::size_t common = 0;
     while (common < std::min(open.size(), names.size()) && lines[open[common]].name == names[common]) ++common;
@@ -62,11 +62,9 @@ std::vector<TreeLine> tree_of(const std::vector<SummaryRow>& rows) {
                        .is_module = true});
     }
     for (const std::size_t module : open) add_to(lines[module].row, row);
-    std::string name = row.path;
-    if (itself)
-      name = "(itself)";
-    else if (!open.empty())
-      remove_all(name, lines[open.back()].row.path + ".");
+    std::string name = itself         ? "(itself)"
+                       : open.empty() ? row.path
+                                      : name_below(lines[open.back()].row.path, row.path);
     lines.push_back({.level = open.size(), .name = std::move(name), .row = row});
   }
   return lines;
@@ -74,13 +72,12 @@ std::vector<TreeLine> tree_of(const std::vector<SummaryRow>& rows) {
 
 std::string cells(const SummaryRow& row, const SummaryRow& total) {
   const auto number = [](std::int64_t n) { return n == 0 ? std::string() : grouped(n); };
-  const auto share = [](std::int64_t n) { return static_cast<double>(n); };
-  const std::int64_t work = row.multiply_adds.value_or(0);
+  const auto bar = [&](std::int64_t n, std::int64_t whole) {
+    return html_bar_cell(number(n), static_cast<double>(n), static_cast<double>(whole));
+  };
   return fmt::format("<td>{}</td><td>{}</td>", html_escaped(row.kind), html_escaped(row.output)) +
-         (row.shared ? std::string("<td class=\"bar\">shared</td>")
-                     : html_bar_cell(number(row.parameters), share(row.parameters), share(total.parameters))) +
-         html_bar_cell(number(work), share(work), share(total.multiply_adds.value_or(0))) +
-         html_bar_cell(number(row.saved), share(row.saved), share(total.saved));
+         (row.shared ? std::string("<td class=\"bar\">shared</td>") : bar(row.parameters, total.parameters)) +
+         bar(row.multiply_adds.value_or(0), total.multiply_adds.value_or(0)) + bar(row.saved, total.saved);
 }
 
 }  // namespace
