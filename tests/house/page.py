@@ -22,6 +22,7 @@ PROBE = """<script>addEventListener('load', () => {
 
   const tree = one('.tree'), rows = [...tree.tBodies[0].rows];
   seen.layers = rows.filter(r => !r.classList.contains('module')).length;
+  seen.names = rows.map(r => r.cells[0].textContent);
   seen.modules = all('.tree .module').length;
   seen.bars = all('.bar', tree).map(cell => [cell.textContent, parseFloat(getComputedStyle(cell, '::after').width)]);
   seen.whole = shown(rows);
@@ -97,6 +98,7 @@ def numbers(texts):
 assert seen["sections"] == ["summary", "graph", "profile"] == seen["links"], seen["sections"]
 assert seen["marked"] == 0, "a name became markup"
 assert seen["layers"] == 37 and seen["modules"] == 8, (seen["layers"], seen["modules"])
+assert seen["names"][10:12] == ["1 .. 2", "stage2"] and "(itself)" in seen["names"], seen["names"]
 widths = dict(seen["bars"])
 assert widths["203,520"] > 40 and abs(widths["203,520"] / widths["51,072"] - 203520 / 51072) < 0.2, widths
 assert seen["whole"] == 45 and seen["folded"] == 45 - 8, (seen["whole"], seen["folded"])

@@ -4,6 +4,8 @@
 #include <tests/support/temp_dir.hpp>
 #include <weft/weft.hpp>
 
+#include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -104,12 +106,40 @@ TEST_CASE("sections stand in the order of the calls, each with what it shows") {
   const std::string times = between(text, "<section id=\"profile\">", "</section>");
   CHECK(count(times, "<table class=\"sorted\">") == 2);
   const std::size_t rows = profile.rows().size() + profile.rows(true).size();
+  double seconds = 0;
+  for (const ProfileRow& row : profile.rows()) seconds += row.seconds;
+  std::array<char, 64> in_all{};
+  std::snprintf(in_all.data(), in_all.size(), "<dt>in all</dt><dd>%.3f ms</dd>", seconds * 1e3);
+  CHECK_MESSAGE(has(times, in_all.data()), in_all.data());
   CHECK(count(times, "<tr>") == 2 + rows);
   const auto timeline = nlohmann::json::parse(between(times, "<script type=\"application/json\">", "</script>"));
   CHECK(timeline["op"].size() == profile.runs().size());
   CHECK(timeline["texts"][timeline["op"][0].get<std::size_t>()] == "linear");
   CHECK(timeline["texts"][timeline["module"][0].get<std::size_t>()] == "0.inner");
   CHECK(timeline["shapes"].size() == timeline["begin"].size());
+}
+
+TEST_CASE("a module's sums are those of its rows, parameters that are shared counted once") {
+  const TempDir dir;
+  const auto layer = nn::make<nn::Linear>(4, 4);
+  nn::Sequential net(nn::make<nn::Sequential>(layer, layer, nn::make<nn::Sequential>(nn::Linear(4, 4), nn::ReLU())),
+                     nn::Linear(4, 4));
+  nn::Page page("shared");
+  page.summary(net, {2, 4});
+  const std::string table = written(dir, page);
+  const auto row = [&](const std::string& path) { return between(table, "title=\"" + path + "\">", "</tr>"); };
+  const auto number = [](double share, const char* text) {
+    std::array<char, 64> cell{};
+    std::snprintf(cell.data(), cell.size(), "<td class=\"bar\" style=\"--share:%.4f\">%s</td>", share, text);
+    return std::string(cell.data());
+  };
+  CHECK(has(row("0"), "</td><td></td><td>{2, 4}</td>" + number(40. / 60, "40") + number(96. / 128, "96")));
+  CHECK(has(row("0.2"), "</td><td></td><td>{2, 4}</td>" + number(20. / 60, "20") + number(32. / 128, "32")));
+  CHECK(count(table, "title=\"0.0\">0</td><td>Linear</td><td>{2, 4}</td>") == 2);  // called twice, under one name
+  CHECK(has(table, "<td class=\"bar\">shared</td>" + number(32. / 128, "32")));
+  CHECK(has(row("1"), "1</td><td>Linear</td><td>{2, 4}</td>" + number(20. / 60, "20")));
+  CHECK(has(table, "<tr data-level=\"2\"><td style=\"--level:2\" title=\"0.2.0\">0</td>"));
+  CHECK(has(table, "<tr data-level=\"0\"><td style=\"--level:0\" title=\"1\">1</td>"));
 }
 
 TEST_CASE("names are text, whatever they are") {
@@ -166,12 +196,16 @@ TEST_CASE("pages that cannot be are refused") {
   const std::string path = std::getenv("PATH");
   setenv("PATH", dir.path().c_str(), 1);
   const std::string message = message_of([&] { page.graph(y); });
-  put_file(dir / "dot", "#!/bin/sh\nexit 3\n");
-  std::filesystem::permissions(dir / "dot", std::filesystem::perms::owner_all);
-  const std::string failed = message_of([&] { page.graph(y); });
+  std::vector<std::string> failed;
+  for (const char* commands : {"echo '<svg viewBox=\"0 0 9 9\"></svg>'; exit 3", "exit 0", "echo '<svg></svg>'"}) {
+    put_file(dir / "dot", "#!/bin/sh\n" + std::string(commands) + "\n");
+    std::filesystem::permissions(dir / "dot", std::filesystem::perms::owner_all);
+    failed.push_back(message_of([&] { page.graph(y); }));
+  }
   setenv("PATH", path.c_str(), 1);
   CHECK(message == "Page: graph: cannot run the program dot: No such file or directory; needs the package graphviz");
-  CHECK(failed == "Page: graph: the program dot failed on the graph");
+  for (const std::size_t i : {0U, 1U}) CHECK(failed[i] == "Page: graph: the program dot failed on the graph");
+  CHECK(failed[2] == "Page: graph: the program dot gave no SVG");
   CHECK_THROWS_AS(page.write(dir / "x.html"), Error);  // still no section
 
   page.summary(layer, {1, 2});

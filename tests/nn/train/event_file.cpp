@@ -218,14 +218,21 @@ TEST_CASE("a histogram is what a count gives") {
   REQUIRE(limits.size() > 100);
   CHECK(limits.size() < 700);
   CHECK(std::is_sorted(limits.begin(), limits.end()));
+  // 0 has number 0, 1e-12 * 1.1^k and its negative k + 1 and -k - 1, the ends of all one more.
+  const auto number_of = [](double limit) {
+    const double power = std::log(std::min(std::abs(limit), 1.1e20) / 1e-12) / std::log(1.1);
+    CHECK((limit == 0 || std::abs(limit) > 1e300 || std::abs(power - std::round(power)) < 1e-9));
+    return limit == 0 ? 0 : std::copysign(std::floor(power + 0.5) + 1, limit);
+  };
   double before = -INFINITY;
   for (std::size_t i = 0; i < limits.size(); ++i) {
     const auto inside = std::count_if(data.begin(), data.end(), [&](double x) { return x >= before && x < limits[i]; });
     CHECK(buckets[i] == static_cast<double>(inside));
-    if (i > 0) CHECK((buckets[i] > 0 || buckets[i - 1] > 0));  // empty ones in a row are one
-    // 0, or a power of 1.1, or the end of all
-    const double power = std::log(std::abs(limits[i]) / 1e-12) / std::log(1.1);
-    CHECK((limits[i] == 0 || std::abs(limits[i]) > 1e300 || std::abs(power - std::round(power)) < 1e-9));
+    if (i > 0) {
+      CHECK((buckets[i] > 0 || buckets[i - 1] > 0));  // empty ones in a row are one
+      const double step = number_of(limits[i]) - number_of(limits[i - 1]);
+      CHECK((step == 1 || buckets[i] == 0));  // the others are as narrow as they come
+    }
     before = limits[i];
   }
   CHECK(limits.back() == std::numeric_limits<double>::max());
@@ -317,6 +324,9 @@ TEST_CASE("the graph has the modules' names") {
     CHECK(at != nodes.end());
     CHECK(at < std::find(nodes.begin(), nodes.end(), to));
   }
+  file.graph(sum(qr(parameter(randn({3, 2}, f64)))[1]));
+  const std::string second_output = nn::read_events(file.path()).back().content;
+  CHECK(second_output.find("qr:1") != std::string::npos);
   CHECK_THROWS_WITH_AS(file.graph(x), doctest::Contains("nothing was recorded"), Error);
   CHECK_THROWS_AS(file.graph(Tensor()), Error);
 }
