@@ -12,14 +12,16 @@ body { margin: 0 auto; padding: 2rem 1rem; max-width: 68rem; background: var(--p
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 0 0 .8rem; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .5rem; }
 nav a { margin-right: 1.2rem; color: var(--bar); text-decoration: none; } nav a:hover { text-decoration: underline; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.2rem; margin: 1.2rem 0; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.2rem;
+  margin: 1.2rem 0; }
 dl { display: flex; flex-wrap: wrap; gap: .6rem 2.4rem; margin: 0 0 1rem; }
 dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--line); padding: .3rem .6rem;
   white-space: nowrap; }
-td { padding: .22rem .6rem .38rem; border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent); white-space: nowrap; }
+td { padding: .22rem .6rem .38rem; border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent);
+  white-space: nowrap; }
 tbody tr:hover { background: color-mix(in srgb, var(--bar) 9%, transparent); }
 tfoot td { font-weight: 600; border-bottom: 0; border-top: 1px solid var(--line); }
 .tree th:nth-child(n + 4), .tree td:nth-child(n + 4), .sorted th:nth-last-child(-n + 5),
@@ -41,13 +43,14 @@ th button, td button { font: inherit; color: inherit; background: none; border: 
   font-size: .8rem; color: var(--soft); }
 .tools button { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--line);
   border-radius: 6px; min-width: 1.9rem; padding: .1rem .5rem; cursor: pointer; } .tools span { margin-left: .6rem; }
-.net { display: block; width: 100%; min-height: 24rem; max-height: min(85vh, 60rem); cursor: grab; touch-action: pan-y; }
+.net { display: block; width: 100%; min-height: 24rem; max-height: min(85vh, 60rem); cursor: grab;
+  touch-action: pan-y; }
 .net text { fill: var(--ink); } .net [stroke=black] { stroke: var(--ink); } .net [fill=black] { fill: var(--ink); }
 .net [fill=white] { fill: var(--card); } .net [fill=lightblue] { fill: var(--leaf); }
 .net [fill=lightyellow] { fill: var(--constant); } .net [stroke=red] { stroke: var(--red); }
 .net text[fill=red], .net polygon[fill=red] { fill: var(--red); }
 .timeline { display: block; width: 100%; cursor: grab; touch-action: pan-y; }
-.hover { position: absolute; pointer-events: none; background: var(--ink); color: var(--card); border-radius: 6px;
+.hover { position: fixed; pointer-events: none; background: var(--ink); color: var(--card); border-radius: 6px;
   padding: .35rem .55rem; font-size: .78rem; line-height: 1.35; max-width: 34rem; white-space: pre-line; z-index: 1; }
 @media print { body { background: none; } .tools { display: none; } }
 )css";
@@ -78,7 +81,7 @@ for (const table of document.querySelectorAll('.sorted')) table.tHead.addEventLi
   const at = head.cellIndex, rows = [...table.tBodies[0].rows];
   const numbers = rows.every(row => !Number.isNaN(numberOf(row.cells[at])) && row.cells[at].textContent !== '');
   const before = head.getAttribute('aria-sort');
-  const order = before === 'none' ? (numbers ? 'descending' : 'ascending') : before === 'ascending' ? 'descending' : 'ascending';
+  const order = (before === 'none' ? numbers : before === 'ascending') ? 'descending' : 'ascending';
   const sign = order === 'ascending' ? 1 : -1;
   rows.sort((a, b) => sign * (numbers ? numberOf(a.cells[at]) - numberOf(b.cells[at])
     : a.cells[at].textContent.localeCompare(b.cells[at].textContent)));
@@ -178,10 +181,10 @@ for (const canvas of document.querySelectorAll('.timeline')) {
   const hover = document.createElement('div');
   hover.className = 'hover';
   hover.hidden = true;
-  canvas.parentNode.append(hover);
+  document.body.append(hover);  // the view would cut it
   canvas.addEventListener('pointermove', event => {
-    const box = canvas.getBoundingClientRect(), frame = canvas.parentNode.getBoundingClientRect();
-    const at = from + (event.clientX - box.left) / box.width * span, d = Math.floor((event.clientY - box.top - top) / row);
+    const box = canvas.getBoundingClientRect(), d = Math.floor((event.clientY - box.top - top) / row);
+    const at = from + (event.clientX - box.left) / box.width * span;
     const slack = span / box.width;
     let found = -1;
     for (let i = 0; i < count && runs.begin[i] <= at + slack; ++i)
@@ -192,8 +195,8 @@ for (const canvas of document.querySelectorAll('.timeline')) {
     hover.textContent = [text('op') + (runs.backward[found] ? ', backward' : '') + ': ' + time(runs.duration[found]),
       text('module') && 'in ' + text('module'), text('fields'), text('shapes'),
       runs.bytes[found].toLocaleString('en') + ' bytes'].filter(Boolean).join('\n');
-    hover.style.left = `${Math.min(event.clientX - frame.left + 12, Math.max(frame.width - hover.offsetWidth - 4, 0))}px`;
-    hover.style.top = `${event.clientY - frame.top + 14}px`;
+    hover.style.left = `${Math.max(Math.min(event.clientX + 12, innerWidth - hover.offsetWidth - 12), 0)}px`;
+    hover.style.top = `${event.clientY + 14}px`;
   });
   canvas.addEventListener('pointerleave', () => { hover.hidden = true; });
   window.addEventListener('resize', draw);

@@ -88,7 +88,7 @@ std::string html_of(const Profile& profile) {
     if (run.depth == 0) (run.pass == Pass::forward ? forward : backward) += run.seconds;
   const auto count = [](std::size_t n) { return grouped(static_cast<std::int64_t>(n)); };
   const std::size_t shown = std::min(runs.size(), most_runs);
-  const auto milliseconds = [](double seconds) { return fmt::format("{:.3f} ms", seconds * 1e3); };
+  const auto milliseconds = [](double seconds) { return decimal(seconds * 1e3, 3) + " ms"; };
   std::string text = "<dl>" + html_fact("in all", milliseconds(forward + backward)) +
                      html_fact("forward", milliseconds(forward)) + html_fact("backward", milliseconds(backward)) +
                      html_fact("runs of ops", count(runs.size())) + "</dl>\n";

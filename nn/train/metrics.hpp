@@ -32,7 +32,7 @@ struct MetricsOptions {
 ///
 /// With `.events = "runs/a"` each row becomes points of curves in TensorBoard, too: the first column is the step, every
 /// other column a scalar under its name. `keep` then begins a new event file at the step after the last row that stays:
-/// what older files of that directory have from there on no longer counts (see EventFile).
+/// what older files of that directory have from there on no longer counts (see EventFile); with none kept, that is all.
 class Metrics {
  public:
   /// Starts the file anew; of one with these columns the first `keep` rows stay.

@@ -1,6 +1,6 @@
-"""Reads the event files that a program of weft has written, as others would: checksums, the messages of Protocol Buffers
-(by Google's library where there is one, and by a reader of its own: both must say the same), the picture, the graph; and
-which points count after the run was taken up again, by TensorBoard's rule.
+"""Reads the event files that a program of weft has written, as others would: checksums, the messages of Protocol
+Buffers (by Google's library where there is one, and by a reader of its own: both must say the same), the picture, the
+graph; and which points count after the run was taken up again, by TensorBoard's rule.
 usage: event_file.py PROGRAM"""
 import pathlib
 import struct
@@ -15,9 +15,10 @@ SCHEMA = {
               4: ("graph_def", "bytes", 0), 5: ("summary", "Summary", 0), 7: ("session_log", "SessionLog", 0)},
     "SessionLog": {1: ("status", "int64", 0)},
     "Summary": {1: ("value", "Value", 1)},
-    "Value": {1: ("tag", "string", 0), 2: ("simple_value", "float", 0), 4: ("image", "Image", 0), 5: ("histo", "Histogram", 0),
-              8: ("tensor", "TensorProto", 0), 9: ("metadata", "Metadata", 0)},
-    "Image": {1: ("height", "int64", 0), 2: ("width", "int64", 0), 3: ("colorspace", "int64", 0), 4: ("png", "bytes", 0)},
+    "Value": {1: ("tag", "string", 0), 2: ("simple_value", "float", 0), 4: ("image", "Image", 0),
+              5: ("histo", "Histogram", 0), 8: ("tensor", "TensorProto", 0), 9: ("metadata", "Metadata", 0)},
+    "Image": {1: ("height", "int64", 0), 2: ("width", "int64", 0), 3: ("colorspace", "int64", 0),
+              4: ("png", "bytes", 0)},
     "Histogram": {1: ("min", "double", 0), 2: ("max", "double", 0), 3: ("num", "double", 0), 4: ("sum", "double", 0),
                   5: ("sum_squares", "double", 0), 6: ("limits", "double", 1), 7: ("buckets", "double", 1)},
     "TensorProto": {1: ("dtype", "int64", 0), 2: ("shape", "Shape", 0), 8: ("strings", "bytes", 1)},
@@ -27,8 +28,8 @@ SCHEMA = {
     "Versions": {1: ("producer", "int64", 0)},
     "Node": {1: ("name", "string", 0), 2: ("op", "string", 0), 3: ("input", "string", 1), 5: ("attr", "Attr", 1)},
     "Attr": {1: ("key", "string", 0), 2: ("value", "AttrValue", 0)},
-    "AttrValue": {1: ("list", "List", 0), 2: ("s", "bytes", 0), 3: ("i", "int64", 0), 4: ("f", "float", 0), 5: ("b", "int64", 0),
-                  6: ("type", "int64", 0)},
+    "AttrValue": {1: ("list", "List", 0), 2: ("s", "bytes", 0), 3: ("i", "int64", 0), 4: ("f", "float", 0),
+                  5: ("b", "int64", 0), 6: ("type", "int64", 0)},
     "List": {3: ("i", "int64", 1), 7: ("shape", "Shape", 1)},
     "Shape": {2: ("dim", "Dim", 1)},
     "Dim": {1: ("size", "int64", 0)},

@@ -55,7 +55,7 @@ PROBE = """<script>addEventListener('load', () => {
   for (let x = 1; x < place.width && !seen.hover; x += 1) {
     canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: place.left + x, clientY: place.top + 30}));
     const hover = one('.hover');
-    if (!hover.hidden) seen.hover = hover.textContent;
+    if (!hover.hidden) seen.hover = hover.textContent, seen.hover_is_in = hover.parentNode.tagName;
   }
   seen.runs = JSON.parse(one('script[type="application/json"]').textContent).op.length;
 
@@ -108,6 +108,7 @@ assert seen["red"] >= 7 and seen["boxes"] >= 20, (seen["red"], seen["boxes"])
 assert abs(seen["zoomed"] - 0.8) < 1e-3 and seen["back"], seen["zoomed"]
 assert seen["canvas"][0] > 400 and seen["canvas"][1] > 40 and seen["canvas"][2] > 5, seen["canvas"]
 assert re.match(r"\w+(, backward)?: [\d.]+ (s|ms|µs)\n", seen["hover"]) and " -> " in seen["hover"], seen["hover"]
+assert seen["hover_is_in"] == "BODY", "the view cuts the text"
 assert seen["tables"] == 3 and seen["heads"] == ["op", "pass", "calls", "ms", "%", "µs a call", "GB/s"], seen["heads"]
 times = numbers(seen["times"])
 assert len(times) > 10 and times == sorted(times, reverse=True) and numbers(seen["times_up"]) == sorted(times)
