@@ -49,7 +49,8 @@ PROBE = """<script>addEventListener('load', () => {
 
   const canvas = one('.timeline'), painted = new Set();
   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] === 255) painted.add(pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2]);
+  for (let i = 0; i < pixels.length; i += 4)
+    if (pixels[i + 3] === 255) painted.add(pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2]);
   seen.canvas = [canvas.clientWidth, canvas.clientHeight, painted.size];
   const place = canvas.getBoundingClientRect();
   for (let x = 1; x < place.width && !seen.hover; x += 1) {
