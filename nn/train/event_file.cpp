@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <weft/engine/error.hpp>
+#include <weft/engine/files.hpp>
 #include <weft/nn/detail/text.hpp>
 #include <weft/nn/train/detail/crc32c.hpp>
 #include <weft/nn/train/detail/graph_def.hpp>
@@ -92,6 +93,7 @@ std::int64_t seconds_for(const std::string& directory) {
 
 EventFile::EventFile(const std::string& directory, std::int64_t first_step) {
   if (first_step < 0) fail("EventFile: got first step ", first_step, ", needs at least 0");
+  if (!writes_files()) return;
   static std::atomic<std::int64_t> files{0};
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
@@ -114,7 +116,9 @@ EventFile::EventFile(const std::string& directory, std::int64_t first_step) {
   }
 }
 
-EventFile::~EventFile() { close(descriptor_); }
+EventFile::~EventFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
 
 void EventFile::scalar(std::string_view tag, std::int64_t step, double value) {
   operation("scalar", tag, step);
@@ -162,6 +166,7 @@ void EventFile::graph(const Tensor& result, const NamedTensors& names) {
 }
 
 void EventFile::append(const std::string& event) {
+  if (descriptor_ < 0) return;
   const std::string record = record_of(event);
   for (std::size_t done = 0; done < record.size();) {
     const ssize_t written = write(descriptor_, record.data() + done, record.size() - done);

@@ -44,6 +44,7 @@ class EventFile {
   /// digit nor one of "-/" an underscore. Throws Error if nothing was recorded.
   void graph(const Tensor& result, const NamedTensors& names = {});
 
+  /// Empty in a process that writes no files.
   const std::string& path() const { return path_; }
 
  private:

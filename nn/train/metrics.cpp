@@ -110,7 +110,7 @@ Metrics::Metrics(std::string path, std::vector<std::string> columns, MetricsOpti
     if (!options.events.empty() && !before.rows.empty()) first_step = step(before.rows.back()) + 1;
   }
   std::error_code ignored;  // EventFile says it better, but the rows may be to go there too
-  if (!options.events.empty()) std::filesystem::create_directories(options.events, ignored);
+  if (!options.events.empty() && writes_files()) std::filesystem::create_directories(options.events, ignored);
   detail::OutputFile file("Metrics", path_);
   file.write(text.data(), text.size());
   if (!options.events.empty()) events_ = std::make_shared<EventFile>(options.events, first_step);

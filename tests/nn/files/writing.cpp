@@ -8,6 +8,7 @@
 #include <weft/nn/files/checkpoint.hpp>
 #include <weft/nn/files/npy.hpp>
 #include <weft/nn/layers/linear.hpp>
+#include <weft/nn/page.hpp>
 #include <weft/nn/train/metrics.hpp>
 
 using namespace weft;
@@ -18,8 +19,12 @@ TEST_CASE("without set_writes_files, files are written; with it off none is, wha
   const auto write_all = [&] {
     nn::save(dir / "net.safetensors", net);
     nn::save_npy(dir / "x.npy", ones({3}));
-    nn::Metrics metrics(dir / "m.csv", {"a"});
-    metrics.add(1.0);
+    nn::Metrics metrics(dir / "m.csv", {"a", "b"}, {.events = dir / "events"});
+    metrics.add(1.0, 2.0);
+    metrics.events().histogram("x", 1, ones({3}));
+    nn::Page page("net");
+    page.summary(net, {1, 2});
+    page.write(dir / "page.html");
     Profile profile;
     profile.write_chrome_trace(dir / "trace.json");
   };
@@ -33,5 +38,5 @@ TEST_CASE("without set_writes_files, files are written; with it off none is, wha
   CHECK(message_of([&] { metrics.add(1.0, 2.0); }) == "Metrics: got 2 values, needs 1");
   set_writes_files(true);
   write_all();
-  CHECK(dir.count() == 4);
+  CHECK(dir.count() == 6);
 }
