@@ -101,7 +101,7 @@ Pixels decoded(const std::string& png) {
     types.push_back(body.substr(0, 4));
     if (types.back() == "IHDR") {
       image.width = big_endian(body, 4), image.height = big_endian(body, 8);
-      image.depth = body[12], image.colours = body[13];
+      image.depth = static_cast<unsigned char>(body[12]), image.colours = static_cast<unsigned char>(body[13]);
       CHECK(body.substr(14) == bytes_of({0, 0, 0}));
     }
     if (types.back() == "IDAT") data += body.substr(4);
