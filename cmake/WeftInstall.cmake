@@ -34,5 +34,5 @@ configure_package_config_file(cmake/weftConfig.cmake.in ${PROJECT_BINARY_DIR}/we
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/weftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftConfigVersion.cmake
   DESTINATION ${weft_config_dir})
-install(FILES cmake/FindOpenBlasOpenMp.cmake DESTINATION ${weft_config_dir})
+install(FILES cmake/FindOpenBlasOpenMp.cmake cmake/FindOnnxLibrary.cmake DESTINATION ${weft_config_dir})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

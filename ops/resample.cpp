@@ -13,6 +13,13 @@ using detail::Taps;
 
 enum Kind : std::uint8_t { pool, pool_backward, up, up_backward };
 
+// How upsample was asked to, for describe(): the taps say all else.
+struct Manner {
+  UpsampleMode mode = UpsampleMode::nearest;
+  bool align_corners = false;
+  UpsampleScale scale = {};  // 0: the size was given
+};
+
 // A linear map; the gradient is the transposed one, and the other way round.
 template <Kind kind>
 struct Resample {
@@ -21,6 +28,7 @@ struct Resample {
                                       : kind == up            ? "upsample"
                                                               : "upsample_backward";
   Taps rows, columns;
+  Manner manner = {};
 
   Tensor forward(Context&, const Tensor& x) const {
     Shape shape = x.shape();
@@ -34,11 +42,18 @@ struct Resample {
     return y;
   }
   Tensor backward(Context&, const Tensor& g) const {
-    return apply(Resample<static_cast<Kind>(kind ^ 1)>{rows.transposed(), columns.transposed()}, g);
+    return apply(Resample<static_cast<Kind>(kind ^ 1)>{rows.transposed(), columns.transposed(), manner}, g);
   }
   Fields describe() const {
     using Sizes = std::vector<std::int64_t>;
-    return {{"from", Sizes{rows.input(), columns.input()}}, {"to", Sizes{rows.output(), columns.output()}}};
+    Fields fields{{"from", Sizes{rows.input(), columns.input()}}, {"to", Sizes{rows.output(), columns.output()}}};
+    if (kind == up) {
+      fields.emplace_back("mode", manner.mode == UpsampleMode::nearest ? "nearest" : "bilinear");
+      fields.emplace_back("align_corners", manner.align_corners);
+      fields.emplace_back("scale_height", manner.scale.height);
+      fields.emplace_back("scale_width", manner.scale.width);
+    }
+    return fields;
   }
 };
 
@@ -123,7 +138,10 @@ Tensor upsample(const Tensor& x, const UpsampleOptions& options) {
     return options.mode == UpsampleMode::nearest ? nearest(p) : linear_taps(p, options.align_corners);
   };
   Taps rows = image ? along(x.size(1), scale.height, &Pair::height) : Taps::identity(1);
-  return apply(Resample<up>{std::move(rows), along(x.size(-2), scale.width, &Pair::width)}, x);
+  return apply(
+      Resample<up>{
+          std::move(rows), along(x.size(-2), scale.width, &Pair::width), {options.mode, options.align_corners, scale}},
+      x);
 }
 
 }  // namespace weft

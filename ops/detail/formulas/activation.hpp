@@ -102,6 +102,7 @@ struct Hardswish {
 // Exact: x times the normal distribution function.
 struct Gelu {
   static constexpr const char* name = "gelu";
+  static Fields describe() { return {{"form", "exact"}}; }
   static constexpr double density = std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2;  // of a normal variable at 0
   static constexpr auto distribution(auto x) {
     if constexpr (requires { normal_distribution(x); })  // on registers
@@ -115,6 +116,7 @@ struct Gelu {
 // Hendrycks and Gimpel's approximation (arXiv 1606.08415).
 struct GeluTanh {
   static constexpr const char* name = "gelu";
+  static Fields describe() { return {{"form", "tanh"}}; }
   static constexpr double scale = std::numbers::inv_sqrtpi * std::numbers::sqrt2, cubic = 0.044715;
   static constexpr auto inner(auto x) { return tanh(scale * (x + cubic * (x * x * x))); }
   static auto value(auto x) { return 0.5 * x * (1.0 + inner(x)); }

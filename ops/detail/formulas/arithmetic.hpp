@@ -65,7 +65,7 @@ struct DivScalar {
 struct DivideScalar {
   static constexpr const char* name = "div";
   double scalar = 1;
-  Fields describe() const { return {{"scalar", scalar}}; }
+  Fields describe() const { return {{"dividend", scalar}}; }
   auto value(auto x) const { return scalar / x; }
   static constexpr auto d0(auto g, auto x, auto y) { return -g * y / x; }
 };
