@@ -58,12 +58,16 @@ void add_gather(Operators& all) {
   all.read["ScatterElements"] = {[](NodeReader& node) -> Run {
     node.needs(3, 3);
     const std::int64_t axis = node.whole("axis", 0);
-    if (node.text("reduction", "none") != "add")
-      node.refuse("it puts values in the place of others, needs reduction add");
+    const std::string reduction = node.text("reduction", "none");
+    if (reduction != "none" && reduction != "add") node.refuse("its reduction is " + reduction);
+    const bool adds = reduction == "add";
     return [=](Call& call) {
-      const Tensor& a = call.in(0);
-      call.give(
-          scatter_add(a, static_cast<int>(axis), counted(call.in(1), a.size(static_cast<int>(axis))), call.in(2)));
+      const Tensor &a = call.in(0), &source = call.in(2);
+      const int along = static_cast<int>(axis);
+      const Tensor index = counted(call.in(1), a.size(along));
+      if (adds) return call.give(scatter_add(a, along, index, source));
+      const Tensor hits = scatter_add(zeros(a.shape(), i64), along, index, ones(index.shape(), i64));
+      call.give(where(not_equal(hits, 0.0), scatter_add(zeros_like(a), along, index, source), a));
     };
   }};
 }
@@ -123,6 +127,11 @@ void add_indices(Operators& all) {
   all.functions["masked_select"] = {[](NodeReader& node) -> Run {
     node.needs(2, 2);
     return [](Call& call) { call.give(masked_select(call.in(0), call.in(1))); };
+  }};
+  all.read["Compress"] = {[](NodeReader& node) -> Run {
+    node.needs(2, 2);
+    if (node.has_attribute("axis")) node.refuse("it goes along an axis");
+    return [](Call& call) { call.give(masked_select(flatten(call.in(0)), call.in(1))); };
   }};
   all.write["nonzero"] = {
       [](Writer& w, const TracedOp& op) { w.give(op.out(), w.node("Transpose", {w("NonZero", {w.get(op.in(0))})})); }};

@@ -103,6 +103,19 @@ class Builder {
       if (op->asks == ReadOp::any && node->output_size() > 0 && images_.contains(node->output(0)))
         images_.insert(node->input().begin(), node->input().end());
     }
+    // And forwards: what such an operator gives.
+    made_of_images_ = images_;
+    for (const pb::NodeProto& node : nodes_) {
+      const ReadOp* op = operator_of(node);
+      bool from = op != nullptr && op->asks == ReadOp::images;
+      if (op != nullptr && op->asks != ReadOp::plain)
+        for (const std::string& name : node.input()) from = from || made_of_images_.contains(name);
+      for (const std::string& name : node.output())
+        if (from)
+          made_of_images_.insert(name);
+        else
+          made_of_images_.erase(name);
+    }
   }
 
   int slot_of(const std::string& name) {
@@ -237,6 +250,7 @@ class Builder {
       if (found == slots_.end()) fail("onnx::load: nothing makes the output \"", info.name(), "\"");
       program_->output_names.push_back(info.name());
       program_->outputs.push_back(found->second);
+      program_->image_outputs.push_back(!program_->channels_first && made_of_images_.contains(info.name()));
     }
     if (program_->outputs.empty()) fail("onnx::load: the graph has no output");
   }
@@ -256,7 +270,7 @@ class Builder {
   std::unique_ptr<Program> program_ = std::make_unique<Program>();
   Functions functions_;
   std::vector<pb::NodeProto> nodes_;
-  std::set<std::string> images_;
+  std::set<std::string> images_, made_of_images_;
   std::map<std::string, int> slots_;
   std::set<int> owned_;
   std::int64_t version_ = 0;
@@ -309,7 +323,7 @@ Tensors Program::run(const Tensors& given) const {
     if (slots[static_cast<std::size_t>(slot)].empty())
       fail("onnx::Graph: the output \"", output_names[i], "\" has no value");
     Call call(slots, std::span(&slot, 1), {});
-    const bool image = !channels_first && call.is_image(0) && call.rank(0) == 4;
+    const bool image = image_outputs[i] && call.is_image(0) && call.rank(0) == 4;
     results.push_back(image ? call.image(0) : call.in(0));
   }
   return results;

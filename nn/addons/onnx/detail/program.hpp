@@ -38,6 +38,7 @@ class Program {
   std::vector<std::string> input_names, output_names;
   std::vector<ProgramInput> inputs;
   std::vector<int> outputs;
+  std::vector<bool> image_outputs;  // given channels last, if they are there so
   std::vector<Step> steps;
   std::vector<Slot> constants;  // one a value; empty: computed or owned
   std::vector<Owned> owned;

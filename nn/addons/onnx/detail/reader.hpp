@@ -119,7 +119,7 @@ class NodeReader {
 
 /// How an operator is read.
 struct ReadOp {
-  enum Asks : std::uint8_t { plain, any, images };
+  enum Asks : std::uint8_t { plain, either, any, images };  // as WriteOp's
   std::function<Run(NodeReader& node)> read;
   Asks asks = plain;
   /// The order of axes in which input 1 is wanted, if it is a weight of another order than the file's.

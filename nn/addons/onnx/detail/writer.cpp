@@ -62,6 +62,18 @@ void Writer::find_images() {
     for (const int v : op->inputs)
       if (v >= 0 && rank(v) == rank(op->out())) is_image_[static_cast<std::size_t>(v)] = true;
   }
+  // And forwards: what such an op gives.
+  from_image_ = is_image_;
+  for (const TracedOp& op : trace_.ops) {
+    const auto found = operators().write.find(op.name);
+    if (found == operators().write.end()) continue;
+    bool from = found->second.asks == WriteOp::images;
+    for (const int v : op.inputs)
+      from = from ||
+             (v >= 0 && found->second.keeps() && from_image_[static_cast<std::size_t>(v)] && rank(v) == rank(op.out()));
+    for (const int v : op.outputs)
+      if (v >= 0) from_image_[static_cast<std::size_t>(v)] = from;
+  }
 }
 
 void Writer::set_type(pb::ValueInfoProto& info, int v, Layout layout) const {
@@ -120,7 +132,8 @@ void Writer::write_outputs() {
     const int v = trace_.outputs[i];
     const std::string usual = count == 1 ? "output" : "output_" + std::to_string(i);
     const std::string name = unique(given.empty() ? usual : given[i]);
-    const bool first = !options_.channels_last && rank(v) == 4 && !is_constant(v) && !has(v, Layout::last);
+    const bool first =
+        !options_.channels_last && rank(v) == 4 && from_image_[static_cast<std::size_t>(v)] && !has(v, Layout::last);
     const Layout layout = first ? Layout::first : Layout::last;
     const std::string from = get(v, layout);
     pb::ValueInfoProto& info = *graph_->add_output();
@@ -185,7 +198,9 @@ std::string Writer::get(int v, Layout asked, bool mask) {
     name = initializer(v, order_of(rank(v), layout), tensor(v).shape(), mask);
     if (tensor(v).shape() != shape(v)) {  // one row, for the whole batch
       const Dims sizes = ordered_dims(dims(v), order_of(rank(v), layout));
-      name = (*this)("Expand", {name, list(sizes)});
+      std::string& wide = expanded_[name + list(sizes)];
+      if (wide.empty()) wide = (*this)("Expand", {name, list(sizes)});
+      name = wide;
     }
   } else if (!held.at(layout, !mask).empty()) {
     name = cast(held.at(layout, !mask), u8, mask);
@@ -214,7 +229,9 @@ std::string Writer::initializer(int v, const Axes& order, const Shape& seen, boo
                           (in_order(order) ? "" : weft::detail::to_text(order)) + (mask ? "mask" : "");
   std::string& name = initializers_[key];
   if (!name.empty()) return name;
-  name = unique(value(v).name.empty() ? "constant" : value(v).name);
+  if (value(v).kind == TracedValue::constant)
+    return name = constant(permute(weft::reshape(tensor(v), seen), order), mask);
+  name = unique(value(v).name);
   pb::TensorProto& message = *graph_->add_initializer();
   message = to_message(permute(weft::reshape(tensor(v), seen), order), name, mask);
   if (value(v).kind == TracedValue::parameter) message.set_doc_string("parameter");
@@ -266,6 +283,14 @@ std::string Writer::constant(const Tensor& t, bool mask) {
 }
 
 std::string Writer::list(const Dims& sizes) {
+  std::string key;
+  for (const Dim& dim : sizes) key += std::to_string(dim.fixed) + "+" + std::to_string(dim.per_batch) + "b ";
+  std::string& made = lists_[key];
+  if (made.empty()) made = new_list(sizes);
+  return made;
+}
+
+std::string Writer::new_list(const Dims& sizes) {
   Names parts;
   std::vector<std::int64_t> numbers;
   const auto end_numbers = [&] {

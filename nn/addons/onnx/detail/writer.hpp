@@ -91,6 +91,7 @@ class Writer : public Nodes {
   std::string get(int v, Layout layout, bool mask);
   std::string transposed(const std::string& name, int v, Layout to);
   std::string initializer(int v, const Axes& order, const Shape& shape, bool mask);
+  std::string new_list(const Dims& sizes);
   std::string unique(const std::string& name);
   void find_images();
   void write_inputs();
@@ -104,7 +105,9 @@ class Writer : public Nodes {
   pb::ModelProto model_;
   pb::GraphProto* graph_ = nullptr;
   std::vector<Held> held_;
-  std::vector<bool> is_image_;  // goes channels first into an op, as it is or by way of elementwise ones
+  std::vector<bool> is_image_;    // goes channels first into an op, as it is or by way of elementwise ones
+  std::vector<bool> from_image_;  // is an image, or made of one
+  std::map<std::string, std::string> lists_, expanded_;
   std::map<std::string, std::string> initializers_;            // by value and form, or by content
   std::map<std::string, std::vector<std::string>> functions_;  // the definitions, by the name of weft's op
   std::set<std::string> names_;
@@ -115,11 +118,13 @@ class Writer : public Nodes {
   bool main_ = false;
 };
 
-/// How an op is written, and whether it asks for channels first or goes on in the layout of its operands.
+/// How an op is written, and whether it asks for weft's order, takes either and asks for none, goes on in the layout of
+/// its operands, or asks for channels first.
 struct WriteOp {
-  enum Asks : std::uint8_t { last, any, images };
+  enum Asks : std::uint8_t { last, either, any, images };
   std::function<void(Writer&, const TracedOp&)> write;
   Asks asks = last;
+  bool keeps() const { return asks == either || asks == any; }
   std::vector<std::string> by_batch = {};  // fields that may hang on the batch
 };
 
