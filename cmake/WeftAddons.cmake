@@ -42,6 +42,13 @@ function(weft_addon name)
     set_target_properties(weft_${name} PROPERTIES CXX_VISIBILITY_PRESET hidden)
   endif()
 
+  if(TARGET weft_sanitized)
+    add_library(weft_${name}_sanitized STATIC EXCLUDE_FROM_ALL ${sources})
+    target_link_libraries(weft_${name}_sanitized PUBLIC weft_sanitized PRIVATE weft_build fmt::fmt ${addon_LINK})
+    target_compile_options(weft_${name}_sanitized PRIVATE -O1 -g1 -UNDEBUG -w)
+    weft_sanitize(weft_${name}_sanitized address,undefined)
+  endif()
+
   install(TARGETS weft_${name} EXPORT weft_${name}Targets)
   weft_install_headers(${headers})
   weft_install_component(${name} weft_${name}Targets FIND ${addon_FIND})

@@ -35,6 +35,22 @@ std::vector<OnnxCase> row_cases(DType floating, bool all) {
       cases.push_back(std::move(made));
     }
   }
+  // The table's rows of these train.
+  for (const bool shortcut : {false, true}) {
+    OnnxCase made{std::string("batch_norm_relu (evaluating") + (shortcut ? ", shortcut)" : ")"),
+                  "batch_norm_relu",
+                  nn::make<nn::Sequential>(),
+                  [=](const Tensors& in) {
+                    const BatchNormStatistics by{.running_mean = in[3], .running_var = in[4]};
+                    return Tensors{batch_norm_relu(in[0], in[1], in[2], by, shortcut ? in[5] : Tensor())};
+                  },
+                  {}};
+    for (const Shape& shape : {Shape{2, 3, 3, 4}, Shape{4}, Shape{4}, Shape{4}, Shape{4}, Shape{2, 3, 3, 4}})
+      made.inputs.push_back(rand(shape, floating) + 0.5);
+    if (!shortcut) made.inputs.pop_back();
+    made.options = {.channels_last = true, .symbolic_batch = false};
+    cases.push_back(std::move(made));
+  }
   return cases;
 }
 
@@ -62,7 +78,9 @@ std::vector<OnnxCase> net_cases() {
   add("plain_net 8", nn::plain_net(8), images);
   add("densenet 10", nn::densenet(10, 4, true, 0.5), images);
   add("resnet 18", nn::resnet(18, 5), randn({1, 32, 32, 3}));
-  add("group norm", make<nn::Sequential>(nn::Conv2d(3, 8, nn::Conv2d::Options{.kernel = 3}), nn::GroupNorm(4, 8), nn::Lambda(silu), nn::Upsample(2)),
+  add("group norm",
+      make<nn::Sequential>(nn::Conv2d(3, 8, nn::Conv2d::Options{.kernel = 3}), nn::GroupNorm(4, 8), nn::Lambda(silu),
+                           nn::Upsample(2)),
       randn({2, 6, 6, 3}));
   add("TransformerBlock", make<nn::TransformerBlock>(8, 2), sequences);
   add("TransformerBlock, causal", make<nn::TransformerBlock>(8, 2, nn::TransformerBlockOptions{.causal = true}),

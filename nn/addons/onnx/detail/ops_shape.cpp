@@ -327,12 +327,16 @@ void add_pad(Operators& all) {
 }
 
 void add_made(Operators& all) {
-  all.write["broadcast_to"] = {[](Writer& w, const TracedOp& op) {
-                                 w.give(op.out(), w.node("Expand", {as_it_is(w, op.in(0)), w.list(w.dims(op.out()))}),
-                                        Layout::last, w.is_mask(op.in(0)));
-                               },
-                               WriteOp::last,
-                               {"shape"}};
+  all.write["broadcast_to"] = {
+      [](Writer& w, const TracedOp& op) {
+        const std::string sizes = w.list(w.dims(op.out()));
+        // onnxruntime's Expand does not make an axis of 1 empty.
+        if (w.shape(op.out()).size() == 0)
+          return w.give(op.out(), w.node("ConstantOfShape", {sizes}, {{"value", zeros({1}, w.dtype(op.out()))}}));
+        w.give(op.out(), w.node("Expand", {as_it_is(w, op.in(0)), sizes}), Layout::last, w.is_mask(op.in(0)));
+      },
+      WriteOp::last,
+      {"shape"}};
   all.read["Expand"] = {[](NodeReader& node) -> Run {
     node.needs(2, 2);
     return [](Call& call) {

@@ -6,6 +6,7 @@
 
 #include <weft/engine/grad_mode.hpp>
 #include <weft/engine/observer.hpp>
+#include <weft/nn/addons/onnx/detail/operators.hpp>
 #include <weft/ops/reshape.hpp>
 
 namespace weft::onnx::detail {
@@ -129,6 +130,29 @@ Trace record(nn::Module& net, const Forward& forward, const Tensors& inputs) {
   return std::move(recorder.trace);
 }
 
+// The ops that outputs do not depend on are left out.
+void prune(Trace& trace) {
+  std::vector<bool> needed(trace.values.size());
+  for (const int v : trace.outputs) needed[static_cast<std::size_t>(v)] = true;
+  std::vector<TracedOp> kept;
+  for (auto op = trace.ops.rbegin(); op != trace.ops.rend(); ++op) {
+    if (std::none_of(op->outputs.begin(), op->outputs.end(),
+                     [&](int v) { return v >= 0 && needed[static_cast<std::size_t>(v)]; }))
+      continue;
+    for (const int v : op->inputs)
+      if (v >= 0) needed[static_cast<std::size_t>(v)] = true;
+    kept.push_back(std::move(*op));
+  }
+  std::reverse(kept.begin(), kept.end());
+  trace.ops = std::move(kept);
+}
+
+void check_known(const Trace& trace) {
+  for (const TracedOp& op : trace.ops)
+    if (!operators().write.contains(op.name))
+      fail("onnx::save: ", op.path.empty() ? "" : op.path + ": ", op.name, ": the op has no counterpart in ONNX");
+}
+
 bool same_values(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() && weft::detail::visit_dtype(a.dtype(), [&](auto zero) {
            const auto x = a.data<decltype(zero)>();
@@ -146,7 +170,15 @@ class Compared {
         first_.outputs != second_.outputs)
       fail("onnx::save: with a batch of ", batch_ + 1, " the net runs other ops than with ", batch_, fixed_batch);
     for (std::size_t i = 0; i < first_.ops.size(); ++i) compare(first_.ops[i], second_.ops[i]);
-    for (std::size_t i = 0; i < first_.values.size(); ++i) compare(first_.values[i], second_.values[i]);
+    std::vector<bool> used(first_.values.size());
+    const auto use = [&](const std::vector<int>& values) {
+      for (const int v : values)
+        if (v >= 0) used[static_cast<std::size_t>(v)] = true;
+    };
+    for (const TracedOp& op : first_.ops) use(op.inputs), use(op.outputs);
+    use(first_.inputs), use(first_.outputs);
+    for (std::size_t i = 0; i < used.size(); ++i)
+      if (used[i]) compare(first_.values[i], second_.values[i]);
   }
 
  private:
@@ -198,23 +230,6 @@ class Compared {
   std::int64_t batch_;
 };
 
-// The ops that outputs do not depend on are left out.
-void prune(Trace& trace) {
-  std::vector<bool> needed(trace.values.size());
-  for (const int v : trace.outputs) needed[static_cast<std::size_t>(v)] = true;
-  std::vector<TracedOp> kept;
-  for (auto op = trace.ops.rbegin(); op != trace.ops.rend(); ++op) {
-    if (std::none_of(op->outputs.begin(), op->outputs.end(),
-                     [&](int v) { return v >= 0 && needed[static_cast<std::size_t>(v)]; }))
-      continue;
-    for (const int v : op->inputs)
-      if (v >= 0) needed[static_cast<std::size_t>(v)] = true;
-    kept.push_back(std::move(*op));
-  }
-  std::reverse(kept.begin(), kept.end());
-  trace.ops = std::move(kept);
-}
-
 }  // namespace
 
 bool TracedOp::has(const char* field) const {
@@ -233,6 +248,8 @@ Trace trace(nn::Module& net, const Forward& forward, const Tensors& examples, bo
     if (!t.defined()) fail("onnx::save: got an undefined example");
   const Evaluating evaluating(net);
   Trace result = record(net, forward, examples);
+  prune(result);
+  check_known(result);
   for (TracedValue& value : result.values)
     for (const std::int64_t size : value.shape) value.dims.push_back({size, 0});
   if (symbolic_batch && examples[0].rank() > 0) {
@@ -250,9 +267,9 @@ Trace trace(nn::Module& net, const Forward& forward, const Tensors& examples, bo
     } catch (const Error& e) {
       fail("onnx::save: with a batch of ", batch + 1, " the net fails, ", e.what(), fixed_batch);
     }
+    prune(second);
     Compared(result, second, batch).compare();
   }
-  prune(result);
   return result;
 }
 

@@ -115,12 +115,11 @@ void Writer::refuse(const std::string& why) const {
 
 void Writer::write_op(const TracedOp& op) {
   op_ = &op;
-  const auto found = operators().write.find(op.name);
-  if (found == operators().write.end()) refuse("the op has no counterpart in ONNX");
+  const WriteOp& known = operators().write.at(op.name);
   for (const std::string& field : op.changed)
-    if (std::find(found->second.by_batch.begin(), found->second.by_batch.end(), field) == found->second.by_batch.end())
+    if (std::find(known.by_batch.begin(), known.by_batch.end(), field) == known.by_batch.end())
       refuse("its " + field + " hangs on the batch: symbolic_batch = false writes it for this size");
-  found->second.write(*this, op);
+  known.write(*this, op);
 }
 
 void Writer::write_outputs() {
