@@ -86,7 +86,11 @@ std::shared_ptr<Graph> load(const std::string& path, const LoadOptions& options)
     if (!model.ParseFromIstream(&file)) fail("onnx::load: \"", path, "\" is not an ONNX file, or not all of one");
   }
   if (!model.has_graph()) fail("onnx::load: \"", path, "\" holds no graph");
-  return std::make_shared<Graph>(detail::read_program(model, options));
+  try {
+    return std::make_shared<Graph>(detail::read_program(model, options));
+  } catch (const Error& e) {
+    throw Error(detail::in_one_line(e.what()));
+  }
 }
 
 }  // namespace weft::onnx

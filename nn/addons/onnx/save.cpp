@@ -13,13 +13,6 @@ namespace {
 
 constexpr std::size_t most_bytes = (std::size_t{1} << 31U) - 1;
 
-std::string one_line(std::string text) {
-  for (char& c : text)
-    if (c == '\n') c = ' ';
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
-}
-
 // Beside the file, then in its place.
 void put(const std::string& path, const std::string& bytes) {
   const std::string beside = path + ".new";
@@ -50,7 +43,7 @@ void save(const std::string& path, nn::Module& net, const Forward& forward, cons
   try {
     ::onnx::checker::check_model(model);
   } catch (const std::exception& e) {
-    fail("onnx::save: ONNX's checker refuses what was to be written: ", one_line(e.what()));
+    fail("onnx::save: ONNX's checker refuses what was to be written: ", detail::in_one_line(e.what()));
   }
   put(path, model.SerializeAsString());
 }

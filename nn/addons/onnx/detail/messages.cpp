@@ -82,6 +82,13 @@ void set_attribute(pb::NodeProto& node, const Attribute& attribute) {
   }
 }
 
+std::string in_one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  return text;
+}
+
 int element_type(DType dtype, bool mask) {
   switch (dtype) {
     case DType::f32: return pb::TensorProto::FLOAT;

@@ -32,6 +32,9 @@ void set_attribute(pb::NodeProto& node, const Attribute& attribute);
 /// The number with the fewest digits that is this f32: 1e-5 for 9.99999974737875e-06.
 double digits_of(float value);
 
+/// The text in one line that a terminal shows: names in a file may hold anything.
+std::string in_one_line(std::string text);
+
 /// ONNX's number for a dtype; u8 is bool where it is a mask.
 int element_type(DType dtype, bool mask = false);
 /// The tensor's elements, row-major; u8 as bool if it is a mask.

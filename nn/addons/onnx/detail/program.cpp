@@ -239,7 +239,7 @@ class Builder {
     try {
       step.run(call);
     } catch (const Error& e) {
-      fail(step.where, ": ", e.what());
+      fail(in_one_line(step.where + ": " + e.what()));
     }
   }
 
@@ -302,8 +302,8 @@ Tensors Program::run(const Tensors& given) const {
             input.image ? inverse(order_of(4, Layout::first))[static_cast<int>(k)] : static_cast<std::int64_t>(k));
         sizes += (k == 0 ? "" : ", ") + (input.sizes[axis] < 0 ? "any" : std::to_string(input.sizes[axis]));
       }
-      fail("onnx::Graph: got ", t.dtype(), " ", t.shape(), " as \"", input_names[i], "\", needs ", input.dtype, " {",
-           sizes, "}");
+      fail("onnx::Graph: got ", t.dtype(), " ", t.shape(), " as \"", in_one_line(input_names[i]), "\", needs ",
+           input.dtype, " {", sizes, "}");
     }
     Slot& slot = slots[static_cast<std::size_t>(input.slot)];
     (input.image ? slot.image : slot.plain) = t;
@@ -321,7 +321,7 @@ Tensors Program::run(const Tensors& given) const {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const int slot = outputs[i];
     if (slots[static_cast<std::size_t>(slot)].empty())
-      fail("onnx::Graph: the output \"", output_names[i], "\" has no value");
+      fail("onnx::Graph: the output \"", in_one_line(output_names[i]), "\" has no value");
     Call call(slots, std::span(&slot, 1), {});
     const bool image = image_outputs[i] && call.is_image(0) && call.rank(0) == 4;
     results.push_back(image ? call.image(0) : call.in(0));
