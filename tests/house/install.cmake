@@ -1,4 +1,4 @@
-# cmake -D build=... -D config=... -D compiler=... -D source=... -D addons=... -D work=... -P install.cmake
+# cmake -D build=... -D config=... -D compiler=... -D source=... -D work=... -D addons=NAME,NAME -P install.cmake
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
@@ -14,10 +14,11 @@ if(internal)
   message(FATAL_ERROR "internal headers are installed: ${internal}")
 endif()
 run(${CMAKE_COMMAND} -S ${source} -B ${work}/build -G Ninja -D CMAKE_PREFIX_PATH=${work}/prefix
-  -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_BUILD_TYPE=Release "-D addons=${addons}")
+  -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_BUILD_TYPE=Release -D addons=${addons})
 run(${CMAKE_COMMAND} --build ${work}/build)
 run(${work}/build/consumer)
 run(${work}/build/own_op)
+string(REPLACE "," ";" addons "${addons}")
 foreach(addon IN LISTS addons)
-  run(${work}/build/${addon})
+  run(${work}/build/${addon}_user)
 endforeach()

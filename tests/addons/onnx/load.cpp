@@ -5,6 +5,7 @@
 #include <tests/addons/onnx/model.hpp>
 #include <tests/support/message_of.hpp>
 #include <tests/support/temp_dir.hpp>
+#include <weft/nn/addons/onnx/detail/operators.hpp>
 
 using namespace weft;
 using weft::onnx::load;
@@ -308,4 +309,17 @@ TEST_CASE("names that a module cannot have are changed") {
   CHECK(named[1].first == "a");
   CHECK(named[2].first == "a_part.c");
   CHECK(message_of([&] { (void)nn::clone(*net); }) != "");
+}
+
+TEST_CASE("docs/onnx.md names what is read") {
+  const std::string page = file_bytes(WEFT_SOURCE_DIR "/docs/onnx.md");
+  const std::string table = page.substr(page.find("## What is read"));
+  std::size_t named = 0;
+  for (std::size_t at = table.find("\n| "); at != std::string::npos && at < table.find("Functions of other"); ++at)
+    named += table[at] == '`' ? 1 : 0;
+  CHECK(named == 2 * weft::onnx::detail::operators().read.size());
+  for (const auto& [name, op] : weft::onnx::detail::operators().read) {
+    CAPTURE(name);
+    CHECK(table.find("`" + name + "`") != std::string::npos);
+  }
 }

@@ -103,7 +103,8 @@ TEST_CASE("what stands for an op is what docs/ops.md says") {
     op["rows"] = op["rows"].get<int>() + 1;
     if (refused) continue;
     op["written"] = op["written"].get<int>() + 1;
-    if (op["as"] == "") op["as"] = operators_of(read_model(path));
+    // Of the forms of an op the first that does something.
+    if (op["as"] == "" || op["as"] == "`Identity`") op["as"] = operators_of(read_model(path));
   }
   if (const char* to = std::getenv("WEFT_ONNX_OPS")) std::ofstream(to) << found.dump(1) << "\n";
   std::ifstream file(WEFT_SOURCE_DIR "/tests/figures/onnx_ops.json");
