@@ -211,6 +211,13 @@ TEST_CASE("what an observer of ops cannot see is refused") {
             randn({2, 3})) == "onnx::save: a tensor is changed in place, which ONNX does not have");
   CHECK(refusal(
             [](const Tensors& in) {
+              const Tensor y = in[0] * 2.0;
+              y.detach().add_(1.0);
+              return Tensors{y.detach()};
+            },
+            randn({2, 3})) == "onnx::save: a tensor is changed in place, which ONNX does not have");
+  CHECK(refusal(
+            [](const Tensors& in) {
               const EnableGrad on;
               const Tensor x = parameter(in[0].detach().clone());
               return Tensors{grad(sum(square(x)), {x})[0]};

@@ -55,12 +55,12 @@ void write_reduction(Writer& w, const TracedOp& op, const char* type) {
   const Reduced r = reduced(w, op);
   Names in{op.name == "sum" || op.name == "prod" ? summand(w, op.in(0), r.from) : w.get(op.in(0), r.from)};
   Attributes attributes{{"keepdims", op.whole("keepdims")}};
-  if (r.axes.empty())
-    w.give(op.out(), w.node("Identity", in), r.from);
-  else if (op.name == "sum")
-    w.give(op.out(), w.node(type, {in[0], w.wholes(r.axes)}, attributes), r.to);
+  if (r.axes.empty()) return w.give(op.out(), w.node("Identity", in), r.from);
+  if (op.name == "sum")
+    in.push_back(w.wholes(r.axes));
   else
-    w.give(op.out(), (attributes.push_back({"axes", r.axes}), w.node(type, in, attributes)), r.to);
+    attributes.push_back({"axes", r.axes});
+  w.give(op.out(), w.node(type, in, attributes), r.to);
 }
 
 // Which axes a node's are in weft's order, and how it is asked.

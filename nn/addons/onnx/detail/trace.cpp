@@ -78,11 +78,6 @@ class Recorder : public Observer {
   std::string error;  // the first that was wrong: an observer does not throw
 
  private:
-  struct Place {
-    int value;
-    std::uint32_t version;
-  };
-
   void stop(const std::string& why) { error = (scope_path().empty() ? "" : scope_path() + ": ") + why; }
 
   int add(const Tensor& t, TracedValue value) {
@@ -91,31 +86,35 @@ class Recorder : public Observer {
     value.dtype = t.dtype();
     trace.values.push_back(std::move(value));
     const weft::detail::Storage* storage = t.impl()->storage.get();
-    by_tensor_[t.impl()] = {number, storage->version};
+    by_tensor_[t.impl()] = number;
     by_storage_[storage].push_back(number);
     held_.push_back(t);
+    versions_.push_back(storage->version);
     return number;
   }
 
   // Of a tensor, or of another that shares its values (detach); otherwise it is a constant.
   int number_of(const Tensor& t) {
     const weft::detail::Storage* storage = t.impl()->storage.get();
-    if (const auto found = by_tensor_.find(t.impl()); found != by_tensor_.end()) {
-      if (storage->version != found->second.version) stop("a tensor is changed in place, which ONNX does not have");
-      return found->second.value;
-    }
+    const auto unchanged = [&](int number) {
+      if (storage->version != versions_[static_cast<std::size_t>(number)])
+        stop("a tensor is changed in place, which ONNX does not have");
+      return number;
+    };
+    if (const auto found = by_tensor_.find(t.impl()); found != by_tensor_.end()) return unchanged(found->second);
     for (const int number : by_storage_[storage]) {
       const TracedValue& value = trace.values[static_cast<std::size_t>(number)];
-      if (value.shape == t.shape() && value.dtype == t.dtype()) return number;
+      if (value.shape == t.shape() && value.dtype == t.dtype()) return unchanged(number);
     }
     return add(t, {TracedValue::constant, t.clone()});
   }
 
   int depth_ = 0;
   std::vector<int> inputs_;
-  std::unordered_map<const void*, Place> by_tensor_;
+  std::unordered_map<const void*, int> by_tensor_;
   std::unordered_map<const void*, std::vector<int>> by_storage_;
   Tensors held_;  // so that no tensor takes another's place
+  std::vector<std::uint32_t> versions_;
 };
 
 Trace record(nn::Module& net, const Forward& forward, const Tensors& inputs) {

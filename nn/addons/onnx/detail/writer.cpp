@@ -245,10 +245,6 @@ std::string Writer::permuted(int v, const Axes& order) {
   return (*this)("Transpose", {name}, {{"perm", std::vector<std::int64_t>(order.begin(), order.end())}});
 }
 
-std::string Writer::reshaped(int v, const Shape& to) {
-  return initializer(v, order_of(to.rank(), Layout::last), to, false);
-}
-
 std::string Writer::aligned(int v, int to_rank, Layout layout, bool mask) {
   if (rank(v) == to_rank || layout == Layout::last || shape(v).size() == 1) return get(v, layout, mask);
   Shape wide = tensor(v).shape();

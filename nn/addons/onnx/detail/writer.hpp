@@ -37,8 +37,6 @@ class Writer : public Nodes {
   std::string get_mask(int v, Layout layout = Layout::last) { return get(v, layout, true); }
   /// With the axes in another order: weights are written so.
   std::string permuted(int v, const Axes& order);
-  /// A constant in another shape that holds the same elements.
-  std::string reshaped(int v, const Shape& shape);
   /// To be broadcast to `rank` axes in a layout.
   std::string aligned(int v, int rank, Layout layout, bool mask = false);
   /// The layout in which operands of a result of `rank` axes are to be had with the fewest transpositions.
