@@ -10,8 +10,8 @@ namespace {
 struct State {
   std::string hidden, cell;
 };
-using Step = State (*)(Nodes& n, const std::string& x, const std::string& product, const State& before,
-                       std::int64_t hidden);
+using StepBody = State (*)(Nodes& n, const std::string& x, const std::string& product, const State& before,
+                           std::int64_t hidden);
 
 Names gates(Nodes& n, const std::string& sums, std::int64_t hidden, int count) {
   return n.add("Split", {sums, n.wholes(std::vector<std::int64_t>(static_cast<std::size_t>(count), hidden))},
@@ -42,7 +42,7 @@ struct Given {
   bool bias, cell, lengths, reverse;
 };
 
-Names scan(Nodes& n, const Names& in, const Given& given, Step step, std::int64_t hidden) {
+Names scan(Nodes& n, const Names& in, const Given& given, StepBody step, std::int64_t hidden) {
   std::size_t next = 2;
   const std::string &x = in[0], &weight = in[1];
   const std::string bias = given.bias ? in[next++] : "", start = in[next++];
@@ -83,7 +83,7 @@ Names scan(Nodes& n, const Names& in, const Given& given, Step step, std::int64_
   return {all.begin() + states, all.end()};
 }
 
-void add_cell(Operators& all, const char* name, Step step) {
+void add_cell(Operators& all, const char* name, StepBody step) {
   all.write[name] = {[=](Writer& w, const TracedOp& op) {
     const Given given{op.in(2) >= 0, op.in(4) >= 0, op.in(5) >= 0, op.whole("reverse") != 0};
     const std::int64_t hidden = w.shape(op.in(3))[1];
