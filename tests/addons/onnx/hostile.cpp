@@ -1,6 +1,7 @@
 // Files that are cut or changed anywhere: an Error in one line, or a net, but no crash and no memory without end.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <random>
 
 #include <tests/addons/onnx/cases.hpp>
@@ -58,13 +59,13 @@ TEST_CASE("a file with other bytes") {
   Tensor x;
   const std::string whole = small_net(dir, x);
   int refused = 0;
-  for (std::size_t at = 0; at < whole.size(); ++at)
-    for (const int change : {0x01, 0x80, 0xff, 0x10}) {
-      std::string bytes = whole;
-      bytes[at] = static_cast<char>(bytes[at] ^ change);
-      refused += try_bytes(dir, bytes, x) ? 0 : 1;
-    }
-  CHECK(refused > 1000);
+  const std::array changes = {0x01, 0x80, 0xff, 0x10};  // in turn: each byte four times is minutes under a sanitizer
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] ^ changes[at % changes.size()]);
+    refused += try_bytes(dir, bytes, x) ? 0 : 1;
+  }
+  CHECK(refused > 500);
 }
 
 TEST_CASE("a file with a part of itself elsewhere") {
@@ -73,7 +74,7 @@ TEST_CASE("a file with a part of itself elsewhere") {
   const std::string whole = small_net(dir, x);
   std::mt19937 bits(7);
   const auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(bits); };
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::string bytes = whole;
     const std::size_t from = below(whole.size()), to = below(whole.size()), count = 1 + below(40);
     bytes.replace(to, std::min(count, bytes.size() - to), whole.substr(from, count));
