@@ -112,11 +112,12 @@ TEST_CASE("ready nets come back to the bit, with their names and any batch") {
     CHECK(test::same_bits(again->run(one.inputs), one.forward(one.inputs)));
     const auto ours = one.net->named_parameters(), theirs = again->named_parameters();
     CHECK(ours.size() == theirs.size());
-    for (const auto& [name, t] : ours) {
-      CAPTURE(name);
-      const auto found = std::find_if(theirs.begin(), theirs.end(), [&](const auto& p) { return p.first == name; });
+    for (const auto& named : ours) {
+      CAPTURE(named.first);
+      const auto found =
+          std::find_if(theirs.begin(), theirs.end(), [&](const auto& p) { return p.first == named.first; });
       REQUIRE(found != theirs.end());
-      CHECK(test::same_bits({found->second}, {t}));
+      CHECK(test::same_bits({found->second}, {named.second}));
       CHECK(found->second.requires_grad());
     }
     CHECK(again->named_buffers().size() == one.net->named_buffers().size());
@@ -318,8 +319,8 @@ TEST_CASE("docs/onnx.md names what is read") {
   for (std::size_t at = table.find("\n| "); at != std::string::npos && at < table.find("Functions of other"); ++at)
     named += table[at] == '`' ? 1 : 0;
   CHECK(named == 2 * weft::onnx::detail::operators().read.size());
-  for (const auto& [name, op] : weft::onnx::detail::operators().read) {
-    CAPTURE(name);
-    CHECK(table.find("`" + name + "`") != std::string::npos);
+  for (const auto& known : weft::onnx::detail::operators().read) {
+    CAPTURE(known.first);
+    CHECK(table.find("`" + known.first + "`") != std::string::npos);
   }
 }

@@ -62,10 +62,10 @@ TEST_CASE("names are the module's") {
   const ::onnx::ModelProto model = saved(*net, randn({2, 8, 8, 3}));
   const auto tensors = initializers(model);
   for (const auto& named : {net->named_parameters(), net->named_buffers()})
-    for (const auto& [name, t] : named) {
-      CAPTURE(name);
-      REQUIRE(tensors.contains(name));
-      CHECK(tensors.at(name)->raw_data().size() == static_cast<std::size_t>(t.size()) * sizeof(float));
+    for (const auto& one : named) {
+      CAPTURE(one.first);
+      REQUIRE(tensors.contains(one.first));
+      CHECK(tensors.at(one.first)->raw_data().size() == static_cast<std::size_t>(one.second.size()) * sizeof(float));
     }
   CHECK(tensors.at("stage1.0.conv1.weight")->dims_size() == 4);
   CHECK(tensors.at("stage2.0.conv1.weight")->dims(0) == 32);
@@ -158,7 +158,7 @@ TEST_CASE("what is shared is written once") {
   CHECK(model.graph().initializer_size() == 2);
   CHECK(count_nodes(model, "Gemm") == 2);
   // A function too: one definition for two calls of one form, another for another.
-  nn::Sequential gelus(nn::Gelu(), nn::Gelu(), nn::Gelu(GeluForm::tanh));
+  nn::Sequential gelus{nn::Gelu(), nn::Gelu(), nn::Gelu(GeluForm::tanh)};
   const ::onnx::ModelProto three = saved(gelus, randn({2, 4}));
   CHECK(three.functions_size() == 2);
   CHECK(three.functions(1).name() == "gelu_2");
