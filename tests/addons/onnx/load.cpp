@@ -194,6 +194,22 @@ TEST_CASE("a convolution as PyTorch writes it") {
   CHECK(named[2].second.shape() == Shape{4, 5});
 }
 
+TEST_CASE("nets that PyTorch has written") {
+  const std::string folder = WEFT_SOURCE_DIR "/tests/figures/onnx/";
+  for (const std::string file :
+       {"residual_12", "residual_16", "unet_11", "unet_13", "transformer_14", "transformer_16"}) {
+    CAPTURE(file);
+    const std::string figures = folder + file.substr(0, file.find('_')) + ".npz";
+    const Tensor x = nn::load_npz(figures, "x"), y = nn::load_npz(figures, "y");
+    const auto first = load(folder + file + ".onnx", {.channels_first = true});
+    CHECK(allclose((*first)(x), y, 1e-5, 1e-5));
+    CHECK(first->parameters().size() > 8);
+    if (x.rank() != 4) continue;
+    const Tensor last = (*load(folder + file + ".onnx"))(permute(x, {0, 2, 3, 1}));
+    CHECK(allclose(last, y.rank() == 4 ? permute(y, {0, 2, 3, 1}) : y, 1e-5, 1e-5));
+  }
+}
+
 TEST_CASE("shapes may be computed, and older opsets have lists as attributes") {
   Model model(11);
   model.input("x", {-1, 4}).weight("two", tensor({2}, i64));
