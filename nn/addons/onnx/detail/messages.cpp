@@ -135,7 +135,6 @@ Tensor from_message(const pb::TensorProto& m, const std::string& where) {
     case pb::TensorProto::INT64: return elements<std::int64_t, std::int64_t>(m, m.int64_data(), shape, where);
     case pb::TensorProto::INT32: return elements<std::int32_t, std::int64_t>(m, m.int32_data(), shape, where);
     case pb::TensorProto::INT16: return elements<std::int16_t, std::int64_t>(m, m.int32_data(), shape, where);
-    case pb::TensorProto::INT8: return elements<std::int8_t, std::int64_t>(m, m.int32_data(), shape, where);
     case pb::TensorProto::UINT16: return elements<std::uint16_t, std::int64_t>(m, m.int32_data(), shape, where);
     case pb::TensorProto::UINT8: return elements<std::uint8_t, std::uint8_t>(m, m.int32_data(), shape, where);
     case pb::TensorProto::BOOL:
@@ -150,7 +149,7 @@ Tensor from_message(const pb::TensorProto& m, const std::string& where) {
     }
     default:
       fail(where, ": the tensor \"", m.name(), "\" is of ONNX's type ", m.data_type(),
-           ", needs float, double, float16, bool or an integer type but uint32 and uint64");
+           ", needs float, double, float16, bool, uint8, uint16, int16, int32 or int64");
   }
 }
 

@@ -39,7 +39,7 @@ std::string in_one_line(std::string text);
 int element_type(DType dtype, bool mask = false);
 /// The tensor's elements, row-major; u8 as bool if it is a mask.
 pb::TensorProto to_message(const Tensor& t, const std::string& name, bool mask = false);
-/// The tensor: f32, f64, i64, u8, or what they can hold of bool, i32, i8, u16 and the like. `where` begins an Error.
+/// The tensor: f32, f64, i64, u8, or what they can hold of bool, half, i32, i16 and u16. `where` begins an Error.
 Tensor from_message(const pb::TensorProto& message, const std::string& where);
 
 }  // namespace weft::onnx::detail

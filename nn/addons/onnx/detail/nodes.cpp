@@ -37,7 +37,7 @@ std::string InnerGraph::constant(const Tensor& t, bool mask) { return write_cons
 
 std::string Nodes::write_constant(const Tensor& t, bool mask) {
   pb::NodeProto& node = *next_node();
-  const std::string name = name_of_node("Constant");
+  std::string name = name_of_node("Constant");
   write(node, name, "Constant", {}, {{"value", t}}, 1);
   if (mask) *node.mutable_attribute(0)->mutable_t() = to_message(t, name, true);
   return name;

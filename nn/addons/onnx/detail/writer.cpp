@@ -9,10 +9,7 @@ namespace weft::onnx::detail {
 namespace {
 
 // Content by which a small constant is found again.
-std::string content_of(const Tensor& t, bool mask) {
-  pb::TensorProto message = to_message(t, "", mask);
-  return message.SerializeAsString();
-}
+std::string content_of(const Tensor& t, bool mask) { return to_message(t, "", mask).SerializeAsString(); }
 
 Dims ordered_dims(const Dims& dims, const Axes& order) {
   Dims result;
@@ -54,9 +51,7 @@ pb::ModelProto Writer::model() && {
 // From the results backwards: what an op that asks for channels first is given, and what that is made of.
 void Writer::find_images() {
   for (auto op = trace_.ops.rbegin(); op != trace_.ops.rend(); ++op) {
-    const auto found = operators().write.find(op->name);
-    if (found == operators().write.end()) continue;
-    const auto asks = found->second.asks;
+    const WriteOp::Asks asks = operators().write.at(op->name).asks;
     if (asks == WriteOp::images && op->in(0) >= 0) is_image_[static_cast<std::size_t>(op->in(0))] = true;
     if (asks != WriteOp::any || op->out() < 0 || !is_image_[static_cast<std::size_t>(op->out())]) continue;
     for (const int v : op->inputs)
@@ -65,12 +60,10 @@ void Writer::find_images() {
   // And forwards: what such an op gives.
   from_image_ = is_image_;
   for (const TracedOp& op : trace_.ops) {
-    const auto found = operators().write.find(op.name);
-    if (found == operators().write.end()) continue;
-    bool from = found->second.asks == WriteOp::images;
+    const WriteOp& known = operators().write.at(op.name);
+    bool from = known.asks == WriteOp::images;
     for (const int v : op.inputs)
-      from = from ||
-             (v >= 0 && found->second.keeps() && from_image_[static_cast<std::size_t>(v)] && rank(v) == rank(op.out()));
+      from = from || (v >= 0 && known.keeps() && from_image_[static_cast<std::size_t>(v)] && rank(v) == rank(op.out()));
     for (const int v : op.outputs)
       if (v >= 0) from_image_[static_cast<std::size_t>(v)] = from;
   }
@@ -142,12 +135,15 @@ void Writer::write_outputs() {
   }
 }
 
-// The node that makes the value gives it the output's name, unless it is an output already; else a copy is made.
+// The node that makes the value gives it the output's name; a copy is made of what is an output already, and where
+// graphs inside of nodes may use the old name.
 void Writer::rename_or_copy(const std::string& from, const std::string& name) {
   const bool is_output = std::any_of(graph_->output().begin(), graph_->output().end(),
                                      [&](const pb::ValueInfoProto& info) { return info.name() == from; });
+  const bool has_inner = std::any_of(graph_->node().begin(), graph_->node().end(),
+                                     [](const pb::NodeProto& node) { return node.op_type() == "Scan"; });
   bool renamed = false;
-  if (!is_output)
+  if (!is_output && !has_inner)
     for (pb::NodeProto& node : *graph_->mutable_node())
       for (std::string& output : *node.mutable_output())
         if (output == from) output = name, renamed = true;
@@ -224,7 +220,7 @@ std::string Writer::transposed(const std::string& name, int v, Layout to) {
 }
 
 std::string Writer::initializer(int v, const Axes& order, const Shape& seen, bool mask) {
-  const std::string key = std::to_string(v) + weft::detail::to_text(seen) +
+  const std::string key = "value " + std::to_string(v) + weft::detail::to_text(seen) +
                           (in_order(order) ? "" : weft::detail::to_text(order)) + (mask ? "mask" : "");
   std::string& name = initializers_[key];
   if (!name.empty()) return name;
@@ -270,7 +266,8 @@ std::string Writer::filled(int v, double number) { return constant(full({shape(v
 
 std::string Writer::constant(const Tensor& t, bool mask) {
   const bool small = t.size() <= 64;
-  std::string& name = initializers_[small ? content_of(t, mask) : "large " + std::to_string(initializers_.size())];
+  std::string& name =
+      initializers_[small ? "content " + content_of(t, mask) : "large " + std::to_string(initializers_.size())];
   if (!name.empty()) return name;
   name = unique("constant");
   *graph_->add_initializer() = to_message(t, name, mask);
