@@ -19,7 +19,8 @@ class Program;
 }
 
 /// The net of an ONNX file, computed by weft's ops. Its parameters and buffers are called as the file's initialisers,
-/// weights shaped as weft's layers have them; parameters require gradients. It cannot be copied.
+/// weights shaped as weft's layers have them; parameters require gradients. It always evaluates: a batch norm keeps its
+/// statistics, in training too. It cannot be copied.
 class Graph : public nn::Module {
  public:
   /// Internal: load() makes one.

@@ -25,7 +25,8 @@ std::string positions(Nodes& n, const std::string& rows) {
 // softmax(scale q k' + mask) v. A query that may attend to no key gives 0. `swap`: k's axes, the last two exchanged.
 std::string attend(Nodes& n, const std::string& q, const std::string& k, const std::string& v, const std::string& mask,
                    const std::vector<std::int64_t>& swap, const Attention& a) {
-  const std::string never = n.number(-HUGE_VAL, a.dtype);
+  const bool masked = a.causal || a.mask != Mask::none;
+  const std::string never = masked ? n.number(-HUGE_VAL, a.dtype) : "";
   const std::string across = n("Transpose", {k}, {{"perm", swap}});
   std::string scores = n("Mul", {n("MatMul", {q, across}), n.number(a.scale, a.dtype)});
   if (a.mask == Mask::allowed) scores = n("Where", {mask, scores, never});
