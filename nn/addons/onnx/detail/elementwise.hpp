@@ -37,8 +37,7 @@ inline auto as_node(const char* type, unsigned masks = 0, bool gives_mask = fals
         w, op, [&](const Names& in) { return w.node(type, in); }, masks, gives_mask);
   };
 }
-/// Of an op that is a function: body(nodes, inputs, dtype of the first, op) -> the result's
-/// name.
+/// Of an op that is a function: body(nodes, inputs, dtype of the first, op) -> the result's name.
 template <class B>
 auto as_function(B body, unsigned masks = 0, bool gives_mask = false) {
   return [=](Writer& w, const TracedOp& op) {
