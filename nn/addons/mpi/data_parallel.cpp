@@ -34,16 +34,16 @@ class DataParallel::Averaging : public BackwardObserver {
     if (options.bucket_bytes == 0)
       options_.bucket_bytes = std::clamp<std::int64_t>(bytes / 8, std::int64_t{64} << 10, std::int64_t{4} << 20);
     if (world().size() == 1) return;
+    // Backward begins at the end of the net; the first one shows the order.
+    std::vector<int> order(parameters_.size());
+    std::iota(order.rbegin(), order.rend(), 0);
+    make_buckets(order);
     if (options.sync_batch_norm)
       for (auto& [path, part] : module.named_modules())
         if (auto* const norm = dynamic_cast<nn::BatchNorm*>(part)) {
           norm->over_processes = [](const Tensor& sums) { return mpi::sum(sums); };
           norms_.push_back(norm);
         }
-    // Backward begins at the end of the net; the first one shows the order.
-    std::vector<int> order(parameters_.size());
-    std::iota(order.rbegin(), order.rend(), 0);
-    make_buckets(order);
     observe_.emplace(*this);
   }
   ~Averaging() override {
