@@ -33,9 +33,7 @@ function(weft_addon name)
   add_library(weft_${name} ${sources})
   add_library(weft::${name} ALIAS weft_${name})
   get_target_property(visibility weft CXX_VISIBILITY_PRESET)
-  # Foreign headers take longer to read than our sources.
-  set_target_properties(weft_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12
-    EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON
+  set_target_properties(weft_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON
     VISIBILITY_INLINES_HIDDEN ON VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_link_libraries(weft_${name} PUBLIC weft PRIVATE $<BUILD_INTERFACE:weft_build> fmt::fmt ${addon_LINK})
   target_compile_options(weft_${name} PRIVATE -ffp-contract=off)
