@@ -38,7 +38,8 @@ Tensor BatchNorm::forward_over_processes(const Tensor& x) {
   const std::int64_t channels = weight.size();
   Axes rows;
   for (int axis = 0; axis + 1 < x.rank(); ++axis) rows.append(axis);
-  const Tensor count = full({1}, static_cast<double>(x.size() / channels), x.dtype());
+  const std::int64_t own = x.size() / channels;
+  const Tensor count = full({1}, static_cast<double>(own), x.dtype());
   const Tensor sums = over_processes(concat({sum(x, rows), count}));
   const double n = sums.detach().at({channels});
   if (n < 2) fail("BatchNorm: got ", n, " values a channel in training over all processes, needs 2");

@@ -49,7 +49,7 @@ class DataParallel::Averaging : public BackwardObserver {
   ~Averaging() override {
     for (nn::BatchNorm* norm : norms_) norm->over_processes = nullptr;
     // Of a backward that failed, sums are still under way to and from this memory: it stays, and the run ends.
-    if (in_backward_) static_cast<void>(new std::vector<Bucket>(std::move(buckets_)));
+    if (in_backward_) static_cast<void>(kept_.release());
   }
 
   void ready(const Tensor& leaf, const Tensor& gradient) override {
@@ -200,7 +200,8 @@ class DataParallel::Averaging : public BackwardObserver {
   std::unordered_map<const weft::detail::TensorImpl*, std::size_t> numbers_;
   std::unordered_map<const weft::detail::TensorImpl*, std::string> frozen_;
   std::vector<nn::BatchNorm*> norms_;
-  std::vector<Bucket> buckets_;
+  std::unique_ptr<std::vector<Bucket>> kept_ = std::make_unique<std::vector<Bucket>>();
+  std::vector<Bucket>& buckets_ = *kept_;
   std::vector<BucketTimes> times_;  // of each
   std::vector<Place> places_;       // of each parameter
   std::vector<int> seen_;           // in the first backward

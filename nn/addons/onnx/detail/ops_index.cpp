@@ -11,7 +11,7 @@ namespace {
 
 // Positions that may count from the end, as ONNX has them, as weft has them.
 Tensor counted(const Tensor& index, std::int64_t size) {
-  const Tensor whole = index.to(i64);
+  Tensor whole = index.to(i64);
   for (const std::int64_t i : whole.data<std::int64_t>())
     if (i < 0) return where(less(whole, 0.0), whole + static_cast<double>(size), whole);
   return whole;

@@ -45,7 +45,8 @@ struct Given {
 Names scan(Nodes& n, const Names& in, const Given& given, StepBody step, std::int64_t hidden) {
   std::size_t next = 2;
   const std::string &x = in[0], &weight = in[1];
-  const std::string bias = given.bias ? in[next++] : "", start = in[next++];
+  const std::string bias = given.bias ? in[next++] : "";
+  const std::string& start = in[next++];
   const std::string start_cell = given.cell ? in[next++] : "", lengths = given.lengths ? in[next++] : "";
 
   InnerGraph inner(n);

@@ -236,7 +236,7 @@ std::string Writer::initializer(int v, const Axes& order, const Shape& seen, boo
 
 std::string Writer::permuted(int v, const Axes& order) {
   if (is_constant(v)) return initializer(v, order, tensor(v).shape(), false);
-  const std::string name = get(v);
+  std::string name = get(v);
   if (in_order(order)) return name;
   return (*this)("Transpose", {name}, {{"perm", std::vector<std::int64_t>(order.begin(), order.end())}});
 }
