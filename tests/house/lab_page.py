@@ -10,6 +10,8 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
+import browser
+
 script, results, chromium = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 studies = {p.parent.name: json.loads(p.read_text()) for p in results.glob("*/result.json")}
 if not studies:
@@ -45,18 +47,7 @@ with tempfile.TemporaryDirectory() as directory:
     assert (pathlib.Path(directory) / "README.md").read_text().endswith("<!-- /lab -->\nafter\n")
     text = page.read_text()
     assert not re.search(r"(src|href)='https?:", text), "the page reaches for the network"
-    probed = pathlib.Path(directory) / "probed.html"
-    probed.write_text(text.replace("</body>", PROBE + "</body>"))
-    run = subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                          f"--user-data-dir={directory}/profile", "--enable-logging=stderr", "--virtual-time-budget=5000",
-                          "--dump-dom", probed.as_uri()], capture_output=True, text=True, timeout=120)
-assert run.returncode == 0, run.stderr[-2000:]
-said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
-assert not said, said
-title = re.search(r"<title>(.*?)</title>", run.stdout, re.S)[1]
-for mark, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
-    title = title.replace(mark, sign)
-seen = json.loads(title)
+    seen = browser.seen_in(chromium, text, PROBE, directory)
 assert set(seen["sections"]) == set(studies) | {"effects"}, seen["sections"]
 pictures = [p for s in studies.values() for p in s["pictures"]]
 assert len(seen["pictures"]) == len(pictures), (len(seen["pictures"]), len(pictures))

@@ -1,13 +1,13 @@
 """Has a program write a page of a ResNet-20, opens it in headless Chromium and looks for the sections, the rows of its
 tables, the picture and the timeline, presses what can be pressed, and looks for errors on the console.
 usage: page.py PROGRAM CHROMIUM"""
-import html
-import json
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+
+import browser
 
 program, chromium = sys.argv[1:]
 
@@ -81,15 +81,7 @@ with tempfile.TemporaryDirectory() as directory:
     text = page.read_text()
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", re.sub(r"^// .*|  // .*", "", text, flags=re.M)), "reaches out"
     assert len(text) < 300_000, len(text)
-    probed = pathlib.Path(directory) / "probed.html"
-    probed.write_text(text.replace("</body>", PROBE + "</body>"))
-    run = subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                          f"--user-data-dir={directory}/profile", "--enable-logging=stderr", "--virtual-time-budget=5000",
-                          "--dump-dom", probed.as_uri()], capture_output=True, text=True, timeout=120)
-assert run.returncode == 0, run.stderr[-2000:]
-said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
-assert not said, said
-seen = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", run.stdout, re.S)[1]))
+    seen = browser.seen_in(chromium, text, PROBE, directory)
 
 
 def numbers(texts):

@@ -45,6 +45,17 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+// The sums over all ranks, added in their order: for few numbers, as all of them go to all ranks.
+template <class T>
+std::vector<T> sums_in_order(std::span<const T> mine, MPI_Datatype type, int ranks) {
+  std::vector<T> all(mine.size() * static_cast<std::size_t>(ranks));
+  const int count = static_cast<int>(mine.size());
+  MPI_Allgather(mine.data(), count, type, all.data(), count, type, MPI_COMM_WORLD);
+  add_in_order(all.data(), mine.size(), ranks);
+  all.resize(mine.size());
+  return all;
+}
+
 // A text that one rank has.
 std::string text_of(std::string text, int rank) {
   auto size = static_cast<std::int64_t>(text.size());
@@ -97,12 +108,7 @@ World& world() {
 void World::barrier() const { MPI_Barrier(MPI_COMM_WORLD); }
 
 std::vector<double> World::sum(const std::vector<double>& values) const {
-  std::vector<double> all(values.size() * static_cast<std::size_t>(size_));
-  const int count = static_cast<int>(values.size());
-  MPI_Allgather(values.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, MPI_COMM_WORLD);
-  add_in_order(all.data(), values.size(), size_);
-  all.resize(values.size());
-  return all;
+  return sums_in_order<double>(values, MPI_DOUBLE, size_);
 }
 
 bool World::any(bool on_this_rank) const {
@@ -152,12 +158,8 @@ struct SumOverRanks : Op<SumOverRanks> {
   static Tensor forward(Context&, const Tensor& t) {
     Tensor result = weft::detail::make_tensor(name, t.shape(), t.dtype());
     const auto add = [&]<class T>(T) {
-      const std::span<const T> mine = t.data<T>();
-      std::vector<T> all(mine.size() * static_cast<std::size_t>(world().size()));
-      const int count = static_cast<int>(mine.size());
-      MPI_Allgather(mine.data(), count, type_of(t.dtype()), all.data(), count, type_of(t.dtype()), MPI_COMM_WORLD);
-      add_in_order(all.data(), mine.size(), world().size());
-      std::copy_n(all.begin(), mine.size(), result.mutable_data<T>().begin());
+      const std::vector<T> sums = sums_in_order(t.data<T>(), type_of(t.dtype()), world().size());
+      std::copy(sums.begin(), sums.end(), result.mutable_data<T>().begin());
     };
     t.dtype() == f32 ? add(float{}) : add(double{});
     return result;
